@@ -1,0 +1,15 @@
+"""Import RSS, Atom and JSON feeds into Django models, each feed by one worker at a time.
+
+The way of a feed through the rooms, in the order of the data:
+
+    command, admin, tick
+      -> tasks        actors; options and one call each
+      -> middleware   takes the lock around the actor -> locks -> caches
+      -> importer     the score: load, fetch, parse, plan, apply
+      -> fetcher      conditional GET over transport's guarded sockets, to the addresses that addresses allows
+      -> parser       the document as values; splitter, jsonfeed and sanitizer help
+      -> planner      what is new, what changed; schedule says when to look again and why
+      -> storage      one transaction, fenced by the feed's revision -> models
+
+`documents` holds the values that pass between rooms, `errors` the exceptions.
+"""

@@ -1,0 +1,59 @@
+"""The app's settings: one frozen object, read from Django's `FEEDS_*` settings on first use."""
+
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import Any
+
+from django.conf import settings
+from django.core.signals import setting_changed
+
+from feeds.errors import ConfigurationError
+
+LOCK_MARGIN = 4  # seconds between an actor's time limit and its lock's expiry: the recipe's 3 and the limit's 1 s tick
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedsSettings:
+    lock_cache: str = "locks"  # alias in CACHES
+    lock_expire: int = 600  # seconds
+    time_limit: int = 300  # seconds for one import
+    allowed_networks: tuple[str, ...] = ()  # CIDR; private networks that may be fetched from
+    contact_url: str = ""  # goes into the User-Agent
+    user_agent: str = ""  # in full; "" = made from the version and the contact URL
+    connect_timeout: float = 10.0  # seconds
+    read_timeout: float = 20.0  # seconds between two bytes
+    fetch_deadline: float = 60.0  # seconds for one fetch, name resolution and redirects included
+    max_body_bytes: int = 10 * 1024 * 1024  # decoded
+    max_redirects: int = 5
+    host_delay: float = 1.0  # seconds between two requests to one public host
+    min_interval: int = 3600  # seconds between two polls of a feed
+    max_interval: int = 24 * 3600
+
+
+@cache
+def feeds_settings() -> FeedsSettings:
+    """Return the settings in force; raise ConfigurationError for a value of a wrong type."""
+    given: dict[str, Any] = {}
+    for field in fields(FeedsSettings):
+        name = f"FEEDS_{field.name.upper()}"
+        if hasattr(settings, name):
+            given[field.name] = _typed(name, getattr(settings, name), field.default)
+    return FeedsSettings(**given)
+
+
+def _typed(name: str, value: Any, default: Any) -> Any:
+    if isinstance(default, tuple) and isinstance(value, list | tuple):
+        return tuple(value)
+    if isinstance(default, float) and type(value) in (int, float):
+        return float(value)
+    if type(value) is type(default):
+        return value
+    raise ConfigurationError(f"{name} must be a {type(default).__name__}, not {value!r}")
+
+
+def _forget(*, setting: str, **_: Any) -> None:
+    if setting.startswith("FEEDS_"):
+        feeds_settings.cache_clear()
+
+
+setting_changed.connect(_forget)

@@ -1,0 +1,291 @@
+"""Values between the rooms. Frozen, and nothing but data."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class FailureKind(StrEnum):
+    """Why a feed could not be imported. Stored on the feed; `label` says it in words."""
+
+    label: str
+
+    def __new__(cls, value: str, label: str) -> "FailureKind":
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.label = label
+        return member
+
+    INVALID_URL = "invalid_url", "not an http or https URL"
+    REFUSED_ADDRESS = "refused_address", "the address may not be fetched from"
+    DNS = "dns", "the host name does not resolve"
+    CONNECT = "connect", "no connection"
+    TLS = "tls", "no trusted TLS connection"
+    TIMEOUT = "timeout", "no complete answer in time"
+    PROTOCOL = "protocol", "not a valid HTTP answer"
+    REDIRECT = "redirect", "redirects lead nowhere"
+    TOO_LARGE = "too_large", "the document is too large"
+    ENCODING = "encoding", "unknown content encoding"
+    UNAUTHORIZED = "unauthorized", "a login is required (401)"
+    FORBIDDEN = "forbidden", "access denied (403)"
+    NOT_FOUND = "not_found", "not found (404)"
+    LEGAL = "legal", "withheld for legal reasons (451)"
+    CLIENT_ERROR = "client_error", "the request was refused (4xx)"
+    SERVER_ERROR = "server_error", "the server failed (5xx)"
+    TOO_MANY = "too_many", "asked to come back later (429 or 503)"
+    GONE = "gone", "gone for good (410)"
+    NOT_A_FEED = "not_a_feed", "the document is no feed"
+    HOSTILE = "hostile", "the document is built to do harm"
+
+
+class Outcome(StrEnum):
+    """How one import ended."""
+
+    IMPORTED = "imported"  # the document was new; entries may have been added or changed
+    UNCHANGED = "unchanged"  # 304, or the same bytes as last time
+    FAILED = "failed"  # recorded on the feed; the schedule tries again
+    COVERED = "covered"  # a check that began after the request was made has answered it
+    SUPERSEDED = "superseded"  # somebody else imported the feed meanwhile; nothing was written
+    DELAYED = "delayed"  # the host is busy; the message went back with its slot as delay
+    PAUSED = "paused"  # the feed is switched off
+
+
+# Fetching
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedRequest:
+    """What to fetch, and what is known of it."""
+
+    url: str
+    etag: str = ""  # as received, byte for byte; "" = none
+    last_modified: str = ""
+    body_digest: bytes = b""  # blake2b-16 of the last stored body
+    user_agent: str = ""  # "" = the setting
+    headers: tuple[tuple[str, str], ...] = ()
+    username: str = ""
+    password: str = field(default="", repr=False)
+    proxy: str = field(default="", repr=False)  # may hold credentials
+    deadline: float | None = None  # seconds for the whole fetch; None = the setting
+    verify_tls: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redirect:
+    """One hop: the status that sent us on, and where to."""
+
+    status: int
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """A body that was not seen before."""
+
+    url: str  # after redirects
+    body: bytes = field(repr=False)  # decoded from its content encoding
+    body_digest: bytes
+    status: int = 200  # or 226: the body is a delta (RFC 3229)
+    redirects: tuple[Redirect, ...] = ()
+    content_type: str = ""
+    content_location: str = ""
+    content_language: str = ""
+    etag: str = ""
+    last_modified: str = ""
+    max_age: float | None = None  # seconds the answer stays fresh from now; None = the server does not say
+    links: tuple[str, ...] = ()  # raw Link header values
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotModified:
+    """A 304, or the body we have already."""
+
+    url: str
+    status: int = 304
+    redirects: tuple[Redirect, ...] = ()
+    etag: str = ""  # to be stored from now on: a 304 may refresh either (RFC 9111 §4.3.4)
+    last_modified: str = ""
+    max_age: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gone:
+    """410."""
+
+    url: str
+    redirects: tuple[Redirect, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TooMany:
+    """429 or 503: the host wants to be left alone."""
+
+    url: str
+    status: int
+    retry_after: float | None = None  # seconds from now
+    redirects: tuple[Redirect, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """Anything else. `text` is for people and holds no credentials."""
+
+    kind: FailureKind
+    text: str
+    status: int | None = None
+    retry_after: float | None = None
+    redirects: tuple[Redirect, ...] = ()
+
+
+FetchOutcome = Fetched | NotModified | Gone | TooMany | Failed
+
+
+# Parsing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    name: str = ""
+    email: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Category:
+    term: str
+    scheme: str = ""
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enclosure:
+    url: str
+    type: str = ""
+    length: int | None = None  # bytes; None = not said or not a number
+    title: str = ""
+    duration: int | None = None  # seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParsedEntry:
+    """One entry. Texts are text, `summary` and `content` are safe HTML, URLs absolute http, https or mailto."""
+
+    guid: str = ""  # as given, never resolved against a base; "" = none
+    url: str = ""
+    title: str = ""
+    summary: str = ""
+    content: str = ""
+    authors: tuple[Person, ...] = ()
+    categories: tuple[Category, ...] = ()
+    enclosures: tuple[Enclosure, ...] = ()
+    published_at: datetime | None = None  # aware, UTC
+    updated_at: datetime | None = None
+    published_text: str = ""  # as written
+    updated_text: str = ""
+    language: str = ""
+    rights: str = ""
+    comments_url: str = ""
+    source_title: str = ""
+    source_url: str = ""
+    image_url: str = ""
+    itunes: tuple[tuple[str, str], ...] = ()  # episode, season, duration, explicit … by name
+    capped: bool = False  # a value was longer than we keep
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParsedFeed:
+    """One document. Entries whose digest was seen before may be absent from `entries`, never from `digests`."""
+
+    format: str = ""  # rss20, atom10, json11 …
+    title: str = ""
+    site_url: str = ""
+    description: str = ""
+    language: str = ""
+    rights: str = ""
+    authors: tuple[Person, ...] = ()
+    image_url: str = ""
+    icon_url: str = ""
+    self_url: str = ""
+    hubs: tuple[str, ...] = ()
+    ttl: int | None = None  # seconds
+    update_period: int | None = None  # seconds, of sy:updatePeriod and sy:updateFrequency
+    skip_hours: int = 0  # bit n set = the hour n GMT is skipped
+    skip_days: int = 0  # bit n set = the weekday n is skipped, Monday = 0
+    complete: bool = True  # False: a delta (226), or the document ended early
+    entries: tuple[ParsedEntry, ...] = ()
+    digests: tuple[bytes, ...] = ()  # 16 bytes per entry of the document; () = the document could not be split
+
+
+# Planning and storing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownFeed:
+    """What the database holds of a feed when an import begins."""
+
+    id: int
+    url: str
+    revision: int
+    active: bool
+    request: FeedRequest
+    seen: frozenset[bytes] = frozenset()  # the entry digests of the last stored document
+    interval: int = 0  # seconds, the feed's own; 0 = not known yet
+    fixed_interval: int | None = None  # seconds, set by a person
+    ttl: int | None = None
+    update_period: int | None = None
+    skip_hours: int = 0
+    skip_days: int = 0
+    created_at: datetime
+    checked_at: datetime | None = None
+    imported_at: datetime | None = None
+    changed_at: datetime | None = None  # when a new entry was last seen
+    failures: int = 0  # in a row
+    failing_since: datetime | None = None
+    failure_kind: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedEntry:
+    """An entry to write, under its identity."""
+
+    guid_digest: bytes  # 16 bytes, unique in the feed
+    content_digest: bytes  # 16 bytes over what a reader sees
+    entry: ParsedEntry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextCheck:
+    """When to look again, and why, in words."""
+
+    at: datetime | None  # None = never: the feed is off
+    reason: str
+    interval: int  # seconds, the feed's own from now on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportPlan:
+    """Everything one import will write, decided."""
+
+    feed: KnownFeed
+    outcome: Outcome
+    started_at: datetime
+    fetched: Fetched | NotModified | None = None
+    parsed: ParsedFeed | None = None
+    failure: Failed | None = None
+    new: tuple[PlannedEntry, ...] = ()
+    changed: tuple[PlannedEntry, ...] = ()
+    next_check: NextCheck
+    switch_off: str = ""  # a reason = poll this feed no more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportReport:
+    """What one import did."""
+
+    feed_id: int
+    url: str
+    outcome: Outcome
+    new: int = 0
+    changed: int = 0
+    failure: Failed | None = None
+    next_check: NextCheck | None = None

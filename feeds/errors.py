@@ -1,0 +1,34 @@
+"""What can go wrong that a caller cannot use as a value.
+
+    FeedsError
+    ├── InvalidURL           the text is no http(s) URL; trying again cannot help
+    ├── ConfigurationError   a setting has a wrong type or range; the operator must act
+    ├── LockStoreError       the lock store did not answer, or answered nonsense; a retry can help
+    └── OPMLError            the document is no OPML; trying again cannot help
+
+Expected outcomes of fetching and parsing (a 404, a body that is no feed) are values: see `documents.Failed`.
+"""
+
+
+class FeedsError(Exception):
+    """Base of all errors of this app."""
+
+    retryable = False  # can the same call succeed later?
+
+
+class InvalidURL(FeedsError):
+    """The text is no absolute http or https URL with a host."""
+
+
+class ConfigurationError(FeedsError):
+    """A setting has a wrong type or range."""
+
+
+class LockStoreError(FeedsError):
+    """The lock store gave no usable answer, so nobody knows who holds the lock."""
+
+    retryable = True
+
+
+class OPMLError(FeedsError):
+    """The document is no OPML."""

@@ -1,0 +1,134 @@
+"""Feed, Entry and Lock: fields, constraints and indexes. `storage` is the only writer of import results."""
+
+from django.db import models
+from django.db.models.functions import Now
+
+from feeds.documents import FailureKind
+from feeds.managers import FeedManager
+
+
+class Feed(models.Model):
+    """One feed URL, what it said of itself, and when to look again."""
+
+    class Status(models.TextChoices):
+        ACTIVE = "active", "active"
+        PAUSED = "paused", "paused"  # by a person
+        OFF = "off", "off"  # by what the server said; see status_reason
+
+    url = models.TextField("URL", help_text="Canonical: see feeds.addresses.canonical_url.")
+    # A B-tree entry holds at most 2,704 bytes on PostgreSQL, a URL any number; so the digest is what is unique.
+    # It is the digest in the lock's key, too.
+    url_md5 = models.CharField("MD5 of the URL", max_length=32, editable=False)
+    host = models.CharField(max_length=255, editable=False)
+    folder = models.TextField(blank=True, default="", help_text="Nested folders as in OPML, joined by slashes.")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    title = models.TextField(blank=True, default="")
+    site_url = models.TextField("site URL", blank=True, default="")
+    description = models.TextField(blank=True, default="")
+    language = models.TextField(blank=True, default="")
+    rights = models.TextField(blank=True, default="")
+    image_url = models.TextField("image URL", blank=True, default="")
+    icon_url = models.TextField("icon URL", blank=True, default="")
+    authors = models.JSONField(blank=True, default=list)
+    hubs = models.JSONField(blank=True, default=list, help_text="WebSub hubs.")
+    format = models.CharField(max_length=20, blank=True, default="")
+
+    etag = models.TextField("ETag", blank=True, default="", help_text="As received, byte for byte.")
+    last_modified = models.TextField("Last-Modified", blank=True, default="", help_text="As received, byte for byte.")
+    body_digest = models.BinaryField(blank=True, default=b"", editable=False)
+    seen_digests = models.BinaryField(
+        blank=True, default=b"", editable=False, help_text="16 bytes for each entry of the last document."
+    )
+    revision = models.PositiveBigIntegerField(
+        default=0, editable=False, help_text="The fence: one more with every import; who read an older one writes nothing."
+    )
+
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.ACTIVE)
+    status_reason = models.TextField(blank=True, default="")
+    checked_at = models.DateTimeField(null=True, blank=True, help_text="When the last check began.")
+    imported_at = models.DateTimeField(null=True, blank=True, help_text="When the last successful check began.")
+    changed_at = models.DateTimeField(null=True, blank=True, help_text="When a new entry was last seen.")
+    next_check_at = models.DateTimeField(null=True, blank=True, db_default=Now())
+    next_check_reason = models.TextField(blank=True, default="never checked")
+    interval = models.PositiveIntegerField(default=0, help_text="Seconds; the feed's own pace. 0: not known yet.")
+    fixed_interval = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Seconds; overrides the feed's own pace."
+    )
+    ttl = models.PositiveIntegerField("TTL", null=True, blank=True, help_text="Seconds, said by the feed.")
+    update_period = models.PositiveIntegerField(null=True, blank=True, help_text="Seconds, said by the feed.")
+    skip_hours = models.PositiveIntegerField(default=0, help_text="Bit n: the hour n GMT is skipped.")
+    skip_days = models.PositiveSmallIntegerField(default=0, help_text="Bit n: the weekday n is skipped; Monday is 0.")
+
+    error_kind = models.CharField(
+        max_length=20, blank=True, default="", choices=[(kind.value, kind.label) for kind in FailureKind]
+    )
+    error_text = models.TextField(blank=True, default="")
+    error_count = models.PositiveIntegerField(default=0, help_text="Failures in a row.")
+    failing_since = models.DateTimeField(null=True, blank=True)
+
+    objects = FeedManager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["url_md5"], name="feeds_feed_url_unique")]
+        indexes = [
+            models.Index(
+                fields=["next_check_at", "id"], condition=models.Q(status="active"), name="feeds_feed_due"
+            ),
+            models.Index(fields=["host"], name="feeds_feed_host"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title or self.url
+
+
+class Entry(models.Model):
+    """One entry of a feed, under the identity that `planner` gave it."""
+
+    feed = models.ForeignKey(Feed, on_delete=models.CASCADE, related_name="entries", db_index=False)
+    guid = models.TextField("GUID", blank=True, default="", help_text="As the feed gives it.")
+    guid_digest = models.BinaryField(max_length=16, editable=False)
+    content_digest = models.BinaryField(max_length=16, editable=False)
+    url = models.TextField("URL", blank=True, default="")
+    title = models.TextField(blank=True, default="")
+    summary = models.TextField(blank=True, default="", help_text="Safe HTML.")
+    content = models.TextField(blank=True, default="", help_text="Safe HTML.")
+    authors = models.JSONField(blank=True, default=list)
+    categories = models.JSONField(blank=True, default=list)
+    enclosures = models.JSONField(blank=True, default=list)
+    published_at = models.DateTimeField(null=True, blank=True)
+    updated_at = models.DateTimeField(null=True, blank=True)
+    published_text = models.TextField(blank=True, default="", help_text="The date as the feed writes it.")
+    updated_text = models.TextField(blank=True, default="", help_text="The date as the feed writes it.")
+    sorted_at = models.DateTimeField(help_text="The date of the entry, but never later than it was first seen.")
+    language = models.TextField(blank=True, default="")
+    rights = models.TextField(blank=True, default="")
+    comments_url = models.TextField("comments URL", blank=True, default="")
+    source_title = models.TextField(blank=True, default="")
+    source_url = models.TextField("source URL", blank=True, default="")
+    image_url = models.TextField("image URL", blank=True, default="")
+    itunes = models.JSONField(blank=True, default=dict)
+    capped = models.BooleanField(default=False, help_text="A value was longer than is kept.")
+    first_seen_at = models.DateTimeField()
+    changed_at = models.DateTimeField(null=True, blank=True, help_text="When a change was last stored.")
+    changes = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        verbose_name_plural = "entries"
+        # The constraint's index serves the foreign key, too.
+        constraints = [models.UniqueConstraint(fields=["feed", "guid_digest"], name="feeds_entry_guid_unique")]
+        indexes = [models.Index(fields=["feed", "-sorted_at"], name="feeds_entry_newest")]
+
+    def __str__(self) -> str:
+        return self.title or self.url or self.guid
+
+
+class Lock(models.Model):
+    """A lock of `caches.DatabaseLocks`."""
+
+    key = models.CharField(max_length=250, primary_key=True)
+    token = models.TextField()
+    expires_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.key

@@ -1,0 +1,9 @@
+"""The admin, and the health pages of the app."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("", include("feeds.urls")),
+]
