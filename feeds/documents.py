@@ -279,6 +279,23 @@ class ImportPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """A feed that somebody wants imported."""
+
+    url: str  # canonical
+    folder: str = ""  # nested folders joined by slashes
+    title: str = ""  # as in OPML; what the feed says replaces it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registered:
+    """How many of the subscriptions were new."""
+
+    added: int
+    known: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImportReport:
     """What one import did."""
 

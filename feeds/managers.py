@@ -30,10 +30,10 @@ class FeedManager(models.Manager.from_queryset(FeedQuerySet)):  # type: ignore[m
     def import_feed(self, url: str) -> "Feed":
         """Import the feed at `url` here and now, without worker or broker, and return it.
 
-        What went wrong stands on the feed: `error_kind`, `error_text`. Raise InvalidURL for what is no http(s) URL.
+        What went wrong, be it that `url` is no http(s) URL, stands on the feed: `error_kind`, `error_text`.
         """
         # The only import against the direction of the rooms: the recipe puts this call on the manager.
         from feeds import importer
 
-        report = importer.import_feed(addresses.canonical_url(url))
+        report = importer.import_feed(url)
         return self.get(pk=report.feed_id)
