@@ -7,8 +7,11 @@ The way of a feed through the rooms, in the order of the data:
       -> middleware   takes the lock around the actor -> locks -> caches
       -> importer     the score: load, fetch, parse, plan, apply
       -> fetcher      conditional GET over transport's guarded sockets, to the addresses that addresses allows
+      -> sandbox      the parser, in a process that can be killed where it may take long
       -> parser       the document as values; splitter, jsonfeed and sanitizer help
-      -> planner      what is new, what changed; schedule says when to look again and why
+      -> identity     which entry is which, and under which row
+      -> discovery    the feed that an HTML page names, where somebody gave us the page
+      -> planner      what is new, what changed; schedule says when to look again and why, moves whether the URL changes
       -> storage      one transaction, fenced by the feed's revision -> models
 
 `documents` holds the values that pass between rooms, `errors` the exceptions.

@@ -25,9 +25,17 @@ class FeedsSettings:
     fetch_deadline: float = 60.0  # seconds for one fetch, name resolution and redirects included
     max_body_bytes: int = 10 * 1024 * 1024  # decoded
     max_redirects: int = 5
+    redirect_sightings: int = 3  # checks in a row that must have seen a permanent redirect until the feed's URL follows
+    redirect_days: float = 7.0  # that must lie between the first and the last of them
+    slow_fetches: int = 1  # that take longer than two seconds, at once in one process: an eighth of its threads
+    parse_limit: float = 20.0  # seconds for reading one document
+    keep_days: int = 0  # that entries are kept which the feed lists no more; 0 = for ever
+    keep_entries: int = 0  # of one feed; 0 = all
     host_delay: float = 1.0  # seconds between two requests to one public host
     min_interval: int = 3600  # seconds between two polls of a feed
     max_interval: int = 24 * 3600
+    unconditional_interval: int = 24 * 3600  # the shortest for a server that gives neither ETag nor Last-Modified
+    claim_limit: int = 1000  # feeds that may be waiting in the queue for import_due_feeds to send no more
 
 
 @cache

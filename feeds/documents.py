@@ -8,34 +8,54 @@ from enum import StrEnum
 class FailureKind(StrEnum):
     """Why a feed could not be imported. Stored on the feed; `label` says it in words."""
 
-    label: str
+    INVALID_URL = "invalid_url"
+    REFUSED_ADDRESS = "refused_address"
+    DNS = "dns"
+    CONNECT = "connect"
+    TLS = "tls"
+    TIMEOUT = "timeout"
+    PROTOCOL = "protocol"
+    REDIRECT = "redirect"
+    TOO_LARGE = "too_large"
+    ENCODING = "encoding"
+    UNAUTHORIZED = "unauthorized"
+    FORBIDDEN = "forbidden"
+    NOT_FOUND = "not_found"
+    LEGAL = "legal"
+    CLIENT_ERROR = "client_error"
+    SERVER_ERROR = "server_error"
+    TOO_MANY = "too_many"
+    GONE = "gone"
+    NOT_A_FEED = "not_a_feed"
+    HOSTILE = "hostile"
 
-    def __new__(cls, value: str, label: str) -> "FailureKind":
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.label = label
-        return member
+    @property
+    def label(self) -> str:
+        return FAILURE_LABELS[self]
 
-    INVALID_URL = "invalid_url", "not an http or https URL"
-    REFUSED_ADDRESS = "refused_address", "the address may not be fetched from"
-    DNS = "dns", "the host name does not resolve"
-    CONNECT = "connect", "no connection"
-    TLS = "tls", "no trusted TLS connection"
-    TIMEOUT = "timeout", "no complete answer in time"
-    PROTOCOL = "protocol", "not a valid HTTP answer"
-    REDIRECT = "redirect", "redirects lead nowhere"
-    TOO_LARGE = "too_large", "the document is too large"
-    ENCODING = "encoding", "unknown content encoding"
-    UNAUTHORIZED = "unauthorized", "a login is required (401)"
-    FORBIDDEN = "forbidden", "access denied (403)"
-    NOT_FOUND = "not_found", "not found (404)"
-    LEGAL = "legal", "withheld for legal reasons (451)"
-    CLIENT_ERROR = "client_error", "the request was refused (4xx)"
-    SERVER_ERROR = "server_error", "the server failed (5xx)"
-    TOO_MANY = "too_many", "asked to come back later (429 or 503)"
-    GONE = "gone", "gone for good (410)"
-    NOT_A_FEED = "not_a_feed", "the document is no feed"
-    HOSTILE = "hostile", "the document is built to do harm"
+
+FAILURE_LABELS = {
+    FailureKind.INVALID_URL: "not an http or https URL",
+    FailureKind.REFUSED_ADDRESS: "the address may not be fetched from",
+    FailureKind.DNS: "the host name does not resolve",
+    FailureKind.CONNECT: "no connection",
+    FailureKind.TLS: "no trusted TLS connection",
+    FailureKind.TIMEOUT: "no complete answer in time",
+    FailureKind.PROTOCOL: "not a valid HTTP answer",
+    FailureKind.REDIRECT: "redirects lead nowhere",
+    FailureKind.TOO_LARGE: "the document is too large",
+    FailureKind.ENCODING: "unknown content encoding",
+    FailureKind.UNAUTHORIZED: "a login is required (401)",
+    FailureKind.FORBIDDEN: "access denied (403)",
+    FailureKind.NOT_FOUND: "not found (404)",
+    FailureKind.LEGAL: "withheld for legal reasons (451)",
+    FailureKind.CLIENT_ERROR: "the request was refused (4xx)",
+    FailureKind.SERVER_ERROR: "the server failed (5xx)",
+    FailureKind.TOO_MANY: "asked to come back later (429 or 503)",
+    FailureKind.GONE: "gone for good (410)",
+    FailureKind.NOT_A_FEED: "the document is no feed",
+    FailureKind.HOSTILE: "the document is built to do harm",
+}
 
 
 class Outcome(StrEnum):
@@ -60,6 +80,7 @@ class FeedRequest:
     url: str
     etag: str = ""  # as received, byte for byte; "" = none
     last_modified: str = ""
+    validators_url: str = ""  # where the two came from, if not from `url` itself; nobody else is sent them
     body_digest: bytes = b""  # blake2b-16 of the last stored body
     user_agent: str = ""  # "" = the setting
     headers: tuple[tuple[str, str], ...] = ()
@@ -72,7 +93,7 @@ class FeedRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redirect:
-    """One hop: the status that sent us on, and where to."""
+    """One hop: the status that sent us on, and where to. The URL holds no credentials."""
 
     status: int
     url: str
@@ -82,7 +103,7 @@ class Redirect:
 class Fetched:
     """A body that was not seen before."""
 
-    url: str  # after redirects
+    url: str  # after redirects; without credentials, as it is the base of the entries' links
     body: bytes = field(repr=False)  # decoded from its content encoding
     body_digest: bytes
     status: int = 200  # or 226: the body is a delta (RFC 3229)
@@ -94,6 +115,7 @@ class Fetched:
     last_modified: str = ""
     max_age: float | None = None  # seconds the answer stays fresh from now; None = the server does not say
     links: tuple[str, ...] = ()  # raw Link header values
+    into_private: bool = False  # redirects led from a public address to one of ours
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +128,7 @@ class NotModified:
     etag: str = ""  # to be stored from now on: a 304 may refresh either (RFC 9111 §4.3.4)
     last_modified: str = ""
     max_age: float | None = None
+    into_private: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +213,7 @@ class ParsedEntry:
     image_url: str = ""
     itunes: tuple[tuple[str, str], ...] = ()  # episode, season, duration, explicit … by name
     capped: bool = False  # a value was longer than we keep
+    digest: bytes = field(default=b"", compare=False)  # its place in ParsedFeed.digests; b"" = none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,12 +235,42 @@ class ParsedFeed:
     update_period: int | None = None  # seconds, of sy:updatePeriod and sy:updateFrequency
     skip_hours: int = 0  # bit n set = the hour n GMT is skipped
     skip_days: int = 0  # bit n set = the weekday n is skipped, Monday = 0
-    complete: bool = True  # False: a delta (226), or the document ended early
+    expired: bool = False  # it says that it will never change again
+    complete: bool = True  # False: a delta (226), or not all of the document was read
+    cut_short: bool = False  # it ended in the middle: the rest may come with the next request
     entries: tuple[ParsedEntry, ...] = ()
     digests: tuple[bytes, ...] = ()  # 16 bytes per entry of the document; () = the document could not be split
 
 
 # Planning and storing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownHost:
+    """What the database holds of a feed's host."""
+
+    name: str
+    shared: bool = False  # is there another feed on it?
+    gap: float | None = None  # seconds between two requests, set by a person
+    paused_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """A permanent redirect of a feed, seen by one successful check after the other."""
+
+    url: str  # where it leads
+    since: datetime
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """The feed has a new URL. The old one stays known as its alias."""
+
+    url: str  # canonical
+    reason: str  # for people
+    found: bool = False  # on the page at the old URL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,9 +280,11 @@ class KnownFeed:
     id: int
     url: str
     revision: int
-    active: bool
     request: FeedRequest
+    paused: bool = False  # by a person
     seen: frozenset[bytes] = frozenset()  # the entry digests of the last stored document
+    listed: tuple[tuple[bytes, bytes], ...] = ()  # for each of its entries: that digest (or zeros), its guid digest
+    pruned: bool = False  # have entries been removed that must not come back?
     interval: int = 0  # seconds, the feed's own; 0 = not known yet
     fixed_interval: int | None = None  # seconds, set by a person
     ttl: int | None = None
@@ -239,9 +295,36 @@ class KnownFeed:
     checked_at: datetime | None = None
     imported_at: datetime | None = None
     changed_at: datetime | None = None  # when a new entry was last seen
+    next_check_reason: str = ""
     failures: int = 0  # in a row
     failing_since: datetime | None = None
     failure_kind: str = ""
+    host: KnownHost | None = None  # None = requests are not spaced
+    sighting: Sighting | None = None
+    found_on: str = ""  # the page that led to this feed; "" = somebody gave its URL
+    fetch_seconds: float | None = None  # that the last fetch took; None = there was none
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredEntry:
+    """What the database holds of an entry, as far as a plan needs it."""
+
+    guid_digest: bytes
+    content_digest: bytes = b""
+    changes: int = 0  # how often it was rewritten
+    url: str = ""
+    title: str = ""
+    published_at: datetime | None = None
+    buried: bool = False  # pruned: nothing but the identity is left, so that it does not come back
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedEntry:
+    """An entry, and every identity that it may be stored under."""
+
+    entry: ParsedEntry
+    names: tuple[bytes, ...]  # 16 bytes each; the first is the usual one, the last tells it from all others
+    content_digest: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,6 +334,7 @@ class PlannedEntry:
     guid_digest: bytes  # 16 bytes, unique in the feed
     content_digest: bytes  # 16 bytes over what a reader sees
     entry: ParsedEntry
+    stored: StoredEntry | None = None  # None = it is new
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,6 +344,15 @@ class NextCheck:
     at: datetime | None  # None = never: the feed is off
     reason: str
     interval: int  # seconds, the feed's own from now on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """A host that wants to be left alone."""
+
+    host: str
+    until: datetime
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,8 +367,14 @@ class ImportPlan:
     failure: Failed | None = None
     new: tuple[PlannedEntry, ...] = ()
     changed: tuple[PlannedEntry, ...] = ()
+    listed: tuple[tuple[bytes, bytes], ...] = ()  # as in KnownFeed, from now on
     next_check: NextCheck
     switch_off: str = ""  # a reason = poll this feed no more
+    charged: bool = True  # False: the failure is ours and does not count against the feed
+    pause: Pause | None = None  # of the whole host
+    sighting: Sighting | None = None  # to remember
+    move: Move | None = None
+    fetch_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,6 +384,27 @@ class Subscription:
     url: str  # canonical
     folder: str = ""  # nested folders joined by slashes
     title: str = ""  # as in OPML; what the feed says replaces it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outline:
+    """A feed as it stands in an OPML document."""
+
+    url: str  # as written
+    folder: str = ""  # nested folders joined by slashes
+    title: str = ""
+    site_url: str = ""
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BadLine:
+    """What a source of subscriptions holds that is no subscription."""
+
+    source: str
+    line: int = 0  # 0 = the whole source, or `why` says where
+    text: str = ""
+    why: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -306,3 +426,4 @@ class ImportReport:
     changed: int = 0
     failure: Failed | None = None
     next_check: NextCheck | None = None
+    slot: datetime | None = None  # delayed: come back then, and show it; None = the schedule will

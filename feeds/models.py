@@ -1,9 +1,11 @@
-"""Feed, Entry and Lock: fields, constraints and indexes. `storage` is the only writer of import results."""
+"""The tables: fields, constraints and indexes. `storage` is the only writer of import results."""
 
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models.functions import Now
 
-from feeds.documents import FailureKind
+from feeds import addresses
+from feeds.documents import FailureKind, Outcome
 from feeds.managers import FeedManager
 
 
@@ -36,12 +38,20 @@ class Feed(models.Model):
 
     etag = models.TextField("ETag", blank=True, default="", help_text="As received, byte for byte.")
     last_modified = models.TextField("Last-Modified", blank=True, default="", help_text="As received, byte for byte.")
+    validators_url = models.TextField(
+        "URL of these two", blank=True, default="", help_text="Where redirects led to. Empty: the feed's own URL."
+    )
     body_digest = models.BinaryField(blank=True, default=b"", editable=False)
     seen_digests = models.BinaryField(
         blank=True, default=b"", editable=False, help_text="16 bytes for each entry of the last document."
     )
+    listed_digests = models.BinaryField(
+        blank=True, default=b"", editable=False, help_text="The GUID digests of the same entries, in the same order."
+    )
     revision = models.PositiveBigIntegerField(
-        default=0, editable=False, help_text="The fence: one more with every import; who read an older one writes nothing."
+        default=0,
+        editable=False,
+        help_text="The fence: one more with every import; who read an older one writes nothing.",
     )
 
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.ACTIVE)
@@ -52,34 +62,126 @@ class Feed(models.Model):
     next_check_at = models.DateTimeField(null=True, blank=True, db_default=Now())
     next_check_reason = models.TextField(blank=True, default="never checked")
     interval = models.PositiveIntegerField(default=0, help_text="Seconds; the feed's own pace. 0: not known yet.")
+    slot_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="The slot that this feed holds in its host's line."
+    )
+    claimed_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When the feed was sent to the queue and not checked since."
+    )
     fixed_interval = models.PositiveIntegerField(
         null=True, blank=True, help_text="Seconds; overrides the feed's own pace."
     )
+    keep_days = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Days that its entries are kept; overrides FEEDS_KEEP_DAYS. 0: for ever."
+    )
+    keep_entries = models.PositiveIntegerField(
+        null=True, blank=True, help_text="How many entries are kept; overrides FEEDS_KEEP_ENTRIES. 0: all."
+    )
+    pruned_at = models.DateTimeField(null=True, blank=True, help_text="When entries were last pruned.")
     ttl = models.PositiveIntegerField("TTL", null=True, blank=True, help_text="Seconds, said by the feed.")
     update_period = models.PositiveIntegerField(null=True, blank=True, help_text="Seconds, said by the feed.")
     skip_hours = models.PositiveIntegerField(default=0, help_text="Bit n: the hour n GMT is skipped.")
     skip_days = models.PositiveSmallIntegerField(default=0, help_text="Bit n: the weekday n is skipped; Monday is 0.")
 
+    last_outcome = models.CharField(
+        max_length=20, blank=True, default="", choices=[(outcome.value, outcome.value) for outcome in Outcome]
+    )
     error_kind = models.CharField(
         max_length=20, blank=True, default="", choices=[(kind.value, kind.label) for kind in FailureKind]
     )
     error_text = models.TextField(blank=True, default="")
     error_count = models.PositiveIntegerField(default=0, help_text="Failures in a row.")
     failing_since = models.DateTimeField(null=True, blank=True)
+    fetch_seconds = models.FloatField(null=True, blank=True, help_text="Seconds that the last fetch took.")
+
+    found_on = models.TextField(blank=True, default="", help_text="The page on which this feed's URL was found.")
+    moved_to = models.TextField(blank=True, default="", help_text="Where permanent redirects lead at present.")
+    moved_since = models.DateTimeField(null=True, blank=True)
+    moved_count = models.PositiveIntegerField(default=0, help_text="How many checks in a row saw these redirects.")
 
     objects = FeedManager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["url_md5"], name="feeds_feed_url_unique")]
         indexes = [
+            # All that a look for due feeds reads stands in the index.
             models.Index(
-                fields=["next_check_at", "id"], condition=models.Q(status="active"), name="feeds_feed_due"
+                fields=["next_check_at", "id", "host", "slot_at"],
+                condition=models.Q(status="active"),
+                name="feeds_feed_due",
+            ),
+            models.Index(
+                fields=["claimed_at"], condition=models.Q(claimed_at__isnull=False), name="feeds_feed_claimed"
             ),
             models.Index(fields=["host"], name="feeds_feed_host"),
         ]
 
     def __str__(self) -> str:
-        return self.title or self.url
+        return self.title or addresses.redacted(self.url)
+
+
+class Alias(models.Model):
+    """Another URL of a feed: where it was before, the page it was found on, or a feed that became one with it."""
+
+    feed = models.ForeignKey(Feed, on_delete=models.CASCADE, related_name="aliases")
+    url = models.TextField("URL")
+    url_md5 = models.CharField("MD5 of the URL", max_length=32, editable=False)
+    reason = models.TextField(blank=True, default="")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "aliases"
+        constraints = [models.UniqueConstraint(fields=["url_md5"], name="feeds_alias_url_unique")]
+
+    def __str__(self) -> str:
+        return addresses.redacted(self.url)
+
+
+class FetchOptions(models.Model):
+    """How one feed is fetched, where that differs from all others. Few feeds have a row."""
+
+    feed = models.OneToOneField(Feed, on_delete=models.CASCADE, primary_key=True, related_name="options")
+    user_agent = models.TextField("User-Agent", blank=True, default="", help_text="Empty: as for all feeds.")
+    username = models.TextField("user name", blank=True, default="")
+    password = models.TextField(blank=True, default="", help_text="Sent to the origin of the feed's URL only.")
+    headers = models.JSONField(blank=True, default=list, help_text="Pairs of name and value, sent like the password.")
+    proxy = models.TextField(blank=True, default="", help_text="http://user:password@host:port.")
+    deadline = models.FloatField(
+        null=True, blank=True, validators=[MinValueValidator(1.0)], help_text="Seconds. Empty: as for all feeds."
+    )
+    verify_tls = models.BooleanField(
+        "verify TLS",
+        default=True,
+        help_text="Without it anybody on the way can read the password and put words into this feed's mouth.",
+    )
+
+    class Meta:
+        verbose_name_plural = "fetch options"
+
+    def __str__(self) -> str:
+        return f"fetch options of {self.feed}"
+
+
+class Host(models.Model):
+    """A host's line: see `pacing`. Only hosts with several feeds, a pause or a gap of their own have a row."""
+
+    name = models.CharField(max_length=255, primary_key=True)
+    gap = models.FloatField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0.0)],
+        help_text="Seconds between two requests. Empty: FEEDS_HOST_DELAY, and none for private hosts.",
+    )
+    slot_at = models.DateTimeField(db_default=Now(), editable=False, help_text="The first slot that is still free.")
+    open_at = models.DateTimeField(db_default=Now(), editable=False, help_text="No request begins before.")
+    paused_until = models.DateTimeField(null=True, blank=True)
+    pause_reason = models.TextField(blank=True, default="")
+    requests = models.PositiveBigIntegerField(default=0, editable=False)
+    waits = models.PositiveBigIntegerField(default=0, editable=False, help_text="How often a feed had to come back.")
+    pauses = models.PositiveBigIntegerField(default=0, editable=False)
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Entry(models.Model):
@@ -120,7 +222,21 @@ class Entry(models.Model):
         indexes = [models.Index(fields=["feed", "-sorted_at"], name="feeds_entry_newest")]
 
     def __str__(self) -> str:
-        return self.title or self.url or self.guid
+        return self.title or addresses.redacted(self.url or self.guid)
+
+
+class Tombstone(models.Model):
+    """The identity of an entry that was pruned: what the feed may list again, and must not bring back."""
+
+    feed = models.ForeignKey(Feed, on_delete=models.CASCADE, related_name="tombstones", db_index=False)
+    guid_digest = models.BinaryField(max_length=16, editable=False)
+    buried_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["feed", "guid_digest"], name="feeds_tombstone_unique")]
+
+    def __str__(self) -> str:
+        return bytes(self.guid_digest).hex()
 
 
 class Lock(models.Model):

@@ -6,10 +6,14 @@ With nothing set the project runs embedded: SQLite, the queue inside the process
 
 import os
 import secrets
+from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from environs import Env
+
+from feeds.conf import FeedsSettings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -17,11 +21,13 @@ env = Env()
 
 BROKER_URL = env.str("BROKER_URL", "")
 MEMCACHED_URL = env.str("MEMCACHED_URL", "")
-NETWORKED = bool(BROKER_URL)
 
 
 def local_secret_key() -> str:
-    """Return this checkout's own key. The first process to ask makes it; a hard link shows it whole or not at all."""
+    """Return this checkout's own key: enough for one host; several that serve the admin need SECRET_KEY.
+
+    The first process to ask makes it; a hard link shows it whole or not at all.
+    """
     path = BASE_DIR / ".secret_key"
     if not path.exists():
         draft = path.with_name(f".secret_key.{os.getpid()}")
@@ -37,9 +43,9 @@ def local_secret_key() -> str:
 
 
 DEBUG = env.bool("DEBUG", False)
-SECRET_KEY = env.str("SECRET_KEY") if NETWORKED else env.str("SECRET_KEY", "") or local_secret_key()
+SECRET_KEY = env.str("SECRET_KEY", "") or local_secret_key()
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", [])
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -48,9 +54,9 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "feeds",  # above django_dramatiq, to replace its rundramatiq
     "django_dramatiq",
     "dramatiq_crontab",
-    "feeds",
 ]
 
 MIDDLEWARE = [
@@ -157,20 +163,12 @@ LOGGING = {
     "loggers": {"feeds": {"handlers": ["stderr"], "level": env.str("FEEDS_LOG_LEVEL", "INFO"), "propagate": False}},
 }
 
-# Set here only when set there: the defaults stand in feeds/conf.py.
-for name, read in {
-    "FEEDS_ALLOWED_NETWORKS": env.list,
-    "FEEDS_CONTACT_URL": env.str,
-    "FEEDS_USER_AGENT": env.str,
-    "FEEDS_LOCK_EXPIRE": env.int,
-    "FEEDS_TIME_LIMIT": env.int,
-    "FEEDS_CONNECT_TIMEOUT": env.float,
-    "FEEDS_READ_TIMEOUT": env.float,
-    "FEEDS_FETCH_DEADLINE": env.float,
-    "FEEDS_MAX_BODY_BYTES": env.int,
-    "FEEDS_HOST_DELAY": env.float,
-    "FEEDS_MIN_INTERVAL": env.int,
-    "FEEDS_MAX_INTERVAL": env.int,
-}.items():
-    if name in os.environ:
-        globals()[name] = read(name)
+# FEEDS_*, each by its type. Set here only when set there: the defaults stand in feeds/conf.py.
+READERS: dict[type, Callable[[str], Any]] = {str: env.str, int: env.int, float: env.float, tuple: env.list}
+globals().update(
+    {
+        name: READERS[type(field.default)](name)
+        for field in fields(FeedsSettings)
+        if (name := f"FEEDS_{field.name.upper()}") in os.environ
+    }
+)

@@ -1,0 +1,434 @@
+"""The admin: feeds to add, look into, import, pause and resume; entries and locks to look at.
+
+Written for a million feeds and many more entries: no list sorts or searches by what has no index unless somebody asks
+for it, counts a table that only grows, or costs a query per row.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, cast
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
+from django.contrib.admin.widgets import AdminTextInputWidget
+from django.core.paginator import Paginator
+from django.db.models import F, QuerySet
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import localize
+from django.utils.functional import cached_property
+from django.utils.html import format_html, format_html_join
+from django.utils.http import urlencode
+from django.utils.safestring import SafeString
+from django.utils.text import Truncator
+
+from feeds import addresses
+from feeds.errors import InvalidURL
+from feeds.forms import FetchOptionsForm
+from feeds.health import describe
+from feeds.models import Entry, Feed, FetchOptions, Lock
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from django.http import HttpRequest
+
+    # Generic for the type checker only.
+    FeedModelForm = forms.ModelForm[Feed]
+    FetchOptionsStackedInline = admin.StackedInline[FetchOptions, Feed]
+    FeedModelAdmin = admin.ModelAdmin[Feed]
+    AnyModelAdmin = admin.ModelAdmin[Any]
+    EntryPaginator = Paginator[Entry]
+else:
+    FeedModelForm = forms.ModelForm
+    FetchOptionsStackedInline = admin.StackedInline
+    FeedModelAdmin = AnyModelAdmin = admin.ModelAdmin
+    EntryPaginator = Paginator
+
+logger = logging.getLogger(__name__)
+
+NOTHING = "–"
+LISTED_TEXT = 120  # characters of a URL or an error's text in a list
+LISTED_ENTRIES = 10_000  # nobody pages further, and counting all of them would read the whole table
+
+# What a person decides of a feed, besides its URL.
+DECIDED = ("folder", "fixed_interval", "keep_days", "keep_entries")
+
+NO_ERROR: dict[str, Any] = {"error_kind": "", "error_text": "", "error_count": 0, "failing_since": None}
+# An import under way has read the feed as it was before. With this it writes nothing, as if another had come first.
+FENCED: dict[str, Any] = {"revision": F("revision") + 1}
+
+
+class ReadOnlyAdmin(AnyModelAdmin):
+    """Rows that only the program writes."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+# Feeds
+
+
+class FeedForm(FeedModelForm):
+    """What a person decides of a feed."""
+
+    class Meta:
+        model = Feed
+        fields = ("url", *DECIDED)
+        # One line each, though the columns are texts.
+        widgets = {"url": AdminTextInputWidget(), "folder": AdminTextInputWidget()}
+
+    def clean_url(self) -> str:
+        try:
+            url = addresses.canonical_url(self.cleaned_data["url"])
+        except InvalidURL as error:
+            raise forms.ValidationError(str(error), code="invalid") from error
+        if Feed.objects.ids_by_url([url]).get(url, self.instance.pk) != self.instance.pk:
+            raise forms.ValidationError("There is a feed with this URL already.", code="unique")
+        return url
+
+
+class FetchOptionsInline(FetchOptionsStackedInline):
+    """For those who may change the feed; others do not see it at all."""
+
+    model = FetchOptions
+    form = FetchOptionsForm
+    extra = 1
+    max_num = 1
+    verbose_name_plural = "how it is fetched"
+    fields = (
+        "user_agent",
+        "username",
+        ("password", "clear_password"),
+        ("headers", "clear_headers"),
+        ("proxy", "clear_proxy"),
+        "deadline",
+        "verify_tls",
+    )
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("feeds.change_feed")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("feeds.change_feed")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("feeds.change_feed")
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("feeds.change_feed")
+
+
+@admin.register(Feed)
+class FeedAdmin(FeedModelAdmin):
+    form = FeedForm
+    inlines = (FetchOptionsInline,)
+    list_display = ("name", "host_link", "state", "outcome", "checked_at", "next_check")
+    list_filter = ("status", "error_kind", "last_outcome")
+    search_fields = ("title", "url")
+    search_help_text = "A feed's URL in full, or a part of its title or URL."
+    actions = ("import_now", "pause", "resume")
+    ordering = ("-id",)
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    fieldsets = (
+        (None, {"fields": ("url", *DECIDED)}),
+        ("Last check", {"fields": ("outcome", "error_text", "failing_since", "checked_at", "imported_at")}),
+        ("Next check", {"fields": ("state", "next_check", "pace")}),
+        ("The feed", {"fields": ("title", "site_url", "description", "language", "format", "hubs", "entry_count")}),
+        ("Said by the server", {"fields": ("etag", "last_modified", "ttl", "update_period", "other_urls")}),
+    )
+
+    # What is shown
+
+    @admin.display(description="feed", ordering="title")
+    def name(self, feed: Feed) -> str:
+        url = Truncator(addresses.redacted(feed.url)).chars(LISTED_TEXT)
+        return format_html("{}<br><small>{}</small>", feed.title, url) if feed.title else url
+
+    @admin.display(description="host", ordering="host")
+    def host_link(self, feed: Feed) -> str:
+        return _link(f"{_list_url(Feed)}?{urlencode({'host__exact': feed.host})}", feed.host or NOTHING)
+
+    @admin.display(description="status", ordering="status")
+    def state(self, feed: Feed) -> str:
+        return ": ".join(filter(None, (feed.get_status_display(), feed.status_reason)))
+
+    @admin.display(description="last outcome", ordering="last_outcome")
+    def outcome(self, feed: Feed) -> str:
+        if not feed.error_kind:
+            return feed.last_outcome or NOTHING
+        text = Truncator(feed.error_text).chars(LISTED_TEXT)
+        times = "" if feed.error_count < 2 else f", {feed.error_count} times in a row"
+        return format_html("{}{}<br><small>{}</small>", feed.get_error_kind_display(), times, text)
+
+    @admin.display(description="next check", ordering="next_check_at")
+    def next_check(self, feed: Feed) -> str:
+        when = _moment(feed.next_check_at) if feed.status == Feed.Status.ACTIVE else NOTHING
+        return format_html("{}<br><small>{}</small>", when, feed.next_check_reason)
+
+    @admin.display(description="own pace")
+    def pace(self, feed: Feed) -> str:
+        return f"{feed.interval} s" if feed.interval else "not known yet"
+
+    @admin.display(description="entries")
+    def entry_count(self, feed: Feed) -> str:
+        return _link(f"{_list_url(Entry)}?{urlencode({'feed__id__exact': feed.pk})}", f"{feed.entries.count()} entries")
+
+    @admin.display(description="other URLs")
+    def other_urls(self, feed: Feed) -> str:
+        rows = [(addresses.redacted(alias.url), alias.reason) for alias in feed.aliases.order_by("id")]
+        if feed.moved_to:
+            since = f"redirects lead there, seen {feed.moved_count} times since {feed.moved_since:%Y-%m-%d}"
+            rows.append((addresses.redacted(feed.moved_to), since))
+        return format_html_join("", "{}<br><small>{}</small><br>", rows) or NOTHING
+
+    @admin.display(description="URL")
+    def shown_url(self, feed: Feed) -> str:
+        return addresses.redacted(feed.url)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Feed]:
+        # Digests are 16 bytes for every entry of a document, and shown nowhere.
+        return super().get_queryset(request).defer("seen_digests", "listed_digests")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Feed | None = None) -> Any:
+        """Show the URL with its credentials only to those who may edit it, and to a new feed nothing but the form."""
+        if obj is None:
+            return self.fieldsets[:1]
+        if self.has_change_permission(request, obj):
+            return self.fieldsets
+        return ((None, {"fields": ("shown_url", *DECIDED)}), *self.fieldsets[1:])
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Feed | None = None) -> tuple[str, ...]:
+        """Return all but what a person decides: the rest is the program's."""
+        shown = [name for _, options in self.get_fieldsets(request, obj) for name in options["fields"]]
+        return tuple(name for name in shown if name not in FeedForm.Meta.fields)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Feed], search_term: str
+    ) -> tuple[QuerySet[Feed], bool]:
+        """Find a URL by its digest, which is indexed, and anything else by looking at every row."""
+        try:
+            url = addresses.canonical_url(search_term)
+        except InvalidURL:
+            return super().get_search_results(request, queryset, search_term)
+        exact = queryset.filter(pk__in=Feed.objects.ids_by_url([url]).values())
+        return (exact, False) if exact.exists() else super().get_search_results(request, queryset, search_term)
+
+    # What is written
+
+    def save_model(self, request: HttpRequest, obj: Feed, form: FeedForm, change: bool) -> None:
+        """Store what the form holds, and nothing else: a worker may be writing the same row."""
+        if not change:
+            _address(obj)
+            obj.save()
+        elif obj.url_md5 == addresses.url_md5(obj.url):
+            obj.save(update_fields=DECIDED)
+        else:
+            obj.save(update_fields=[*DECIDED, *_move(obj, timezone.now())])
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Count the entries that go with the feeds. Django would list each of them, and ask for leave to delete it."""
+        listed = [addresses.redacted(feed.url) for feed in objs]
+        entries = Entry.objects.filter(feed__in=[feed.pk for feed in objs]).count()
+        return listed, {"feeds": len(listed), "entries": entries}, set(), []
+
+    @admin.action(description="Import now", permissions=["change"])
+    def import_now(self, request: HttpRequest, queryset: QuerySet[Feed]) -> None:
+        # Imported here: Django may load this module before the broker is set, and actors keep the broker they find.
+        from feeds.tasks import import_feed
+
+        sent = 0
+        try:
+            for url in queryset.values_list("url", flat=True).iterator():
+                import_feed.send(url)
+                sent += 1
+        except Exception as error:  # each broker's client has its own, and they are named in no module of ours
+            logger.exception("action=import_now sent=%s: the broker does not take messages", sent)
+            self.message_user(request, f"The queue failed. {describe(error)}", messages.ERROR)
+        if sent:
+            self.message_user(request, f"{_feeds(sent)} queued for import.", messages.SUCCESS)
+        if paused := queryset.filter(status=Feed.Status.PAUSED).count():
+            self.message_user(request, f"{_feeds(paused)} paused: not imported until resumed.", messages.WARNING)
+
+    @admin.action(description="Pause", permissions=["change"])
+    def pause(self, request: HttpRequest, queryset: QuerySet[Feed]) -> None:
+        reason = f"by {request.user.get_username()}"
+        active = Feed.objects.filter(pk__in=queryset.values("pk"), status=Feed.Status.ACTIVE)
+        paused = active.update(status=Feed.Status.PAUSED, status_reason=reason, **FENCED)
+        self.message_user(request, f"{_feeds(paused)} paused.", messages.SUCCESS)
+
+    @admin.action(description="Resume", permissions=["change"])
+    def resume(self, request: HttpRequest, queryset: QuerySet[Feed]) -> None:
+        resumed = queryset.update(
+            status=Feed.Status.ACTIVE,
+            status_reason="",
+            next_check_at=timezone.now(),
+            next_check_reason=f"resumed by {request.user.get_username()}",
+            **NO_ERROR,
+            **FENCED,
+        )
+        self.message_user(request, f"{_feeds(resumed)} resumed, to be checked now.", messages.SUCCESS)
+
+
+def _address(feed: Feed) -> list[str]:
+    """Fill in what follows from the URL. Return the names of the fields."""
+    feed.url_md5 = addresses.url_md5(feed.url)
+    feed.host = addresses.host_key(feed.url)
+    return ["url", "url_md5", "host"]
+
+
+def _move(feed: Feed, now: datetime) -> list[str]:
+    """Give a known feed its new URL, and forget what the old one said. Return the names of the changed fields."""
+    forgotten: dict[str, Any] = {
+        # They belong to one URL: sent to another they could bring a 304 for a document that was never seen.
+        "etag": "",
+        "last_modified": "",
+        "validators_url": "",
+        "found_on": "",
+        "moved_to": "",
+        "moved_since": None,
+        "moved_count": 0,
+        "fetch_seconds": None,
+        "body_digest": b"",
+        "seen_digests": b"",
+        "next_check_at": now,
+        "next_check_reason": "the URL was changed",
+        **NO_ERROR,
+        **FENCED,
+    }
+    if feed.status == Feed.Status.OFF:  # that was about the old URL
+        forgotten |= {"status": Feed.Status.ACTIVE, "status_reason": ""}
+    for name, value in forgotten.items():
+        setattr(feed, name, value)
+    return [*_address(feed), *forgotten]
+
+
+def _feeds(count: int) -> str:
+    return "1 feed" if count == 1 else f"{count} feeds"
+
+
+# Entries
+
+
+class CappedPaginator(EntryPaginator):
+    """Counts no further than anybody pages."""
+
+    @cached_property
+    def count(self) -> int:
+        entries = cast("QuerySet[Entry]", self.object_list)  # declared wider: lists can be paginated, too
+        return entries.order_by()[:LISTED_ENTRIES].count()
+
+
+class EntryList(ChangeList):
+    """Reads the listed columns only, and says in the title when it counted no further."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.result_count == LISTED_ENTRIES:
+            self.title = f"The newest {LISTED_ENTRIES:,} entries"
+
+    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Entry]:
+        entries = super().get_queryset(request, exclude_parameters)
+        return entries.only("title", "url", "guid", "published_at", "first_seen_at", "feed__title", "feed__url")
+
+
+@admin.register(Entry)
+class EntryAdmin(ReadOnlyAdmin):
+    list_display = ("name", "feed_link", "published_at", "first_seen_at")
+    search_fields = ("title",)
+    search_help_text = "A part of the title."
+    sortable_by = ()
+    paginator = CappedPaginator
+    show_full_result_count = False
+    fieldsets = (
+        (None, {"fields": ("title", "feed_link", "web_link", "authors", "published_at", "updated_at")}),
+        ("Text", {"fields": ("summary_view", "content_view")}),
+        ("More", {"fields": ("categories", "enclosures", "language", "rights", "source_title", "itunes")}),
+        ("Record", {"fields": ("guid", "first_seen_at", "changed_at", "changes", "capped")}),
+    )
+    readonly_fields = ("feed_link", "web_link", "summary_view", "content_view")
+
+    @admin.display(description="entry")
+    def name(self, entry: Entry) -> str:
+        return Truncator(entry.title or addresses.redacted(entry.url) or entry.guid or NOTHING).chars(LISTED_TEXT)
+
+    @admin.display(description="feed")
+    def feed_link(self, entry: Entry) -> str:
+        name = Truncator(entry.feed.title or addresses.redacted(entry.feed.url)).chars(LISTED_TEXT)
+        return _link(reverse("admin:feeds_feed_change", args=[entry.feed_id]), name)
+
+    @admin.display(description="URL")
+    def web_link(self, entry: Entry) -> str:
+        if not entry.url.startswith(("http://", "https://")):
+            return entry.url or NOTHING
+        return format_html('<a href="{}" rel="noreferrer noopener" target="_blank">{}</a>', entry.url, entry.url)
+
+    @admin.display(description="summary")
+    def summary_view(self, entry: Entry) -> str:
+        return _framed(entry.summary)
+
+    @admin.display(description="content")
+    def content_view(self, entry: Entry) -> str:
+        return _framed(entry.content)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Entry]:
+        return super().get_queryset(request).select_related("feed").defer("feed__seen_digests", "feed__listed_digests")
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        """Return the order for which there is an index: by date within a feed, else by when it came."""
+        return ("-sorted_at",) if "feed__id__exact" in request.GET else ("-id",)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return EntryList
+
+
+# The HTML was sanitised before it was stored. Should that have failed, nothing here runs, submits or loads anything.
+FRAME_HEAD = (
+    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
+    '<base target="_blank"><style>body { font: 14px sans-serif; background: white; color: black }</style>'
+)
+
+
+def _framed(html: str) -> str:
+    if not html:
+        return NOTHING
+    return format_html(
+        '<iframe sandbox="allow-popups allow-popups-to-escape-sandbox" referrerpolicy="no-referrer" srcdoc="{}" '
+        'style="width: 100%; height: 24em; border: 1px solid #ccc"></iframe>'
+        "<br><small>Images and other parts from elsewhere are not loaded.</small>",
+        FRAME_HEAD + html,
+    )
+
+
+# Locks
+
+
+@admin.register(Lock)
+class LockAdmin(ReadOnlyAdmin):
+    """The locks in the database; those in memcached cannot be listed."""
+
+    list_display = ("key", "token", "expires_at")
+    fields = ("key", "token", "expires_at")
+    ordering = ("expires_at",)
+    search_fields = ("key",)
+
+
+def _list_url(model: type[Feed] | type[Entry]) -> str:
+    return reverse(f"admin:feeds_{model._meta.model_name}_changelist")
+
+
+def _link(url: str, text: str) -> SafeString:
+    return format_html('<a href="{}">{}</a>', url, text)
+
+
+def _moment(moment: datetime | None) -> str:
+    return str(localize(timezone.localtime(moment))) if moment else NOTHING

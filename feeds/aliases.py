@@ -1,0 +1,91 @@
+"""A feed and its new URL in, one feed under that URL out: renamed, or merged with the one that has it already.
+
+The old URL stays known as an alias. All of this runs in the transaction of whoever calls.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.db.models import Exists, F, OuterRef
+
+from feeds import addresses
+from feeds.documents import KnownFeed, Move
+from feeds.models import Alias, Entry, Feed, Tombstone
+
+
+def known_digests(url_digests: Iterable[str]) -> set[str]:
+    """Return those of the URL digests under which a feed is known as something else."""
+    return set(Alias.objects.filter(url_md5__in=url_digests).values_list("url_md5", flat=True))
+
+
+def settle(known: KnownFeed, move: Move, now: datetime) -> int:
+    """Let a feed have its new URL; return the id of the feed that has it now.
+
+    The caller has locked the feed's row. Two feeds that become one in opposite directions would wait for each other,
+    but each of them has parsed as a feed under the URL of the other, so they do not lead to each other.
+    """
+    other = _at(move.url, other_than=known.id)
+    if other is None:
+        _rename(known, move)
+        home = known.id
+    else:
+        _merge(known, other)
+        home = other.pk
+    Alias.objects.update_or_create(
+        url_md5=addresses.url_md5(known.url),
+        defaults={"feed_id": home, "url": known.url, "reason": move.reason, "created_at": now},
+    )
+    return home
+
+
+def _at(url: str, *, other_than: int) -> Feed | None:
+    """Return the other feed that is known by this URL, locked."""
+    md5 = addresses.url_md5(url)
+    others = Feed.objects.exclude(pk=other_than).select_for_update(of=("self",))
+    found: Feed | None = others.filter(url_md5=md5).first() or others.filter(aliases__url_md5=md5).first()
+    return found
+
+
+def _rename(known: KnownFeed, move: Move) -> None:
+    md5 = addresses.url_md5(move.url)
+    Alias.objects.filter(url_md5=md5).delete()  # the feed comes back to where it was
+    Feed.objects.filter(pk=known.id).update(
+        url=move.url,
+        url_md5=md5,
+        host=addresses.host_key(move.url),
+        validators_url="",  # they came from where the feed is now; else there are none
+        slot_at=None,  # that was in the line of the old host
+        moved_to="",
+        moved_since=None,
+        moved_count=0,
+        **({"found_on": known.url} if move.found else {}),
+    )
+
+
+def _merge(known: KnownFeed, other: Feed) -> None:
+    """Give a feed's entries to the other one, and end it. What both have stays as the other has it."""
+    source = Feed.objects.get(pk=known.id)
+    for rows in (Entry.objects, Tombstone.objects):
+        twin = Exists(rows.filter(feed=other, guid_digest=OuterRef("guid_digest")))
+        rows.filter(~twin, feed=source).update(feed=other)
+    Alias.objects.filter(feed=source).update(feed=other)
+    other.folder = other.folder or source.folder
+    other.pruned_at = other.pruned_at or source.pruned_at
+    if other.status == Feed.Status.OFF and source.status == Feed.Status.ACTIVE and source.imported_at:
+        # It was given up, and yet the source leads to it.
+        other.status, other.status_reason = Feed.Status.ACTIVE, ""
+        other.next_check_at, other.next_check_reason = source.next_check_at, "another feed has moved to its URL"
+    # An import of the other that is under way has not seen the entries that came; it shall write nothing.
+    other.revision = F("revision") + 1
+    other.save(
+        update_fields=[
+            "folder",
+            "pruned_at",
+            "status",
+            "status_reason",
+            "next_check_at",
+            "next_check_reason",
+            "revision",
+        ]
+    )
+    source.delete()

@@ -1,0 +1,390 @@
+"""Two Django cache backends made for locks.
+
+Both hold short texts, add atomically, and can delete a key only while it holds a given value. Both raise LockStoreError
+when the store gives no usable answer: never `False`, which would read "somebody else holds it".
+
+    MemcachedLocks   one memcached server: LOCATION "host:port"; OPTIONS connect_timeout, timeout (seconds)
+    DatabaseLocks    the table of feeds.models.Lock; OPTIONS database (alias)
+
+Django's own PyMemcacheCache will not do: its HashClient answers False for a second at a time while the server is down.
+"""
+
+from __future__ import annotations
+
+import re
+import select
+import socket
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from django.apps import apps
+from django.conf import settings
+from django.core.cache import caches
+from django.core.cache.backends.base import (
+    DEFAULT_TIMEOUT,
+    BaseCache,
+    InvalidCacheBackendError,
+    memcache_key_warnings,
+)
+from django.core.exceptions import ImproperlyConfigured
+from django.db import Error as AnyDatabaseError
+from django.db import IntegrityError, connections, router, transaction
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+from django.utils.module_loading import import_string
+from pymemcache.client.base import Client, PooledClient
+
+from feeds.errors import LockStoreError
+
+if TYPE_CHECKING:
+    from feeds.models import Lock
+
+LONGEST_EXPIRY = 30 * 24 * 3600  # seconds; memcached reads more than that as a date (its protocol.txt)
+
+
+class LockCache(BaseCache):
+    """What the two have in common: checked keys, text values, whole positive seconds."""
+
+    def __init__(self, params: dict[str, Any]) -> None:
+        super().__init__(params)
+        self.options: dict[str, Any] = params.get("OPTIONS", {})
+
+    def compare_and_delete(self, key: str, value: str, version: int | None = None) -> bool:
+        """Delete `key` if it holds `value`, atomically. Return whether it did."""
+        raise NotImplementedError
+
+    def held(self) -> Iterator[tuple[str, str]]:
+        """Yield every lock that is held: its key, as the caller of `add` named it, and its value."""
+        raise NotImplementedError
+
+    def server_problems(self) -> Iterable[str]:
+        """Ask the server for what would switch the lock off."""
+        return ()
+
+    def server_warnings(self) -> Iterable[str]:
+        """Ask the server for what could lose a lock that is held."""
+        return ()
+
+    def clear(self) -> None:
+        raise NotImplementedError("clearing the locks would let everybody in at once; delete them by key")
+
+    def _key(self, key: str, version: int | None) -> str:
+        made: str = self.make_key(key, version=version)
+        for problem in key_problems(made):
+            raise LockStoreError(f"not a key: {problem}")
+        return made
+
+    def _seconds(self, timeout: float | object | None) -> int:
+        """Return the expiry. Refuse what memcached would turn into an immortal lock, or into none at all."""
+        seconds = self.default_timeout if timeout is DEFAULT_TIMEOUT else timeout
+        if not isinstance(seconds, int) or not 0 < seconds <= LONGEST_EXPIRY:
+            raise LockStoreError(f"a lock's expiry is a whole number of seconds from 1 to 30 days, not {seconds!r}")
+        return seconds
+
+    def _text(self, value: Any) -> str:
+        if not isinstance(value, str):
+            raise LockStoreError(f"a lock holds a text, not {type(value).__name__}")
+        return value
+
+
+GOOD_KEY = re.compile(r"[!-~]{1,250}")
+
+
+def key_problems(key: str) -> list[str]:
+    """Say what memcached would not take in a key."""
+    if GOOD_KEY.fullmatch(key):
+        return []
+    return [*memcache_key_warnings(key), *([] if key.isascii() else [f"{key!r} has characters outside ASCII"])]
+
+
+class MemcachedLocks(LockCache):
+    """Locks in memcached, through a pool of sockets that all have time-outs."""
+
+    def __init__(self, location: str, params: dict[str, Any]) -> None:
+        super().__init__(params)
+        self.location = location
+        if unknown := set(self.options) - {"connect_timeout", "timeout"}:
+            raise ImproperlyConfigured(f"MemcachedLocks has no option {', '.join(sorted(unknown))}.")
+        self._pool = PooledClient(
+            _server(location),
+            connect_timeout=_positive(self.options.get("connect_timeout", 0.5)),
+            timeout=_positive(self.options.get("timeout", 1.0)),
+            no_delay=True,
+            socket_module=_Sockets(),
+            default_noreply=False,  # True would answer every add with True
+        ).client_pool
+
+    def add(self, key: str, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
+        made, text, seconds = self._key(key, version), self._text(value), self._seconds(timeout)
+        return bool(self._ask(lambda client: client.add(made, text.encode(), expire=seconds)))
+
+    def get(self, key: str, default: Any = None, version: int | None = None) -> Any:
+        made = self._key(key, version)
+        found = self._ask(lambda client: client.get(made))
+        return default if found is None else found.decode()
+
+    def set(self, key: str, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> None:
+        made, text, seconds = self._key(key, version), self._text(value), self._seconds(timeout)
+        if not self._ask(lambda client: client.set(made, text.encode(), expire=seconds)):
+            raise LockStoreError("memcached did not store the value")
+
+    def delete(self, key: str, version: int | None = None) -> bool:
+        made = self._key(key, version)
+        return bool(self._ask(lambda client: client.delete(made)))
+
+    def compare_and_delete(self, key: str, value: str, version: int | None = None) -> bool:
+        """Delete by `cas` with an expiry in the past, on a CAS read together with the value.
+
+        A CAS kept since `add` proves nothing: the counter begins again at 1 when the server restarts.
+        """
+        made = self._key(key, version)
+
+        def ask(client: Client) -> bool:
+            found, cas = client.gets(made)
+            return found == value.encode() and client.cas(made, b"", cas, expire=-1) is True
+
+        return bool(self._ask(ask))
+
+    def held(self) -> Iterator[tuple[str, str]]:
+        """Yield every lock that is held, by the server's own list of keys: once through a server for locks only."""
+        listing = self._ask(lambda client: client.raw_command(b"lru_crawler metadump all", end_tokens=b"END\r\n"))
+        prefix = self.make_key("")
+        for line in listing.splitlines():
+            key = unquote(line.partition(b" ")[0].removeprefix(b"key=").decode("ascii", "replace"))
+            if key.startswith(prefix) and (value := self.get(key.removeprefix(prefix))) is not None:
+                yield key.removeprefix(prefix), value
+
+    def server_problems(self) -> Iterator[str]:
+        if self._server_settings().get(b"cas_enabled") in (b"no", False):
+            yield f"memcached at {self.location} runs with -C: without CAS nobody can give back only his own lock"
+
+    def server_warnings(self) -> Iterator[str]:
+        if self._server_settings().get(b"evictions") in (b"on", True):
+            yield f"memcached at {self.location} runs without -M: when memory is short it drops locks that are held"
+
+    def _server_settings(self) -> dict[bytes, Any]:
+        found: dict[bytes, Any] = self._ask(lambda client: client.stats("settings"))
+        return found
+
+    def close(self, **kwargs: Any) -> None:
+        """Close this thread's sockets. Django does so after each web request; workers keep theirs."""
+        self._pool.clear()
+
+    def _ask(self, question: Callable[[Client], Any]) -> Any:
+        """Ask on a socket of the pool, closed when anything interrupts: no late reply may answer the next command.
+
+        PooledClient's own methods clean up after `Exception` only. Interrupted by a time limit between sending and
+        receiving, they let the next `add` read the stale reply: a false grant on another key, measured.
+        """
+        client = self._pool.get()
+        try:
+            if client.sock is not None and not client.sock.is_silent():
+                client.close()  # it connects again
+            answer = question(client)
+        except Exception as error:  # pymemcache lets ValueError, KeyError and more out on a garbled reply
+            self._pool.destroy(client)
+            raise LockStoreError(f"memcached at {self.location}: {type(error).__name__}: {error}") from error
+        except BaseException:
+            self._pool.destroy(client)
+            raise
+        self._pool.release(client)
+        return answer
+
+
+class _Socket(socket.socket):
+    """A socket whose time-out is for the whole reply to a request: one byte a second would meet any other."""
+
+    def settimeout(self, value: float | None) -> None:
+        self._patience = value or 0.0
+        super().settimeout(value)
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        self._deadline = 0.0  # not running yet
+        super().sendall(data, flags)
+
+    def recv(self, bufsize: int, flags: int = 0) -> bytes:
+        # The first part may take all the patience, so most replies need no clock.
+        if self._deadline == 0.0:
+            self._deadline = time.monotonic() + self._patience
+            return super().recv(bufsize, flags)
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("no complete reply in time")
+        super().settimeout(left)
+        try:
+            return super().recv(bufsize, flags)
+        finally:
+            super().settimeout(self._patience)
+
+    def is_silent(self) -> bool:
+        """Tell whether there is nothing to read: neither an end, nor a reply that was meant for somebody else."""
+        poll = select.poll()  # not select, which knows file numbers below 1024 only
+        poll.register(self, select.POLLIN)
+        return not poll.poll(0)
+
+
+class _Sockets:
+    """The socket module, as far as pymemcache asks it, but for the class."""
+
+    socket = _Socket
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(socket, name)
+
+
+def _server(location: str) -> str | tuple[str, int]:
+    if not isinstance(location, str) or not location or "," in location or ";" in location:
+        raise ImproperlyConfigured(
+            "MemcachedLocks needs exactly one server as LOCATION, such as 127.0.0.1:11211: on several, "
+            f"two workers can hold one lock. It has {location!r}."
+        )
+    if location.startswith(("/", "unix:")):
+        return location.removeprefix("unix:")
+    host, _, port = location.rpartition(":")
+    if not host or not port.isdecimal():
+        raise ImproperlyConfigured(f"MemcachedLocks needs host:port as LOCATION, not {location!r}.")
+    return host.strip("[]"), int(port)
+
+
+def _positive(seconds: Any) -> float:
+    if not isinstance(seconds, int | float) or seconds <= 0:
+        raise ImproperlyConfigured(f"MemcachedLocks needs time-outs greater than 0 s, not {seconds!r}.")
+    return float(seconds)
+
+
+class DatabaseLocks(LockCache):
+    """Locks in the database, by the database's clock. Every statement is atomic on PostgreSQL and SQLite alike."""
+
+    def __init__(self, location: str, params: dict[str, Any]) -> None:
+        super().__init__(params)
+        self.database: str | None = self.options.get("database")
+
+    def add(self, key: str, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
+        made, text, life = self._key(key, version), self._text(value), timedelta(seconds=self._seconds(timeout))
+        return bool(self._ask(lambda locks: _insert(locks, made, text, life) or _take_over(locks, made, text, life)))
+
+    def get(self, key: str, default: Any = None, version: int | None = None) -> Any:
+        made = self._key(key, version)
+        found = self._ask(lambda locks: locks.filter(key=made, expires_at__gt=Now()).values_list("token", flat=True))
+        return next(iter(found), default)
+
+    def set(self, key: str, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> None:
+        made, text = self._key(key, version), self._text(value)
+        values = {"token": text, "expires_at": Now() + timedelta(seconds=self._seconds(timeout))}
+        self._ask(lambda locks: locks.update_or_create(key=made, defaults=values))
+
+    def delete(self, key: str, version: int | None = None) -> bool:
+        made = self._key(key, version)
+        return bool(self._ask(lambda locks: locks.filter(key=made).delete()[0]))
+
+    def compare_and_delete(self, key: str, value: str, version: int | None = None) -> bool:
+        made = self._key(key, version)
+        return bool(self._ask(lambda locks: locks.filter(key=made, token=value).delete()[0]))
+
+    def held(self) -> Iterator[tuple[str, str]]:
+        prefix = self.make_key("")
+        rows = self._ask(lambda locks: locks.filter(expires_at__gt=Now()).order_by("key").values_list("key", "token"))
+        yield from ((key.removeprefix(prefix), token) for key, token in rows if key.startswith(prefix))
+
+    def _ask(self, question: Callable[[QuerySet[Lock]], Any]) -> Any:
+        model: type[Lock] = apps.get_model("feeds", "Lock")  # caches are built before the models are
+        alias = self.database or router.db_for_write(model)
+        try:
+            answer = question(model._default_manager.using(alias))
+            return list(answer) if isinstance(answer, QuerySet) else answer
+        except AnyDatabaseError as error:
+            connections[alias].close_if_unusable_or_obsolete()  # so that a second try gets a new one
+            raise LockStoreError(f"the database of the locks: {type(error).__name__}: {error}") from error
+
+
+def _insert(locks: QuerySet[Lock], key: str, token: str, life: timedelta) -> bool:
+    try:
+        with transaction.atomic(using=locks.db):
+            locks.create(key=key, token=token, expires_at=Now() + life)
+    except IntegrityError:
+        return False
+    return True
+
+
+def _take_over(locks: QuerySet[Lock], key: str, token: str, life: timedelta) -> bool:
+    return bool(locks.filter(key=key, expires_at__lte=Now()).update(token=token, expires_at=Now() + life))
+
+
+# What must hold of any Django cache for its `add` to be a lock
+
+
+class Fault(Enum):
+    """How a cache's configuration switches the lock off."""
+
+    UNUSABLE = "cannot be used"
+    UNFIT = "does not exclude"
+    SEVERAL_SERVERS = "has several servers, so two workers can hold one lock"
+    IGNORES_ERRORS = "ignores errors, so a dead server reads as busy"
+    NO_TIMEOUT = "has no time-out, so a server that hangs hangs every worker for good"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    fault: Fault
+    text: str
+
+
+# Why the adding of these does not exclude.
+UNFIT = {
+    "django.core.cache.backends.dummy.DummyCache": "it stores nothing, so everybody gets the lock",
+    "django.core.cache.backends.filebased.FileBasedCache": "its add looks first and writes later",
+    "django.core.cache.backends.db.DatabaseCache": "its add takes over expired keys without looking (38 of 40 doubled)",
+    "django.core.cache.backends.memcached.PyMemcacheCache": "while the server is down its add answers False: busy",
+    "django.core.cache.backends.memcached.PyLibMCCache": "its add cannot be told apart from a failure",
+}
+LOCAL = "django.core.cache.backends.locmem.LocMemCache"
+REDIS = "django.core.cache.backends.redis.RedisCache"
+TIMEOUTS: dict[str, dict[str, float | None]] = {
+    "feeds.caches.MemcachedLocks": {"connect_timeout": 0.5, "timeout": 1.0},
+    "django.core.cache.backends.memcached.PyMemcacheCache": {"connect_timeout": None, "timeout": None},
+    REDIS: {"socket_connect_timeout": None, "socket_timeout": None},
+}
+
+
+def configuration_problems(alias: str, *, one_process: bool) -> Iterator[Problem]:
+    """Say what of the cache's configuration switches the lock off; no server is asked."""
+    configuration = settings.CACHES.get(alias, {})
+    texts = list(_configuration_problems(configuration, one_process=one_process))
+    if not texts:
+        try:
+            caches[alias]
+        except (InvalidCacheBackendError, ImproperlyConfigured) as error:
+            texts.append((Fault.UNUSABLE, str(error)))
+    for fault, text in texts:
+        yield Problem(fault, f"the lock cache {alias!r} {fault.value}: {text}")
+
+
+def _configuration_problems(configuration: dict[str, Any], *, one_process: bool) -> Iterator[tuple[Fault, str]]:
+    try:
+        backend: type = import_string(configuration["BACKEND"])
+    except (KeyError, ImportError) as error:
+        yield Fault.UNUSABLE, str(error)
+        return
+    bases = [f"{base.__module__}.{base.__qualname__}" for base in backend.__mro__]
+    options = configuration.get("OPTIONS", {})
+    yield from ((Fault.UNFIT, UNFIT[base]) for base in bases if base in UNFIT)
+    if LOCAL in bases and not one_process:
+        yield Fault.UNFIT, "each process has its own"
+    if several_servers(configuration.get("LOCATION", "")):
+        yield Fault.SEVERAL_SERVERS, f"LOCATION is {configuration['LOCATION']!r}"
+    if options.get("ignore_exc"):
+        yield Fault.IGNORES_ERRORS, "OPTIONS has ignore_exc"
+    defaults = next((TIMEOUTS[base] for base in bases if base in TIMEOUTS), {})
+    if missing := [name for name, default in defaults.items() if not options.get(name, default)]:
+        yield Fault.NO_TIMEOUT, f"set OPTIONS {' and '.join(missing)}"
+
+
+def several_servers(location: object) -> bool:
+    if isinstance(location, str):
+        return "," in location or ";" in location
+    return isinstance(location, list | tuple) and len(location) > 1

@@ -1,0 +1,162 @@
+"""System checks: whatever would silently switch the lock off, or surprise at night, is said by `manage.py check`."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from ipaddress import ip_network
+from typing import Any
+
+import dramatiq
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.cache import caches
+from django.core.cache.backends.base import InvalidCacheBackendError
+from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.exceptions import ImproperlyConfigured
+
+from feeds import middleware, parser
+from feeds.caches import Fault, LockCache, configuration_problems
+from feeds.conf import FeedsSettings, feeds_settings
+from feeds.embedded import EmbeddedBroker
+from feeds.errors import ConfigurationError, LockStoreError
+
+Apps = Sequence[AppConfig] | None
+
+USE_OURS = "Use feeds.caches.MemcachedLocks or feeds.caches.DatabaseLocks."
+LOCK_FAULTS = {
+    Fault.UNUSABLE: ("feeds.E004", USE_OURS),
+    Fault.UNFIT: ("feeds.E005", USE_OURS),
+    Fault.SEVERAL_SERVERS: ("feeds.E007", "Name one server: a second one makes a lock no safer."),
+    Fault.IGNORES_ERRORS: ("feeds.E008", "Take ignore_exc out of OPTIONS."),
+    Fault.NO_TIMEOUT: ("feeds.E009", "Half a second to connect and one second to answer are plenty."),
+}
+
+
+@register("feeds")
+def check_settings(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]:
+    try:
+        values = feeds_settings()
+    except ConfigurationError as error:
+        yield Error(str(error), hint="See the table of settings in the README.", id="feeds.E001")
+        return
+    yield from (
+        Error(problem, hint="See the table of settings in the README.", id="feeds.E001") for problem in _ranges(values)
+    )
+    for problem in middleware.expire_problems(values.lock_expire):
+        yield Error(f"FEEDS_LOCK_EXPIRE {problem}", hint="600 is the recipe's.", id="feeds.E006")
+    known = {f"FEEDS_{field.name.upper()}" for field in fields(FeedsSettings)}
+    for name in sorted(name for name in dir(settings) if name.startswith("FEEDS_") and name not in known):
+        yield Warning(f"{name} is no setting of feeds", hint="Is it misspelt?", id="feeds.W001")
+
+
+def _ranges(values: FeedsSettings) -> Iterator[str]:
+    for name in ("keep_days", "keep_entries"):
+        if getattr(values, name) < 0:
+            yield f"FEEDS_{name.upper()} must not be less than 0"
+    for name in (
+        "connect_timeout",
+        "read_timeout",
+        "fetch_deadline",
+        "parse_limit",
+        "max_body_bytes",
+        "min_interval",
+        "redirect_sightings",
+        "slow_fetches",
+        "time_limit",
+    ):
+        if getattr(values, name) <= 0:
+            yield f"FEEDS_{name.upper()} must be greater than 0"
+    if values.max_interval < values.min_interval:
+        yield "FEEDS_MAX_INTERVAL must not be less than FEEDS_MIN_INTERVAL"
+    if values.fetch_deadline >= values.time_limit:
+        yield "FEEDS_FETCH_DEADLINE must be less than FEEDS_TIME_LIMIT"
+    for network in values.allowed_networks:
+        try:
+            ip_network(network)
+        except ValueError as error:
+            yield f"FEEDS_ALLOWED_NETWORKS: {error}"
+
+
+def typed_settings() -> FeedsSettings | None:
+    """Return the settings; None for a wrong type, of which `check_settings` tells."""
+    try:
+        return feeds_settings()
+    except ConfigurationError:
+        return None
+
+
+@register("feeds")
+def check_middleware(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]:
+    if typed_settings() is None:
+        return
+    broker = dramatiq.get_broker()
+    for problem in middleware.order_problems(broker):
+        yield Error(problem, hint="Copy the order from the README.", id="feeds.E002")
+    from feeds import tasks  # noqa: F401  # declares the actors; not before the broker exists
+
+    for problem in middleware.time_limit_problems(broker):
+        yield Error(problem, hint="Lower FEEDS_TIME_LIMIT or raise FEEDS_LOCK_EXPIRE.", id="feeds.E003")
+
+
+@register("feeds")
+def check_lock_cache(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]:
+    if (values := typed_settings()) is None:
+        return
+    one_process = isinstance(dramatiq.get_broker(), EmbeddedBroker)
+    for problem in configuration_problems(values.lock_cache, one_process=one_process):
+        identity, hint = LOCK_FAULTS[problem.fault]
+        yield Error(problem.text, hint=hint, id=identity)
+
+
+@register("feeds", deploy=True)
+def check_lock_server(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]:
+    """Ask the lock's server; only with --deploy, since a check must work where no server is. Workers ask at boot."""
+    if (values := typed_settings()) is None:
+        return
+    try:
+        store = caches[values.lock_cache]
+    except (InvalidCacheBackendError, ImproperlyConfigured):
+        return  # said by check_lock_cache
+    if not isinstance(store, LockCache):
+        return
+    try:
+        for problem in store.server_problems():
+            yield Error(problem, hint="Start it without -C.", id="feeds.E010")
+        for problem in store.server_warnings():
+            yield Warning(problem, hint="Give the locks a memcached of their own, started with -M.", id="feeds.W004")
+    except LockStoreError as error:
+        yield Warning(str(error), hint="Is MEMCACHED_URL right, and the server up?", id="feeds.W005")
+
+
+@register("feeds")
+def check_database(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]:
+    for alias, database in settings.DATABASES.items():
+        options = database.get("OPTIONS", {})
+        if database["ENGINE"].endswith("sqlite3") and options.get("transaction_mode") != "IMMEDIATE":
+            yield Warning(
+                f"the SQLite database {alias!r} will answer 'database is locked' under threads",
+                hint="Set OPTIONS transaction_mode IMMEDIATE, timeout 5 and init_command 'PRAGMA journal_mode = WAL'.",
+                id="feeds.W002",
+            )
+
+
+@register("feeds")
+def check_contact(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]:
+    if (values := typed_settings()) is None:
+        return
+    networked = not isinstance(dramatiq.get_broker(), EmbeddedBroker)
+    if networked and not values.contact_url and not values.user_agent:
+        yield Warning(
+            "publishers cannot tell who polls them",
+            hint="Set FEEDS_CONTACT_URL to a page about your site; it goes into the User-Agent.",
+            id="feeds.W003",
+        )
+
+
+@register("feeds")
+def check_parser(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]:
+    if not parser.author_guard_installed():
+        yield Error(
+            "this feedparser reads authors in quadratic time: 60 kB hold a worker process for 11 s",
+            hint="Install the feedparser that pyproject.toml names; feeds/parser.py guards the routine of that one.",
+            id="feeds.E011",
+        )

@@ -1,0 +1,150 @@
+"""Seconds in, a socket that is shut down when they are over out: what keeps a server from holding a thread for ever.
+
+Time-outs of sockets begin anew with every byte, so a server that sends one now and then would never meet one. A
+watchdog shuts the socket down instead; reading then ends at once.
+"""
+
+import contextlib
+import heapq
+import itertools
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+THREAD_IDLE_SECONDS = 10.0
+
+
+class DeadlineExpired(Exception):
+    """There is no time left."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """After so many seconds somebody is asked whether the fetch may go on to its deadline."""
+
+    seconds: float
+    may_go_on: Callable[[], bool]  # asked once, in the watchdog's thread; must not wait
+
+
+class Deadline:
+    """The end of one fetch, whatever it is doing then."""
+
+    def __init__(self, watchdog: "Watchdog", seconds: float, patience: Patience | None = None) -> None:
+        self._watchdog = watchdog
+        self._patience = patience if patience and patience.seconds < seconds else None
+        self.seconds = seconds
+        begun = time.monotonic()
+        self.at = begun + seconds
+        self.looked_at = begun + self._patience.seconds if self._patience else self.at
+        self.expired = False
+        self.finished = False
+        self.handle: socket.socket | None = None
+
+    def __enter__(self) -> Self:
+        self._watchdog.add(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._watchdog.remove(self)
+
+    def remaining(self) -> float:
+        """Return the seconds left; raise DeadlineExpired when there are none."""
+        remaining = self.at - time.monotonic()
+        if self.expired or remaining <= 0:
+            raise DeadlineExpired
+        return remaining
+
+    def guard(self, sock: socket.socket) -> None:
+        """Have `sock` shut down at the deadline, instead of the one guarded so far."""
+        # A duplicate: TLS takes the descriptor out of the socket it wraps, and closing hands the number to others.
+        handle = socket.socket(sock.family, sock.type, sock.proto, fileno=socket.dup(sock.fileno()))
+        self._watchdog.guard(self, handle)
+
+    def goes_on(self) -> bool:
+        """Ask, once, whether there is more time than patience."""
+        patience, self._patience = self._patience, None
+        if patience is None or not patience.may_go_on():
+            return False
+        self.looked_at = self.at
+        return True
+
+
+class Watchdog:
+    """Shuts down the sockets of all fetches that are past their deadline, from one thread."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._heap: list[tuple[float, int, Deadline]] = []
+        self._tickets = itertools.count()
+        self._wakes_at = 0.0
+        self._thread: threading.Thread | None = None
+
+    def add(self, deadline: Deadline) -> None:
+        with self._changed:
+            self._push(deadline)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._watch, name="feeds-watchdog", daemon=True)
+                self._thread.start()
+            elif deadline.looked_at < self._wakes_at:
+                self._changed.notify()
+
+    def guard(self, deadline: Deadline, handle: socket.socket) -> None:
+        with self._changed:
+            self._drop_handle(deadline)
+            deadline.handle = handle
+            if deadline.expired:
+                self._shut_down(deadline)
+
+    def remove(self, deadline: Deadline) -> None:
+        with self._changed:
+            deadline.finished = True
+            self._drop_handle(deadline)
+            while self._heap and self._heap[0][2].finished:
+                heapq.heappop(self._heap)
+
+    def _push(self, deadline: Deadline) -> None:
+        heapq.heappush(self._heap, (deadline.looked_at, next(self._tickets), deadline))
+
+    def _watch(self) -> None:
+        with self._changed:
+            while self._heap or not self._idled():
+                now = time.monotonic()
+                while self._heap and self._heap[0][0] <= now:
+                    self._look_at(heapq.heappop(self._heap)[2])
+                if self._heap:
+                    self._wait(self._heap[0][0] - now)
+            self._thread = None
+
+    def _idled(self) -> bool:
+        return not self._wait(THREAD_IDLE_SECONDS) and not self._heap
+
+    def _wait(self, seconds: float) -> bool:
+        self._wakes_at = time.monotonic() + seconds
+        return self._changed.wait(seconds)
+
+    def _look_at(self, deadline: Deadline) -> None:
+        if deadline.finished:
+            return
+        if deadline.goes_on():
+            self._push(deadline)
+            return
+        deadline.expired = True
+        self._shut_down(deadline)
+
+    @staticmethod
+    def _shut_down(deadline: Deadline) -> None:
+        if deadline.handle is not None:
+            with contextlib.suppress(OSError):  # not connected any more
+                deadline.handle.shutdown(socket.SHUT_RDWR)
+
+    @staticmethod
+    def _drop_handle(deadline: Deadline) -> None:
+        if deadline.handle is not None:
+            deadline.handle.close()
+            deadline.handle = None

@@ -1,0 +1,130 @@
+"""A URL in, what its server does and when we would come back, in sentences, out. Two requests, nothing stored."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+from django.utils import timezone
+
+from feeds import addresses, discovery, planner, sandbox, schedule
+from feeds.conf import FeedsSettings, feeds_settings
+from feeds.documents import (
+    Failed,
+    FeedRequest,
+    Fetched,
+    FetchOutcome,
+    Gone,
+    KnownFeed,
+    NextCheck,
+    NotModified,
+    ParsedFeed,
+    Redirect,
+    TooMany,
+)
+from feeds.fetcher import Fetcher
+
+
+def explain(url: str) -> Iterator[str]:
+    """Ask for a feed, then ask again with the validators it gave. Raise InvalidURL."""
+    settings = feeds_settings()
+    request = FeedRequest(url=addresses.canonical_url(url))
+    fetcher = Fetcher(settings)
+    yield f"First request, without conditions: {addresses.redacted(request.url)}"
+    first, seconds = _timed(fetcher, request)
+    yield from _told(first, seconds)
+    document = _parsed(first, settings)
+    yield from _said(document, first)
+    if not isinstance(first, Fetched) or not isinstance(document, ParsedFeed):
+        yield _when(_next_check(request, first, document, settings))
+        return
+    time.sleep(settings.host_delay)
+    known = replace(
+        request,
+        etag=first.etag,
+        last_modified=first.last_modified,
+        validators_url=first.url if first.redirects else "",
+        body_digest=first.body_digest,
+    )
+    yield ""
+    yield "Second request, " + ("with its validators" if first.etag or first.last_modified else "without conditions")
+    second, seconds = _timed(fetcher, known)
+    yield from _told(second, seconds)
+    yield from _judged(first, second)
+    yield ""
+    yield _when(_next_check(known, second, document, settings))
+
+
+def _timed(fetcher: Fetcher, request: FeedRequest) -> tuple[FetchOutcome, float]:
+    begun = time.monotonic()
+    return fetcher.fetch(request), time.monotonic() - begun
+
+
+def _told(outcome: FetchOutcome, seconds: float) -> Iterator[str]:
+    yield from (f"  {hop.status}: redirects to {hop.url}{_kept(hop)}" for hop in outcome.redirects)
+    match outcome:
+        case Fetched():
+            size = f"{len(outcome.body):,} bytes decoded, {outcome.content_type or 'no Content-Type'}"
+            yield f"  {outcome.status} after {seconds:.2f} s: {size}"
+            yield f"  ETag: {outcome.etag or 'none'}; Last-Modified: {outcome.last_modified or 'none'}"
+        case NotModified(status=304):
+            yield f"  304 after {seconds:.2f} s: nothing new, and no document sent"
+        case NotModified():
+            yield f"  {outcome.status} after {seconds:.2f} s: the whole document again, byte for byte the same"
+        case Gone():
+            yield f"  410 after {seconds:.2f} s: gone for good; we would ask once more after a day"
+        case TooMany():
+            after = "no Retry-After" if outcome.retry_after is None else f"Retry-After {outcome.retry_after:.0f} s"
+            yield f"  {outcome.status} after {seconds:.2f} s: wants to be left alone, {after}"
+        case Failed():
+            yield f"  failed after {seconds:.2f} s: {outcome.kind.label}: {outcome.text}"
+    if isinstance(outcome, Fetched | NotModified) and outcome.max_age is not None:
+        yield f"  fresh for {outcome.max_age:.0f} s by Cache-Control or Expires"
+
+
+def _kept(hop: Redirect) -> str:
+    return " (permanent: believed after days)" if hop.status in (301, 308) else " (temporary)"
+
+
+def _parsed(outcome: FetchOutcome, settings: FeedsSettings) -> ParsedFeed | Failed | None:
+    return sandbox.parse(outcome, limit=settings.parse_limit) if isinstance(outcome, Fetched) else None
+
+
+def _said(document: ParsedFeed | Failed | None, outcome: FetchOutcome) -> Iterator[str]:
+    if isinstance(document, ParsedFeed):
+        yield f"  {document.format or 'a feed'}: {document.title!r}, {len(document.entries)} entries"
+        if document.ttl:
+            yield f"  ttl: {document.ttl // 60} minutes"
+    elif isinstance(outcome, Fetched):
+        yield "  no feed"
+        for link in discovery.links(outcome):
+            yield f"  names a feed: {link.url} {link.title!r}"
+
+
+def _judged(first: Fetched, second: FetchOutcome) -> Iterator[str]:
+    if not (first.etag or first.last_modified):
+        yield "  The server gives no validators: each poll costs it the whole document, so we poll once a day."
+    elif isinstance(second, NotModified) and second.status == 304:
+        yield "  Conditional requests work: a poll without news costs it next to nothing."
+    elif isinstance(second, NotModified):
+        yield "  It gives validators and does not honour them: each poll costs it the whole document."
+    elif isinstance(second, Fetched):
+        yield "  The document changes with each request: validators cannot help."
+
+
+def _next_check(
+    request: FeedRequest, outcome: FetchOutcome, document: ParsedFeed | Failed | None, settings: FeedsSettings
+) -> NextCheck:
+    """Return what the importer would decide, for a feed that it had just been given."""
+    now = timezone.now()
+    known = KnownFeed(id=0, url=request.url, revision=0, request=request, created_at=now)
+    pace = schedule.Pace(
+        shortest=settings.min_interval, longest=settings.max_interval, unconditional=settings.unconditional_interval
+    )
+    parsed, end = (document, outcome) if isinstance(document, ParsedFeed) else (None, document or outcome)
+    return planner.plan(known, end, parsed, (), started_at=now, now=now, pace=pace, luck=0.0).next_check
+
+
+def _when(check: NextCheck) -> str:
+    if check.at is None:
+        return f"We would not come back: {check.reason}"
+    return f"We would come back at {check.at:%Y-%m-%d %H:%M} UTC, or a little later: {check.reason}"

@@ -1,0 +1,197 @@
+"""A JSON Feed 1.0 or 1.1 (https://www.jsonfeed.org/version/1.1/) in, a ParsedFeed out; wrong types are put up with."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from hashlib import blake2b
+from typing import Any
+
+from feeds.dates import parse_date
+from feeds.decoding import without_forbidden
+from feeds.documents import Category, Enclosure, Failed, FailureKind, ParsedEntry, ParsedFeed, Person
+from feeds.sanitizer import Cleaned, clean_html, escape_text, plain_text, safe_url
+
+MAX_ITEMS = 10_000  # of one document; what follows is left out
+
+_VERSION = re.compile(r"https?://(?:www\.)?jsonfeed\.org/version/1(?:\.(\d))?/?")
+
+Item = dict[str, Any]
+
+
+def parse(body: bytes, base: str, seen: frozenset[bytes] = frozenset(), *, salt: bytes = b"") -> ParsedFeed | Failed:
+    """Read a JSON Feed; items whose digest is in `seen` are left out of `entries`, never out of `digests`."""
+    try:
+        document = json.loads(body, parse_int=_number, parse_constant=lambda name: None)
+        return _feed(document, base, seen, salt) if _is_feed(document) else _failed("the JSON is no JSON Feed")
+    except RecursionError:
+        return Failed(kind=FailureKind.HOSTILE, text="the JSON is nested too deeply")
+    except ValueError:
+        return _failed("the document is neither XML nor JSON")
+
+
+def _failed(text: str) -> Failed:
+    return Failed(kind=FailureKind.NOT_A_FEED, text=text)
+
+
+def _number(text: str) -> int | str:
+    """Return an integer; one of very many digits stays text, since to convert it is quadratic."""
+    return int(text) if len(text) < 300 else text
+
+
+def _is_feed(document: Any) -> bool:
+    return isinstance(document, dict) and (
+        _VERSION.match(_text(document.get("version"))) is not None or isinstance(document.get("items"), list)
+    )
+
+
+def _feed(document: Item, base: str, seen: frozenset[bytes], salt: bytes) -> ParsedFeed:
+    version = _VERSION.match(_text(document.get("version")))
+    items = _dicts(document.get("items"))
+    kept = items[:MAX_ITEMS]
+    digests = tuple(_digest(item, salt + base.encode()) for item in kept)
+    return ParsedFeed(
+        format=f"json1{version[1] or 0}" if version else "json",
+        title=_line(document.get("title")),
+        site_url=safe_url(_text(document.get("home_page_url")), base),
+        description=_line(document.get("description")),
+        language=_line(document.get("language")),
+        authors=_people(document, base),
+        image_url=safe_url(_text(document.get("icon")), base),
+        icon_url=safe_url(_text(document.get("favicon")), base),
+        self_url=safe_url(_text(document.get("feed_url")), base),
+        hubs=tuple(_hubs(document.get("hubs"), base)),
+        expired=document.get("expired") is True,
+        complete=len(items) == len(kept),
+        entries=tuple(_entries(kept, digests, seen, base)),
+        digests=digests,
+    )
+
+
+def _digest(item: Item, salt: bytes) -> bytes:
+    text = json.dumps(item, sort_keys=True, separators=(",", ":"))
+    return blake2b(salt + text.encode(), digest_size=16).digest()
+
+
+def _hubs(hubs: Any, base: str) -> Iterator[str]:
+    for hub in _dicts(hubs):
+        if _text(hub.get("type")).lower() == "websub" and (url := safe_url(_text(hub.get("url")), base)):
+            yield url
+
+
+# The items
+
+
+def _entries(items: list[Item], digests: tuple[bytes, ...], seen: frozenset[bytes], base: str) -> Iterator[ParsedEntry]:
+    """Yield the items that have an id and were not seen, and with them all that share an id."""
+    guids = [_guid(item) for item in items]
+    usage = Counter(guids)
+    for item, guid, digest in zip(items, guids, digests, strict=True):
+        if guid and (digest not in seen or usage[guid] > 1):
+            yield _entry(item, guid, digest, base)
+
+
+def _guid(item: Item) -> str:
+    """Return the id as text; the format asks for it, and drops an item that has none."""
+    return _text(item.get("id")).strip()
+
+
+def _entry(item: Item, guid: str, digest: bytes, base: str) -> ParsedEntry:
+    values = _Values(item, base)
+    return ParsedEntry(
+        guid=guid,
+        url=values.url("url") or values.url("external_url"),
+        title=values.text("title"),
+        summary=values.as_html("summary"),
+        content=values.content(),
+        authors=_people(item, base),
+        categories=tuple(dict.fromkeys(Category(term=term) for tag in _list(item.get("tags")) if (term := _line(tag)))),
+        enclosures=tuple(_enclosures(item.get("attachments"), base)),
+        published_at=parse_date(_text(item.get("date_published"))),
+        updated_at=parse_date(_text(item.get("date_modified"))),
+        published_text=values.text("date_published")[:100],
+        updated_text=values.text("date_modified")[:100],
+        language=values.text("language"),
+        source_url=values.url("external_url"),
+        image_url=values.url("image") or values.url("banner_image"),
+        capped=values.capped,
+        digest=digest,
+    )
+
+
+class _Values:
+    """One item, read as safe values."""
+
+    def __init__(self, item: Item, base: str) -> None:
+        self._item = item
+        self._base = base
+        self.capped = False
+
+    def url(self, key: str) -> str:
+        return safe_url(_text(self._item.get(key)), self._base)
+
+    def text(self, key: str) -> str:
+        return self._keep(plain_text(_text(self._item.get(key))))
+
+    def as_html(self, key: str) -> str:
+        return self._keep(escape_text(_text(self._item.get(key))))
+
+    def content(self) -> str:
+        markup = _text(self._item.get("content_html"))
+        # Relative URLs are meant by the page of the item, if it has one.
+        return self._keep(clean_html(markup, self.url("url") or self._base)) if markup else self.as_html("content_text")
+
+    def _keep(self, cleaned: Cleaned) -> str:
+        self.capped |= cleaned.capped
+        return cleaned.text
+
+
+def _people(values: Item, base: str) -> tuple[Person, ...]:
+    """Return `authors` (1.1), else `author` (1.0)."""
+    people = _dicts(values.get("authors")) or _dicts([values.get("author")])
+    read = (
+        Person(name=_line(person.get("name")), url=safe_url(_text(person.get("url")), base, mail=True))
+        for person in people
+    )
+    return tuple(dict.fromkeys(person for person in read if person != Person()))
+
+
+def _enclosures(attachments: Any, base: str) -> Iterator[Enclosure]:
+    for attachment in _dicts(attachments):
+        if url := safe_url(_text(attachment.get("url")), base):
+            yield Enclosure(
+                url=url,
+                type=_line(attachment.get("mime_type")),
+                length=_positive(attachment.get("size_in_bytes")),
+                title=_line(attachment.get("title")),
+                duration=_positive(attachment.get("duration_in_seconds")),
+            )
+
+
+# Values of any type
+
+
+def _text(value: Any) -> str:
+    """Return a text, or a number as text; nothing for anything else."""
+    if isinstance(value, str):
+        return without_forbidden(value)
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
+
+
+def _line(value: Any) -> str:
+    return plain_text(_text(value)).text
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _dicts(value: Any) -> list[Item]:
+    return [item for item in _list(value) if isinstance(item, dict)]
+
+
+def _positive(value: Any) -> int | None:
+    text = _text(value).partition(".")[0]
+    return int(text) or None if text.isdecimal() and len(text) < 16 else None

@@ -1,0 +1,236 @@
+"""The lock: a key in a Django cache, taken by `add`, given back by its owner only.
+
+It knows no queue and no feeds. `acquire` has three answers, `release` four; neither raises.
+
+memcached, and any store with an expiry, makes double work rare; it cannot make it impossible. Whoever writes under such
+a lock needs a fence of his own: see Martin Kleppmann, "How to do distributed locking", and `Feed.revision`.
+"""
+
+import os
+import secrets
+import socket
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from threading import Lock as Mutex
+from typing import Any, Protocol, Self
+
+SAFETY = 3  # seconds: the recipe's; a lock this close to its expiry may be another's by the time our delete arrives
+HOST = socket.gethostname()
+TRIES = 6  # looks at a key that is taken when we add and gone when we read; an error ends it after the second
+
+Clock = Callable[[], float]
+
+
+class Store(Protocol):
+    """The part of a Django cache that a lock needs. `compare_and_delete`, where it exists, makes release exact."""
+
+    def add(self, key: str, value: Any, timeout: Any = ..., version: int | None = ...) -> bool: ...
+    def get(self, key: str, default: Any = ..., version: int | None = ...) -> Any: ...
+    def delete(self, key: str, version: int | None = ...) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """What a lock's key holds: who has it, and until when. As text: `nonce owner host:pid begun expire`."""
+
+    nonce: str
+    owner: str  # the message id
+    place: str  # host:pid
+    begun: float  # wall time
+    expire: int  # seconds
+
+    @property
+    def until(self) -> float:
+        """Return the wall time at which the lease ends."""
+        return self.begun + self.expire
+
+    @classmethod
+    def make(cls, owner: str, begun: float, expire: int) -> Self:
+        place = f"{HOST}:{os.getpid()}"
+        return cls(nonce=secrets.token_hex(8), owner=owner, place=place, begun=round(begun, 3), expire=expire)
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """Return the token, or None for a text that is not one (a key set by hand, say)."""
+        try:
+            nonce, rest = text.split(" ", 1)
+            owner, place, begun, expire = rest.rsplit(" ", 3)
+            return cls(nonce=nonce, owner=owner, place=place, begun=float(begun), expire=int(expire))
+        except ValueError:
+            return None
+
+    def __str__(self) -> str:
+        return f"{self.nonce} {self.owner} {self.place} {self.begun:.3f} {self.expire}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """A claim on a key, made before the store is asked, so that whatever interrupts us knows what to give back."""
+
+    key: str
+    token: str
+    expire: int  # seconds
+    begun: float  # monotonic, before `add` was sent
+
+    @property
+    def deadline(self) -> float:
+        return self.begun + self.expire - SAFETY
+
+
+def claim(key: str, owner: str, expire: int, *, monotonic: Clock = time.monotonic, wall: Clock = time.time) -> Lease:
+    """Return a lease on `key` that is still to be acquired."""
+    return Lease(key=key, token=str(Token.make(owner, wall(), expire)), expire=expire, begun=monotonic())
+
+
+@dataclass(frozen=True, slots=True)
+class Acquired:
+    """The lock is ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """The lock is another's."""
+
+    holder: str  # the text under the key
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The store gave no usable answer, twice."""
+
+    reason: str
+
+
+Answer = Acquired | Busy | Unknown
+
+
+def acquire(store: Store, lease: Lease) -> Answer:
+    """Try to take the lock.
+
+    After an error a second try follows at once, since a pooled socket may be stale after a restart of the store. A lost
+    reply may have been a success: then the key holds our own token.
+    """
+    errors = 0
+    for _ in range(TRIES):
+        try:
+            answer = _ask(store, lease)
+        except Exception as error:
+            errors += 1
+            if errors > 1:
+                return Unknown(f"{type(error).__name__}: {error}")
+        else:
+            if answer is not None:
+                return answer
+    return Unknown(f"the key was taken, then gone, {TRIES} times")
+
+
+def _ask(store: Store, lease: Lease) -> Acquired | Busy | None:
+    """Return None where the holder gave the lock back between our two questions."""
+    if store.add(lease.key, lease.token, lease.expire):
+        return Acquired()
+    holder = store.get(lease.key)
+    if holder is None:
+        return None
+    return Acquired() if holder == lease.token else Busy(str(holder))
+
+
+class Release(StrEnum):
+    RELEASED = "released"
+    NOT_OURS = "not_ours"  # the key is gone or another's: evicted, flushed, restarted
+    EXPIRED = "expired"  # too close to the expiry, or past it: nothing was sent
+    UNKNOWN = "unreleased"  # the store did not answer: the lock ends with its expiry
+
+
+def release(store: Store, lease: Lease, *, monotonic: Clock = time.monotonic) -> Release:
+    """Give the lock back if it is still ours."""
+    for _ in range(2):
+        if monotonic() >= lease.deadline:
+            return Release.EXPIRED
+        try:
+            return Release.RELEASED if delete_own(store, lease.key, lease.token) else Release.NOT_OURS
+        except Exception:  # noqa: S112  # a stale socket; then the store is down, and the expiry will do it
+            continue
+    return Release.UNKNOWN
+
+
+def delete_own(store: Store, key: str, token: str) -> bool:
+    """Delete `key` if it holds `token`; in one step where the store can. Raise what the store raises."""
+    compare_and_delete = getattr(store, "compare_and_delete", None)
+    if compare_and_delete is not None:
+        return bool(compare_and_delete(key, token))
+    # Django's cache API can't do it in one step; the deadline in `release` is the recipe's answer to that.
+    return store.get(key) == token and bool(store.delete(key))
+
+
+# One runs, one waits
+
+
+def wait_in_line(store: Store, key: str, owner: str, holder: Token, seconds: int) -> bool:
+    """Return whether `owner` is to come back once `holder` is done: of all that are turned away, one at a time is.
+
+    The place in line is a key of its own. Who turns away and is not the one in line knows that the one in line begins
+    later than now. Any doubt is decided for coming back: one too many does no harm, none at all loses a request.
+    """
+    place = place_in_line(key)
+    try:
+        if store.add(place, owner, seconds):
+            return True
+        waiting = store.get(place)
+        if waiting is None or waiting == owner:
+            return True
+        if waiting != holder.owner:
+            return False
+        # The one in line has begun: it is the holder, and did not get to leave the line.
+        delete_own(store, place, str(waiting))
+        return store.add(place, owner, seconds) or store.get(place) in (None, owner)
+    except Exception:
+        return True
+
+
+def leave_line(store: Store, key: str, owner: str) -> None:
+    """Give up the place in line, before the work begins: who comes from now on is not served by it for sure."""
+    with suppress(Exception):  # `wait_in_line` sees that the one in line is the holder
+        delete_own(store, place_in_line(key), owner)
+
+
+def place_in_line(key: str) -> str:
+    return f"{key}-next"
+
+
+# Sight
+
+
+class Counts:
+    """How often what happened in this process: acquired, busy, delayed, unknown, released, not_ours, expired …"""
+
+    def __init__(self) -> None:
+        self._mutex = Mutex()
+        self._counter: Counter[str] = Counter()
+        self._held = 0.0  # seconds, all together
+        self._longest = 0.0
+
+    def add(self, name: str) -> None:
+        with self._mutex:
+            self._counter[name] += 1
+
+    def held(self, seconds: float) -> None:
+        """Note for how long a lock was held."""
+        with self._mutex:
+            self._held += seconds
+            self._longest = max(self._longest, seconds)
+
+    def snapshot(self) -> dict[str, int]:
+        with self._mutex:
+            return dict(self._counter)
+
+    def __str__(self) -> str:
+        with self._mutex:
+            numbers = [f"{name}={number}" for name, number in sorted(self._counter.items())]
+            return " ".join([*numbers, f"held_seconds={self._held:.1f}", f"longest_seconds={self._longest:.1f}"])
+
+
+counts = Counts()

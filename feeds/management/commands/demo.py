@@ -1,0 +1,171 @@
+"""Nothing in; out comes what the project does, shown on sample feeds: queue, lock, import, conditional requests.
+
+The command runs itself again in an environment of its own, so that it is embedded and harms no database whatever the
+environment says. Everything it shows is counted while it runs.
+"""
+
+import os
+import shlex
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connections
+from django.db.models import Count
+
+from feeds import locks, samples, tasks
+from feeds.embedded import EmbeddedBroker
+from feeds.management.display import table
+from feeds.models import Feed
+
+MARK = "FEEDS_DEMO"  # in the environment: this is the second run
+SENDS = 3  # messages for each feed, all at once
+PATIENCE = 30.0  # seconds for one round
+
+LOCK_WORDS = {
+    "acquired": "took the lock and ran",
+    "busy": "skipped: another worker was importing the feed",
+    "delayed": "put back for later",
+}
+OUTCOME_WORDS = {
+    "imported": "imported",
+    "unchanged": "unchanged",
+    "failed": "failed, and the reason recorded",
+    "covered": "covered: a check that began after the message was sent had answered it",
+    "superseded": "superseded: somebody else imported it meanwhile",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """One lot of messages, and what became of them."""
+
+    name: str
+    messages: int
+    counts: Counter[str]
+
+
+class Command(BaseCommand):
+    help = "Show the whole way of a feed on bundled samples, in a database of its own (demo.sqlite3)."
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        if MARK not in os.environ:
+            sys.stdout.flush()
+            os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], demo_environment(os.environ))  # noqa: S606
+        super().run_from_argv(argv)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        _check_environment()
+        _empty_database()
+        with samples.serving() as server:
+            urls = [server.url(name) for name in samples.NAMES]
+            self.stdout.write(f"{len(urls)} sample feeds on {server.url('')}, each asked for {SENDS} times at once …")
+            first = _send("at once", [*(url for url in urls for _ in range(SENDS - 1)), *urls])
+            second = _send("once more", urls)
+        self._show_rounds(first, second)
+        self._show_server(server)
+        self._show_database(server)
+        self._show_next_steps()
+
+    def _show_rounds(self, *rounds: Round) -> None:
+        rows: list[tuple[object, ...]] = [("messages sent", *(each.messages for each in rounds))]
+        for words in (LOCK_WORDS, OUTCOME_WORDS):
+            for key, word in words.items():
+                if any(each.counts[key] for each in rounds):
+                    rows.append((word, *(each.counts[key] for each in rounds)))
+        self._table("What the lock did", ("message", *(each.name for each in rounds)), rows)
+
+    def _show_server(self, server: samples.SampleServer) -> None:
+        rows = [
+            (f"/{name}", asked.requests, asked.conditional, asked.not_modified, asked.most_at_once)
+            for name, asked in server.asked.items()
+        ]
+        columns = "path", "requests", "conditional", "answered 304", "most at once"
+        self._table("What the server saw", columns, rows)
+
+    def _show_database(self, server: samples.SampleServer) -> None:
+        feeds = {feed.url: feed for feed in Feed.objects.annotate(entry_count=Count("entries"))}
+        rows = [
+            (f"/{name}", feed.title or "–", feed.format or "–", feed.entry_count, feed.error_text or "well")
+            for name in samples.NAMES
+            if (feed := feeds.get(server.url(name)))
+        ]
+        self._table("What is in the database", ("feed", "title", "format", "entries", "state"), rows)
+
+    def _show_next_steps(self) -> None:
+        database = f"DATABASE_URL={shlex.quote(_relative_url(_database_path()))}"
+        run = f"{database} {_how_to_run()}"
+        self.stdout.write("\nWhat to type next\n")
+        for command, why in (
+            ("import_feeds https://www.djangoproject.com/rss/weblog/", "a real feed"),
+            ("createsuperuser", "somebody who may log in"),
+            ("runserver", "then look at http://127.0.0.1:8000/admin/"),
+        ):
+            self.stdout.write(f"  {run} {command}\n      {why}")
+
+    def _table(self, title: str, columns: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> None:
+        self.stdout.write(f"\n{title}\n")
+        table(self.stdout, columns, rows)
+
+
+def demo_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment to run the demo in: embedded, with the default settings but for loopback."""
+    dropped = {"BROKER_URL", "MEMCACHED_URL"}
+    kept = {name: value for name, value in environment.items() if name not in dropped and not name.startswith("FEEDS_")}
+    return kept | {
+        "DATABASE_URL": f"sqlite:///{quote(str(_database_path()))}",
+        "FEEDS_ALLOWED_NETWORKS": "127.0.0.0/8",
+        "FEEDS_HOST_DELAY": "0",
+        "FEEDS_LOG_LEVEL": "ERROR",  # the tables tell what the lines would
+        MARK: "1",
+    }
+
+
+def _database_path() -> Path:
+    return Path(getattr(settings, "BASE_DIR", "")).absolute() / "demo.sqlite3"
+
+
+def _check_environment() -> None:
+    if MARK not in os.environ:
+        raise CommandError("The demo starts a process of its own: run it from the command line.")
+    if Path(settings.DATABASES["default"]["NAME"]) != _database_path():
+        raise CommandError("The demo needs settings that take the database from DATABASE_URL, as feeds_project does.")
+    if not isinstance(tasks.import_feed.broker, EmbeddedBroker):
+        raise CommandError("The demo needs settings whose broker is embedded without BROKER_URL, as in feeds_project.")
+
+
+def _empty_database() -> None:
+    connections.close_all()
+    for suffix in ("", "-wal", "-shm"):
+        Path(f"{_database_path()}{suffix}").unlink(missing_ok=True)
+    call_command("migrate", verbosity=0)
+
+
+def _send(name: str, urls: list[str]) -> Round:
+    """Send a message for each URL, wait until the queue is empty, and return what was counted meanwhile."""
+    before = Counter(locks.counts.snapshot())
+    # All are made before the first is sent, so that none is younger than the first import.
+    messages = [tasks.import_feed.message(url) for url in urls]
+    broker = tasks.import_feed.broker
+    for message in messages:
+        broker.enqueue(message)
+    if not (isinstance(broker, EmbeddedBroker) and broker.drain(PATIENCE)):
+        raise CommandError(f"The queue was not empty after {PATIENCE:g} s.")
+    return Round(name=name, messages=len(messages), counts=Counter(locks.counts.snapshot()) - before)
+
+
+def _how_to_run() -> str:
+    # uv sets UV for what it runs.
+    return "uv run manage.py" if "UV" in os.environ else "python manage.py"
+
+
+def _relative_url(path: Path) -> str:
+    """Return a short URL if the database is in the current folder."""
+    return f"sqlite:///{path.name}" if path.parent == Path.cwd() else f"sqlite:///{quote(str(path))}"

@@ -1,0 +1,45 @@
+"""The feeds in the database in, an OPML document out."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from feeds import opml
+from feeds.documents import Outline
+from feeds.models import Feed
+
+
+class Command(BaseCommand):
+    help = "Write the feeds as OPML, without credentials. `import_feeds` and every feed reader can read it."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--output", metavar="FILE", help="write to this file instead of standard output")
+        parser.add_argument("--folder", default="", help="only the feeds of this folder and the folders in it")
+        parser.add_argument("--all", action="store_true", help="feeds that are paused or off, too")
+        parser.add_argument("--title", default="Feeds", help="the title of the document")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        lines = opml.document(_outlines(options["folder"], everything=options["all"]), title=options["title"])
+        if not options["output"]:
+            for line in lines:
+                self.stdout.write(line, ending="")
+            return
+        try:
+            with open(options["output"], "w", encoding="utf-8") as file:
+                file.writelines(lines)
+        except OSError as error:
+            raise CommandError(f"{options['output']}: {error.strerror}") from error
+
+
+def _outlines(within: str, *, everything: bool) -> Iterator[Outline]:
+    """Yield the feeds, folder by folder: a database's own order would put `A-b` between `A` and `A/c`."""
+    feeds = Feed.objects.all() if everything else Feed.objects.active()
+    top = opml.folder_parts(within)
+    folders = feeds.order_by().values_list("folder", flat=True).distinct()
+    for folder in sorted(folders, key=opml.folder_parts):
+        if opml.folder_parts(folder)[: len(top)] == top:
+            for url, title, site_url in (
+                feeds.filter(folder=folder).order_by("title", "id").values_list("url", "title", "site_url").iterator()
+            ):
+                yield Outline(url=url, folder=folder, title=title, site_url=site_url)

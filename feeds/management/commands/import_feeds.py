@@ -1,0 +1,277 @@
+"""Sources in, feeds stored and sent to the queue, and if asked for, how each import ended."""
+
+import logging
+import sys
+from argparse import ArgumentTypeError
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import chain
+from math import inf
+from typing import Any
+
+from django.core.cache import caches
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from feeds import addresses, middleware, sources, storage, tasks
+from feeds.conf import feeds_settings
+from feeds.documents import BadLine, Outcome
+from feeds.embedded import EmbeddedBroker
+from feeds.management.display import printable, progress, table
+from feeds.management.following import Ending, Following, Row, follow, load
+from feeds.management.intake import Intake, rehearse, take_in
+from feeds.models import Feed
+
+USAGE, INTERRUPTED = 2, 130  # exit codes
+
+WORDS = {
+    Outcome.IMPORTED: "imported",
+    Outcome.UNCHANGED: "unchanged",
+    Outcome.FAILED: "failed",
+    Outcome.PAUSED: "skipped",  # paused, or deleted meanwhile
+}
+
+
+@dataclass(slots=True)
+class Tally:
+    """What has happened so far."""
+
+    sent: int = 0
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    new_entries: int = 0
+    failures: list[Ending] = field(default_factory=list)
+
+    def add(self, endings: Iterable[Ending]) -> None:
+        for ending in endings:
+            self.outcomes[ending.outcome] += 1
+            self.new_entries += ending.new
+            if ending.outcome is Outcome.FAILED:
+                self.failures.append(ending)
+
+
+class Command(BaseCommand):
+    help = "Store feeds and send them to the queue for import."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "sources",
+            nargs="*",
+            metavar="SOURCE",
+            help="a feed's URL, a file of URLs (one a line, # begins a comment), an OPML file, or - for standard input",
+        )
+        group = parser.add_mutually_exclusive_group()
+        group.add_argument("--due", action="store_true", help="import the feeds whose next check is due")
+        group.add_argument("--all", action="store_true", help="import all feeds that are not paused or off")
+        parser.add_argument("--wait", action="store_true", help="follow each feed to its outcome (always, if embedded)")
+        parser.add_argument("--timeout", type=_seconds, default=inf, metavar="SECONDS", help="wait no longer than this")
+        parser.add_argument("--dry-run", action="store_true", help="say what would be done and write nothing")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self.verbosity: int = options["verbosity"]
+        self.tally = Tally()
+        _check_usage(options)
+        try:
+            self._run(options)
+        except KeyboardInterrupt:
+            _abandon_queue()
+            raise CommandError(self._interrupted(), returncode=INTERRUPTED) from None
+
+    def _run(self, options: dict[str, Any]) -> None:
+        intake = self._take_in(options)
+        wait = options["wait"] or _is_embedded()
+        if options["dry_run"]:
+            self._say(f"{_count(len(intake.feed_ids) + intake.added, 'feed')} would be sent to the queue")
+            outstanding = 0
+        else:
+            with _quiet_imports(self.verbosity):
+                outstanding = self._import(intake, wait=wait, timeout=options["timeout"])
+        _check_success(self.tally, intake, outstanding, options["timeout"])
+
+    # From the sources to the database
+
+    def _take_in(self, options: dict[str, Any]) -> Intake:
+        if not options["sources"]:
+            return _stored(due=options["due"])
+        items = chain.from_iterable(sources.read(source, sys.stdin.buffer) for source in options["sources"])
+        register = rehearse if options["dry_run"] else storage.register
+        intake = take_in(items, register=register, report=self._report_bad_line)
+        named = f"{_count(intake.added + intake.known, 'feed')} named: {intake.added:,} new, {intake.known:,} known"
+        self._say(f"{named}; {_count(intake.duplicates, 'duplicate')}, {_count(intake.bad_lines, 'bad line')}")
+        return intake
+
+    def _report_bad_line(self, bad: BadLine) -> None:
+        if self.verbosity:
+            place = f"{bad.source}: line {bad.line}" if bad.line else bad.source
+            text = f" ({addresses.redacted(bad.text)})" if bad.text and bad.text != bad.source else ""
+            self.stderr.write(printable(f"{place}: {bad.why}{text}"))
+
+    # From the database to the queue, and to the outcome
+
+    def _import(self, intake: Intake, *, wait: bool, timeout: float) -> int:
+        """Send the feeds, wait for them if asked to, and return how many are still outstanding."""
+        following = Following()
+        self._send(intake, following if wait else None)
+        if not wait:
+            self._say(f"{_count(self.tally.sent, 'feed')} sent to the queue{self._skipped()}")
+            return 0
+        self._follow(following, timeout)
+        if following.outstanding:
+            _abandon_queue()
+        self._show(following)
+        return len(following.outstanding)
+
+    def _send(self, intake: Intake, following: Following | None) -> None:
+        with progress(self.stderr, "Queueing", len(intake.feed_ids), visible=self.verbosity > 0) as advance:
+            for feed_ids in storage.chunked(intake.feed_ids, storage.CHUNK):
+                rows = load(feed_ids)
+                active = [row for row in rows if row.status != Feed.Status.PAUSED]
+                self._finish([_skipped(row) for row in rows if row.status == Feed.Status.PAUSED])
+                if following:
+                    following.add(active)
+                for row in active:
+                    tasks.import_feed.send(row.url)
+                self.tally.sent += len(active)
+                advance(len(feed_ids))
+
+    def _follow(self, following: Following, timeout: float) -> None:
+        total = len(following.outstanding)
+        looks = follow(following, timeout=timeout, patience=_patience(), settled=lambda: _settled(following))
+        with progress(self.stderr, "Importing", total, visible=self.verbosity > 0) as advance:
+            for endings in looks:
+                self._finish(endings)
+                advance(len(endings))
+
+    def _finish(self, endings: list[Ending]) -> None:
+        self.tally.add(endings)
+        if self.verbosity > 1:
+            for ending in endings:
+                self.stdout.write(_line(ending))
+
+    # What people read
+
+    def _show(self, following: Following) -> None:
+        if not self.verbosity:
+            return
+        counted = {WORDS[outcome]: self.tally.outcomes[outcome] for outcome in WORDS}
+        counted["outstanding"] = len(following.outstanding)
+        table(self.stdout, ("outcome", "feeds"), [(word, count) for word, count in counted.items() if count])
+        if self.tally.failures:
+            failures = [(addresses.redacted(failure.url), failure.error) for failure in self.tally.failures]
+            table(self.stdout, ("failed feed", "error"), failures)
+        self.stdout.write(_summary(counted, self.tally.new_entries))
+
+    def _skipped(self) -> str:
+        skipped = self.tally.outcomes[Outcome.PAUSED]
+        return f", {skipped:,} skipped: paused" if skipped else ""
+
+    def _interrupted(self) -> str:
+        if _is_embedded():
+            return "Interrupted. The feeds are stored; `import_feeds --due` takes up what is left."
+        return f"Interrupted. {_count(self.tally.sent, 'feed')} sent to the queue stay there."
+
+    def _say(self, text: str) -> None:
+        if self.verbosity:
+            self.stdout.write(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not seconds > 0:
+        raise ArgumentTypeError(f"{text} is no number of seconds above 0")
+    return seconds
+
+
+def _check_usage(options: dict[str, Any]) -> None:
+    if bool(options["sources"]) == bool(options["due"] or options["all"]):
+        raise CommandError("Name one or more SOURCEs, or give --due or --all.", returncode=USAGE)
+    if options["sources"].count(sources.STDIN) > 1:
+        raise CommandError("Standard input can be read only once.", returncode=USAGE)
+    for source in options["sources"]:
+        if problem := sources.problem(source):
+            raise CommandError(f"{source} is {problem}.", returncode=USAGE)
+
+
+def _check_success(tally: Tally, intake: Intake, outstanding: int, timeout: float) -> None:
+    """Raise CommandError, exit code 1, if anything asked for was not done."""
+    reasons = []
+    if tally.failures:
+        reasons.append(f"{_count(len(tally.failures), 'feed')} failed")
+    if outstanding:
+        within = f" after {timeout:g} s" if timeout < inf else ""
+        reasons.append(f"{_count(outstanding, 'feed')} still outstanding{within}")
+    if intake.bad_lines:
+        reasons.append(_count(intake.bad_lines, "bad line"))
+    if reasons:
+        raise CommandError("; ".join(reasons) + ".")
+
+
+def _stored(*, due: bool) -> Intake:
+    intake = Intake()
+    feeds = Feed.objects.due(timezone.now()) if due else Feed.objects.active().order_by("id")
+    intake.feed_ids.extend(feeds.values_list("id", flat=True).iterator())
+    return intake
+
+
+def _is_embedded() -> bool:
+    return isinstance(tasks.import_feed.broker, EmbeddedBroker)
+
+
+def _settled(following: Following) -> bool:
+    """Say whether no import that we wait for can be under way: none queued here, none locked by another process."""
+    broker = tasks.import_feed.broker
+    return isinstance(broker, EmbeddedBroker) and broker.drain(0) and not any(map(_is_locked, following.urls()))
+
+
+def _is_locked(url: str) -> bool:
+    key = middleware.lock_key(tasks.import_feed.actor_name, url)
+    return caches[feeds_settings().lock_cache].get(key) is not None
+
+
+def _abandon_queue() -> None:
+    """Empty an embedded queue: the process would else work it off before it ends, and the feeds stay due anyway."""
+    broker = tasks.import_feed.broker
+    if isinstance(broker, EmbeddedBroker):
+        broker.flush_all()
+
+
+def _patience() -> float:
+    """Return the seconds without any news after which a message must be lost: a killed worker's comes back sooner."""
+    return feeds_settings().lock_expire + feeds_settings().time_limit
+
+
+@contextmanager
+def _quiet_imports(verbosity: int) -> Iterator[None]:
+    """Keep the imports' INFO lines, which in embedded mode come from this process, out of the progress."""
+    logger = logging.getLogger("feeds")
+    level = logger.level
+    if verbosity < 3:
+        logger.setLevel(max(level, logging.WARNING))
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _skipped(row: Row) -> Ending:
+    return Ending(feed_id=row.feed_id, url=row.url, outcome=Outcome.PAUSED)
+
+
+def _line(ending: Ending) -> str:
+    more = ending.error or (f"{ending.new:,} new" if ending.outcome is Outcome.IMPORTED else "")
+    return printable(f"{WORDS[ending.outcome]:<9} {addresses.redacted(ending.url)} {more}".rstrip())
+
+
+def _summary(counted: dict[str, int], new_entries: int) -> str:
+    always = {WORDS[outcome] for outcome in (Outcome.IMPORTED, Outcome.UNCHANGED, Outcome.FAILED)}
+    parts = [f"{count:,} {word}" for word, count in counted.items() if count or word in always]
+    entries = "1 new entry" if new_entries == 1 else f"{new_entries:,} new entries"
+    return f"{_count(sum(counted.values()), 'feed')}: {', '.join(parts)}; {entries}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

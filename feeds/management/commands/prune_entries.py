@@ -1,0 +1,68 @@
+"""Limits in, old entries out of the database, and how many that were."""
+
+from argparse import ArgumentTypeError
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import models
+from django.utils import timezone
+
+from feeds import addresses, retention
+from feeds.conf import feeds_settings
+from feeds.management.display import printable
+from feeds.models import Feed
+
+
+class Command(BaseCommand):
+    help = (
+        "Remove old entries that their feeds list no more: as the options say, or without any as FEEDS_KEEP_DAYS, "
+        "FEEDS_KEEP_ENTRIES and the feeds' own limits do."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("urls", nargs="*", metavar="URL", help="a feed; without any, all feeds")
+        parser.add_argument("--days", type=_number, help="keep entries for so many days; 0: for ever")
+        parser.add_argument("--entries", type=_number, help="keep so many entries of each feed; 0: all")
+        parser.add_argument("--dry-run", action="store_true", help="say what would be removed and write nothing")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        keep, now = _keep(options), timezone.now()
+        feeds = entries = 0
+        for feed in _feeds(options["urls"], keep):
+            removed = retention.prune(feed, keep, now, dry_run=options["dry_run"])
+            if removed and options["verbosity"] > 1:
+                self.stdout.write(printable(f"{removed:,} of {addresses.redacted(feed.url)}"))
+            feeds, entries = feeds + bool(removed), entries + removed
+        if options["verbosity"]:
+            would = "would be " if options["dry_run"] else ""
+            self.stdout.write(
+                f"{_count(entries, 'entry', 'entries')} of {_count(feeds, 'feed', 'feeds')} {would}removed"
+            )
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal():
+        raise ArgumentTypeError(f"{text} is no number")
+    return int(text)
+
+
+def _keep(options: dict[str, Any]) -> retention.Keep:
+    days, entries = options["days"], options["entries"]
+    if days is None and entries is None:
+        return retention.Keep(days=feeds_settings().keep_days, entries=feeds_settings().keep_entries)
+    return retention.Keep(days=days or 0, entries=entries or 0, override=True)
+
+
+def _feeds(urls: list[str], keep: retention.Keep) -> models.QuerySet[Feed]:
+    feeds = retention.feeds_to_prune(keep)
+    if not urls:
+        return feeds
+    wanted = {addresses.url_md5(addresses.feed_url(url)): url for url in urls}
+    known = set(Feed.objects.filter(url_md5__in=wanted).values_list("url_md5", flat=True))
+    if unknown := [url for md5, url in wanted.items() if md5 not in known]:
+        raise CommandError(f"No such feed: {', '.join(addresses.redacted(url) for url in unknown)}", returncode=2)
+    return feeds.filter(url_md5__in=wanted)
+
+
+def _count(number: int, singular: str, plural: str) -> str:
+    return f"{number:,} {singular if number == 1 else plural}"

@@ -1,0 +1,403 @@
+"""One at a time: a lock around actors that ask for one.
+
+    @dramatiq.actor(lock_key=lambda account_id: account_id, lock_expire=120, time_limit=60_000)
+    def sync_account(account_id): ...
+
+Dramatiq's hooks in, `feeds.locks` out; it knows no feeds. What Dramatiq does with exceptions in hooks decides the
+shape: a plain exception in a before-hook is logged and the actor runs anyway, so none may leave
+`before_process_message`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import itertools
+import logging
+import random
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.core.cache import caches
+from dramatiq.brokers.stub import StubBroker
+from dramatiq.errors import ActorNotFound
+from dramatiq.middleware import (
+    AgeLimit,
+    Interrupt,
+    Middleware,
+    MiddlewareError,
+    Retries,
+    ShutdownNotifications,
+    SkipMessage,
+    TimeLimit,
+)
+
+from feeds import locks
+from feeds.caches import LONGEST_EXPIRY, LockCache, configuration_problems, key_problems
+from feeds.conf import LOCK_MARGIN, feeds_settings
+from feeds.errors import LockStoreError
+
+if TYPE_CHECKING:
+    from dramatiq import Actor, Broker, Worker
+    from dramatiq.broker import MessageProxy
+
+logger = logging.getLogger(__name__)
+
+BUSY_TEXT = "%s is already being worked on by another worker"
+# Seconds. RabbitMQ cuts consumers that keep a message, delayed ones too, unacknowledged for 30 minutes.
+LONGEST_DELAY = 300.0
+PLACE_LIFE = 300  # seconds that a place in line is kept for a message; it comes back at least once a minute
+SHORTEST_EXPIRE = LOCK_MARGIN + 1  # seconds
+CONFLICTS = ("skip", "delay", "coalesce")
+
+# Options of messages that were put back. Only the copy carries them.
+WAITS = "lock_waits"  # how often in a row
+LEFT = "lock_left"  # tokens under which this message never ran, and which the store may hold nevertheless
+MOST_LEFT = 10
+
+
+class LockError(MiddlewareError):
+    """The lock could not be asked for. Fails the message like an error in the actor, which does not run."""
+
+
+class LockConfigurationError(LockError):
+    """The lock would not hold. Stops the worker's boot, or the declaration of the actor."""
+
+
+class LockKeyError(LockError):
+    """`lock_key` failed on a message's arguments."""
+
+
+@dataclass(slots=True)
+class Claim:
+    """What one delivery of a message has asked for. It stands on the delivery's proxy and goes with it."""
+
+    lease: locks.Lease
+    acquired: bool = False
+
+
+def lock_cache() -> locks.Store:
+    """Return the Django cache that FEEDS_LOCK_CACHE names."""
+    return caches[feeds_settings().lock_cache]
+
+
+class LockMiddleware(Middleware):
+    """Run an actor with `lock_key` only while this worker holds the lock of that key.
+
+    Actor options:
+      lock_key: a callable on the message's arguments that returns a text; the lock's key is
+        `<actor>-lock-<MD5 of the text>`.
+      lock_expire: whole seconds until a lock ends by itself; by default FEEDS_LOCK_EXPIRE.
+      lock_conflict: what becomes of a message that meets another's lock.
+        "skip" (the default): it is done with, as in the recipe.
+        "delay": it comes back later.
+        "coalesce": one such message comes back later, the others are done with: a run that begins after they were sent
+        is certain, and N messages cost at most one run more.
+      lock_busy_text: the DEBUG line for a skipped message; `%s` is the text of `lock_key`.
+
+    A message that meets a lock taken under its own id is a redelivery: the worker that had it is dead, or still
+    running. It neither runs nor is lost: it comes back when the lease ends. So does one that finds the store silent.
+    """
+
+    def __init__(self, store: Callable[[], locks.Store] = lock_cache) -> None:
+        self._store = store
+
+    @property
+    def actor_options(self) -> set[str]:
+        return {"lock_key", "lock_expire", "lock_conflict", "lock_busy_text"}
+
+    # Configuration
+
+    def before_declare_actor(self, broker: Broker, actor: Actor[..., Any]) -> None:
+        for problem in option_problems(actor):
+            raise LockConfigurationError(problem)
+
+    def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
+        try:
+            problems = [*order_problems(broker), *time_limit_problems(broker), *self._store_problems(broker)]
+        except Exception as error:  # plain, it would be logged and the worker would start
+            raise LockConfigurationError(f"{type(error).__name__}: {error}") from error
+        for problem in problems:
+            raise LockConfigurationError(problem)
+        logging.getLogger("dramatiq.worker.WorkerThread").addFilter(quiet_skips)  # once, however often it is added
+
+    def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+        if not isinstance(broker, StubBroker):  # embedded, it would end the output of every command
+            logger.info("locks of this process: %s", locks.counts)
+
+    def _store_problems(self, broker: Broker) -> Iterator[str]:
+        if self._store is lock_cache:
+            one_process = isinstance(broker, StubBroker)
+            alias = feeds_settings().lock_cache
+            if problems := [problem.text for problem in configuration_problems(alias, one_process=one_process)]:
+                yield from problems
+                return
+        store = self._store()
+        if isinstance(store, LockCache):
+            yield from key_prefix_problems(broker, store)
+            try:
+                yield from store.server_problems()
+            except LockStoreError as error:
+                logger.warning("the lock store cannot be asked whether it is fit: %s", error)
+
+    # One message
+
+    def before_process_message(self, broker: Broker, message: MessageProxy) -> None:
+        try:
+            self._enter(broker, message)
+        except MiddlewareError:
+            raise
+        except Exception as error:
+            raise LockError(f"the lock could not be asked for: {type(error).__name__}: {error}") from error
+
+    def after_process_message(
+        self, broker: Broker, message: MessageProxy, *, result: Any = None, exception: BaseException | None = None
+    ) -> None:
+        self._release(message)
+
+    def after_skip_message(self, broker: Broker, message: MessageProxy) -> None:
+        self._release(message)
+
+    def _enter(self, broker: Broker, message: MessageProxy) -> None:
+        """Return with the lock, or with no need of one; else raise."""
+        try:
+            actor = broker.get_actor(message.actor_name)
+        except ActorNotFound:
+            return  # the worker says so itself
+        if "lock_key" not in actor.options:
+            return
+        subject, key = self._key(actor, message)
+        lease = locks.claim(key, message.message_id, lock_expire(actor.options))
+        answer = self._acquire(message, lease)
+        if isinstance(answer, locks.Acquired):
+            count("acquired")
+            logger.debug("lock=acquired key=%s message=%s", key, message.message_id)
+        elif isinstance(answer, locks.Unknown):
+            self._delay_unknown(broker, message, lease, answer)
+        else:
+            self._turn_away(broker, actor, message, subject, key, answer)
+
+    def _key(self, actor: Actor[..., Any], message: MessageProxy) -> tuple[str, str]:
+        """Return the text of `lock_key` and the key made of it."""
+        try:
+            subject = str(actor.options["lock_key"](*message.args, **message.kwargs))
+            return subject, lock_key(actor.actor_name, subject)
+        except Exception as error:
+            raise LockKeyError(f"lock_key of {actor.actor_name} failed: {type(error).__name__}: {error}") from error
+
+    def _acquire(self, message: MessageProxy, lease: locks.Lease) -> locks.Answer:
+        claim = Claim(lease)
+        set_claim(message, claim)
+        try:
+            store = self._store()
+            answer = locks.acquire(store, lease)
+            if isinstance(answer, locks.Busy) and answer.holder in message.options.get(LEFT, ()):
+                # Ours from a try whose reply was lost: nobody runs under it.
+                locks.delete_own(store, lease.key, answer.holder)
+                answer = locks.acquire(store, lease)
+            claim.acquired = isinstance(answer, locks.Acquired)
+            if claim.acquired and WAITS in message.options:
+                locks.leave_line(store, lease.key, message.message_id)
+        except (Exception, Interrupt) as error:  # an Interrupt here was meant for the message before: no limit runs yet
+            return locks.Unknown(f"{type(error).__name__}: {error}")
+        if isinstance(answer, locks.Busy):
+            set_claim(message, None)  # surely not ours
+        return answer
+
+    def _delay_unknown(self, broker: Broker, message: MessageProxy, lease: locks.Lease, answer: locks.Unknown) -> None:
+        """Put the message back and raise SkipMessage. What may have been stored is left to the copy, by its token."""
+        count("unknown")
+        set_claim(message, None)
+        logger.warning("lock=unknown key=%s message=%s reason=%s", lease.key, message.message_id, answer.reason)
+        left = [*message.options.get(LEFT, ()), lease.token][-MOST_LEFT:]
+        self._put_back(broker, message, backoff(message), {LEFT: left})
+        raise skipped(message)
+
+    def _turn_away(
+        self, broker: Broker, actor: Actor[..., Any], message: MessageProxy, subject: str, key: str, busy: locks.Busy
+    ) -> None:
+        """Put the message back or let it go, and raise SkipMessage."""
+        holder = locks.Token.parse(busy.holder)
+        if holder is not None and holder.owner == message.message_id:
+            self._put_back(broker, message, rest(holder))
+        elif self._comes_back(actor, message, key, holder):
+            self._put_back(broker, message, min(backoff(message), rest(holder)))
+        else:
+            count("busy")
+            logger.debug(actor.options.get("lock_busy_text", BUSY_TEXT), subject)
+        raise skipped(message)
+
+    def _comes_back(self, actor: Actor[..., Any], message: MessageProxy, key: str, holder: locks.Token | None) -> bool:
+        conflict = actor.options.get("lock_conflict", "skip")
+        if conflict == "coalesce" and holder is not None:  # a key set by hand holds everybody off, as in the recipe
+            return locks.wait_in_line(self._store(), key, message.message_id, holder, PLACE_LIFE)
+        return bool(conflict == "delay")
+
+    def _put_back(
+        self, broker: Broker, message: MessageProxy, seconds: float, options: dict[str, Any] | None = None
+    ) -> None:
+        """Enqueue a copy. Without a broker wait for it: the message stays unacknowledged here and is not lost."""
+        copy = message.copy(options={WAITS: message.options.get(WAITS, 0) + 1} | (options or {}))
+        try:
+            copy.encode()
+        except Exception:
+            logger.exception("lock=dead message=%s: it cannot be put back, since it cannot be encoded", message)
+            message.fail()  # onto the dead-letter queue
+            return
+        for attempt in itertools.count(1):
+            try:
+                broker.enqueue(copy, delay=int(seconds * 1000))
+            except (Exception, Interrupt):
+                logger.exception("lock=delayed message=%s attempt=%s: the broker does not take it", message, attempt)
+                time.sleep(min(5.0, 0.1 * 2 ** min(attempt, 6)))
+            else:
+                count("delayed")
+                logger.debug("lock=delayed message=%s seconds=%.1f", message.message_id, seconds)
+                return
+
+    def _release(self, message: MessageProxy) -> None:
+        """Give back what this delivery claimed, once, whatever interrupts. Never raises."""
+        for _ in range(3):
+            try:
+                claim = get_claim(message)
+                if claim is not None:
+                    self._give_back(claim)
+                    set_claim(message, None)
+                return
+            except Exception:
+                logger.exception("lock=unreleased message=%s", message)
+                return
+            except Interrupt:  # meant for the actor, which has ended; passed on, it would run everything again
+                continue
+
+    def _give_back(self, claim: Claim) -> None:
+        answer = locks.release(self._store(), claim.lease)
+        if not claim.acquired:
+            return
+        held = time.monotonic() - claim.lease.begun
+        count(answer.value)
+        locks.counts.held(held)
+        level = logging.DEBUG if answer is locks.Release.RELEASED else logging.WARNING
+        logger.log(level, "lock=%s key=%s held_seconds=%.3f", answer.value, claim.lease.key, held)
+
+
+def get_claim(message: MessageProxy) -> Claim | None:
+    return message.__dict__.get("lock_claim")  # not getattr: the proxy would look on the message
+
+
+def set_claim(message: MessageProxy, claim: Claim | None) -> None:
+    message.__dict__["lock_claim"] = claim
+
+
+def skipped(message: MessageProxy) -> SkipMessage:
+    """Return what ends a delivery without a run, and keep Dramatiq from warning of it."""
+    message.__dict__["lock_skipped"] = True
+    return SkipMessage("not run: the lock is not ours")
+
+
+def quiet_skips(record: logging.LogRecord) -> bool:
+    """Turn Dramatiq's WARNING for each skipped message into DEBUG where the skip is ours: it is no cause for worry."""
+    if record.msg != "Message %s was skipped." or not isinstance(record.args, tuple):
+        return True
+    if not any(getattr(argument, "__dict__", {}).get("lock_skipped") for argument in record.args):
+        return True
+    record.levelno, record.levelname = logging.DEBUG, "DEBUG"
+    return logging.getLogger(record.name).isEnabledFor(logging.DEBUG)
+
+
+def count(name: str) -> None:
+    locks.counts.add(name)
+
+
+def lock_key(actor_name: str, subject: str) -> str:
+    """Return the recipe's key. MD5 makes it short and printable; it protects nothing."""
+    return f"{actor_name}-lock-{hashlib.md5(subject.encode(), usedforsecurity=False).hexdigest()}"
+
+
+def lock_expire(options: dict[str, Any]) -> int:
+    """Return an actor's lock expiry in seconds."""
+    return int(options.get("lock_expire") or feeds_settings().lock_expire)
+
+
+def backoff(message: MessageProxy) -> float:
+    """Return 1, 2, 4 … 60 s for a message put back for the first, second, third … time, less up to a half."""
+    longest = min(60.0, 2.0 ** min(message.options.get(WAITS, 0), 6))
+    return random.uniform(longest / 2, longest)  # noqa: S311  # jitter
+
+
+def rest(holder: locks.Token | None) -> float:
+    """Return the seconds until a lease ends, and a little more; of one that is not known, the most that we wait."""
+    left = max(1.0, holder.until - time.time()) if holder else LONGEST_DELAY
+    return min(LONGEST_DELAY, left + random.uniform(0, 1))  # noqa: S311  # jitter
+
+
+# What must hold for the lock to hold. Asked when actors are declared, when a worker boots, and by `manage.py check`.
+
+
+def option_problems(actor: Actor[..., Any]) -> list[str]:
+    """Say what is wrong with an actor's lock options."""
+    name, options = actor.actor_name, actor.options
+    if "lock_key" not in options:
+        stray = sorted(option for option in options if option.startswith("lock_"))
+        return [f"{name} has {', '.join(stray)} but no lock_key"] if stray else []
+    problems = [f"{name} is no name for a key: {problem}" for problem in key_problems(lock_key(name, ""))]
+    if not callable(options["lock_key"]):
+        problems.append(f"lock_key of {name} must be a callable on the actor's arguments")
+    if inspect.iscoroutinefunction(inspect.unwrap(actor.fn)):
+        problems.append(f"{name} is asynchronous: interrupted, it may run on after its lock is released")
+    problems += [f"lock_expire of {name} {problem}" for problem in expire_problems(options.get("lock_expire", 600))]
+    if (conflict := options.get("lock_conflict", "skip")) not in CONFLICTS:
+        problems.append(f"lock_conflict of {name} must be one of {', '.join(CONFLICTS)}, not {conflict!r}")
+    return problems
+
+
+def expire_problems(expire: object) -> list[str]:
+    if type(expire) is int and SHORTEST_EXPIRE <= expire <= LONGEST_EXPIRY:
+        return []
+    return [f"must be a whole number of seconds from {SHORTEST_EXPIRE} to {LONGEST_EXPIRY}, not {expire!r}"]
+
+
+def key_prefix_problems(broker: Broker, store: LockCache) -> list[str]:
+    """Say which actors' keys are no keys once the cache has put its prefix before them."""
+    return [
+        f"{actor.actor_name} is no name for a key: {problem}"
+        for actor in broker.actors.values()
+        if "lock_key" in actor.options
+        for problem in key_problems(store.make_key(lock_key(actor.actor_name, "")))
+    ]
+
+
+def order_problems(broker: Broker) -> list[str]:
+    """Say what stands on the wrong side of the lock: after-hooks run backwards, see the README."""
+    kinds = [type(middleware) for middleware in broker.middleware]
+    ours = next((index for index, kind in enumerate(kinds) if issubclass(kind, LockMiddleware)), None)
+    if ours is None:
+        return ["feeds.middleware.LockMiddleware is missing from DRAMATIQ_BROKER: every import would run unlocked"]
+    above = [kind for kind in kinds[:ours] if issubclass(kind, ShutdownNotifications | TimeLimit)]
+    below = [kind for kind in kinds[ours:] if issubclass(kind, AgeLimit | Retries)]
+    return [
+        *(f"{kind.__name__} must stand below LockMiddleware: it could interrupt the release" for kind in above),
+        *(f"{kind.__name__} must stand above LockMiddleware: it acts while the lock is held" for kind in below),
+    ]
+
+
+def time_limit_problems(broker: Broker) -> list[str]:
+    """Say which actors may run longer than their lock lives."""
+    return [
+        f"{actor.actor_name} may run for {limit:g} s, but its lock expires after {expire} s: "
+        f"time_limit must be below {expire - LOCK_MARGIN} s"
+        for actor in broker.actors.values()
+        if "lock_key" in actor.options
+        for limit, expire in [(time_limit(broker, actor), lock_expire(actor.options))]
+        if limit >= expire - LOCK_MARGIN
+    ]
+
+
+def time_limit(broker: Broker, actor: Actor[..., Any]) -> float:
+    """Return the seconds that an actor may run; infinity without TimeLimit."""
+    default = next((item.time_limit for item in broker.middleware if isinstance(item, TimeLimit)), None)
+    if default is None:
+        return float("inf")
+    return float(actor.options.get("time_limit") or default) / 1000

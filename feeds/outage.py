@@ -1,0 +1,31 @@
+"""How the last fetches went in, whether it is our own network that is down out. Pure, but for what it remembers.
+
+A machine that was asleep or offline must not charge its failures to the feeds.
+"""
+
+import threading
+from datetime import datetime, timedelta
+
+from feeds.documents import FailureKind
+
+UNREACHED = frozenset({FailureKind.DNS, FailureKind.CONNECT, FailureKind.TIMEOUT})
+HOSTS = 10  # so many different hosts in a row without a single answer
+MEMORY = timedelta(minutes=10)
+
+
+class Outlook:
+    """What one process has seen of the network lately. Safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._mutex = threading.Lock()
+        self._unreached: dict[str, datetime] = {}
+
+    def note(self, host: str, kind: FailureKind | None, now: datetime) -> bool:
+        """Note how a fetch went; return whether it failed because nothing at all can be reached."""
+        with self._mutex:
+            if kind not in UNREACHED:
+                self._unreached.clear()  # somebody has answered
+                return False
+            self._unreached[host] = now
+            self._unreached = {name: at for name, at in self._unreached.items() if now - at < MEMORY}
+            return len(self._unreached) > HOSTS

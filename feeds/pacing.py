@@ -1,0 +1,180 @@
+"""A host's line and the time in; who may go now, and who comes back when, out. Pure.
+
+A host has a line of slots, one gap apart, and a door that lets one request in at a time:
+
+    reserve   the next free slot becomes somebody's; who comes for it later is let in then, or soon after
+    enter     through the door, if it is open; else a slot
+    leave     the door opens again: a gap after the request began, but not while it lasts
+
+The line spreads the load, the door keeps the promise: messages come late, so slots alone would not keep requests apart.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from ipaddress import ip_address
+
+from feeds.addresses import AddressPolicy
+from feeds.documents import KnownHost
+
+LONGEST_PAUSE = 24 * 3600.0  # seconds; one odd Retry-After must not silence a big host for a week
+# Seconds, where the server does not say how long. 429 means us; a 503 may be the trouble of one feed among thousands.
+PAUSES = {429: 600.0, 503: 60.0}
+LOCAL_NAMES = ("localhost", "local", "internal", "intranet", "lan", "home.arpa")
+PUBLIC = AddressPolicy()
+
+# Seconds until a slot for which a message may wait in the broker: RabbitMQ cuts consumers that keep one, delayed ones
+# too, unacknowledged for 30 min, and brokers are no schedulers.
+LONGEST_DELAY = 300.0
+LOOK_AHEAD = timedelta(seconds=60)  # who holds a slot is sent so long before it: the scheduler comes once a minute
+LEASE = timedelta(minutes=10)  # a claim's: so long nobody polls what a crash has swallowed
+BATCH = 500  # feeds of one claim
+WINDOW = 1000  # feeds looked at for one claim, so that a host with many feeds does not fill it alone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """The state of a host."""
+
+    gap: float  # seconds from the begin of one request to the begin of the next
+    slot_at: datetime  # the first slot that nobody has reserved
+    open_at: datetime  # nobody is let in before
+    paused_until: datetime | None = None
+
+    def is_paused(self, now: datetime) -> bool:
+        return self.paused_until is not None and self.paused_until > now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admitted:
+    """The request may begin. `line.open_at`, the latest time at which the next may, is the ticket to `leave` with."""
+
+    line: Line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """Come back at `at`, and show it as your slot."""
+
+    line: Line
+    at: datetime
+
+
+# One request
+
+
+def gap(host: KnownHost, default: float) -> float:
+    """Return the seconds between two requests to a host; 0 = no pacing."""
+    if host.gap is not None:
+        return host.gap
+    return 0.0 if is_private(host.name) else default
+
+
+def is_gated(host: KnownHost, default: float, now: datetime) -> bool:
+    """Tell whether the line has to be asked at all: a feed alone on its host pays nothing."""
+    if host.paused_until is not None and host.paused_until > now:
+        return True
+    return gap(host, default) > 0 and (host.shared or host.gap is not None)
+
+
+def enter(line: Line, *, now: datetime, slot: datetime | None, longest: float) -> Admitted | Wait:
+    """Let a request in that takes at most `longest` seconds, or say when to come back. `slot` is what it reserved."""
+    if line.is_paused(now):
+        return reserve(line, now)
+    if slot is None and line.slot_at > now:
+        return reserve(line, now)
+    if slot is not None and slot > now:
+        return Wait(line=line, at=slot)
+    if line.open_at <= now:
+        slot_at = max(line.slot_at, now + timedelta(seconds=line.gap))
+        return Admitted(line=replace(line, open_at=now + timedelta(seconds=longest), slot_at=slot_at))
+    if slot is not None and line.open_at <= now + timedelta(seconds=line.gap):
+        return Wait(line=line, at=line.open_at)  # who had the slot before came late
+    return reserve(line, now)
+
+
+def reserve(line: Line, now: datetime) -> Wait:
+    """Give away the next free slot, after a pause if there is one."""
+    # A request under way may hold the door for a minute, but rarely does.
+    opens = min(line.open_at, now + timedelta(seconds=line.gap))
+    at = max(line.slot_at, now, opens, line.paused_until or now)
+    return Wait(line=replace(line, slot_at=at + timedelta(seconds=line.gap)), at=at)
+
+
+def leave(*, begun_at: datetime, now: datetime, gap: float) -> datetime:
+    """Return when the door opens after a request that began and ended then."""
+    return max(begun_at + timedelta(seconds=gap), now)
+
+
+def pause(status: int, retry_after: float | None) -> float:
+    """Return for how many seconds a 429 or 503 pauses its host."""
+    asked = PAUSES.get(status, 0.0) if retry_after is None else retry_after
+    return min(max(asked, 0.0), LONGEST_PAUSE)
+
+
+def is_private(host: str) -> bool:
+    """Tell whether a host is somebody's own, as far as its name says: those are neither spaced nor paused."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return "." not in host or host.endswith(tuple(f".{name}" for name in LOCAL_NAMES))
+    return not PUBLIC.allows(host)
+
+
+# Many feeds that are due together
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """A feed that is due."""
+
+    id: int
+    host: str
+    slot_at: datetime | None = None  # reserved earlier
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """When a due feed may go."""
+
+    feed: Due
+    at: datetime | None = None  # its slot; None = it needs none
+
+    def is_soon(self, now: datetime) -> bool:
+        """Tell whether the message is sent now; else the feed is due again at its slot."""
+        return self.at is None or self.at <= now + LOOK_AHEAD
+
+
+def fair(due: Iterable[Due], count: int) -> list[Due]:
+    """Choose `count` feeds: in every round one of each host, and of a host the one that waits longest."""
+    rounds: Counter[str] = Counter()
+    ranked: list[tuple[int, int, Due]] = []
+    for place, feed in enumerate(due):
+        ranked.append((rounds[feed.host], place, feed))
+        rounds[feed.host] += 1
+    ranked.sort(key=lambda one: one[:2])
+    return [feed for _, _, feed in ranked[:count]]
+
+
+def assign(due: Sequence[Due], lines: Mapping[str, Line], now: datetime) -> tuple[list[Turn], dict[str, Line]]:
+    """Give feeds of one host different slots; return the lines that have changed, too.
+
+    `lines` holds the hosts that are spaced or paused. A feed alone in the batch whose host is free needs no slot.
+    """
+    crowd = Counter(feed.host for feed in due)
+    turns: list[Turn] = []
+    changed: dict[str, Line] = {}
+    for feed in due:
+        line = changed.get(feed.host) or lines.get(feed.host)
+        if line is None:
+            turns.append(Turn(feed=feed))
+        elif feed.slot_at is not None and not line.is_paused(max(now, feed.slot_at)):
+            turns.append(Turn(feed=feed, at=feed.slot_at))
+        elif crowd[feed.host] == 1 and line.slot_at <= now and not line.is_paused(now):
+            turns.append(Turn(feed=feed))
+        else:
+            wait = reserve(line, now)
+            changed[feed.host] = wait.line
+            turns.append(Turn(feed=feed, at=wait.at))
+    return turns, changed

@@ -1,0 +1,122 @@
+"""The time in, due feeds claimed and sent out.
+
+A claim moves `next_check_at` to the end of a lease, so that what a crash or a broker swallows is due again by itself.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connection, transaction
+from django.db.models import Q, QuerySet
+
+from feeds import hosts, pacing, schedule
+from feeds.conf import FeedsSettings
+from feeds.models import Feed
+
+logger = logging.getLogger(__name__)
+
+Send = Callable[[str, datetime | None], None]  # a URL, and the slot to come with; None = at once
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """A feed to send."""
+
+    url: str
+    slot: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """What one claim did."""
+
+    claimed: list[Claimed]
+    put_off: int  # feeds whose host has a slot for them later than we look ahead
+
+    def __bool__(self) -> bool:
+        return bool(self.claimed or self.put_off)
+
+
+def send_due(now: datetime, send: Send, settings: FeedsSettings) -> bool:
+    """Claim and send what is due until the queue holds enough. Return whether more may be due.
+
+    Each batch is committed before it is sent. If `send` raises, the rest of the batch is due again after the lease.
+    """
+    room = settings.claim_limit - outstanding(now)
+    sent = put_off = 0
+    while room > sent:
+        batch = claim(now, min(pacing.BATCH, room - sent), settings.host_delay)
+        if not batch:
+            break
+        for feed in batch.claimed:
+            send(feed.url, feed.slot)
+        sent, put_off = sent + len(batch.claimed), put_off + batch.put_off
+    logger.info("claimed=%s put_off=%s room=%s", sent, put_off, room)
+    return sent >= room
+
+
+def outstanding(now: datetime) -> int:
+    """Return how many feeds have been sent and not been checked since; what is older than the lease is lost."""
+    count: int = Feed.objects.filter(claimed_at__gt=now - pacing.LEASE).count()
+    return count
+
+
+def claim(now: datetime, count: int, host_delay: float) -> Batch:
+    """Claim up to `count` due feeds in one transaction. Two that do so at the same time get different feeds."""
+    with transaction.atomic():
+        chosen = pacing.fair(_window(now), count)
+        rows = _lock(now, [feed.id for feed in chosen])
+        due = [feed for feed in chosen if feed.id in rows]
+        turns = hosts.assign(due, now=now, default_gap=host_delay)
+        soon = [turn for turn in turns if turn.is_soon(now)]
+        later = [turn for turn in turns if not turn.is_soon(now)]
+        claimed = Feed.objects.filter(hosts.among("feeds_feed.id", [turn.feed.id for turn in soon]))
+        claimed.update(next_check_at=now + pacing.LEASE, claimed_at=now)
+        _put_off(later, rows, now)
+    return Batch(
+        claimed=[Claimed(url=rows[turn.feed.id][0], slot=turn.at) for turn in soon],
+        put_off=len(later),
+    )
+
+
+def due(now: datetime) -> QuerySet[Feed]:
+    """Return the feeds to send, the longest due first; a condition that reads nothing but the index."""
+    soon = now + pacing.LOOK_AHEAD
+    is_due = Q(next_check_at__lte=now) | Q(slot_at__isnull=False)
+    feeds: QuerySet[Feed] = Feed.objects.filter(is_due, status=Feed.Status.ACTIVE, next_check_at__lte=soon)
+    return feeds
+
+
+def _window(now: datetime) -> list[pacing.Due]:
+    """Return the first of the due feeds, unlocked: locks are taken for those that are chosen of them."""
+    rows = due(now).order_by("next_check_at", "id").values_list("id", "host", "slot_at")
+    return [pacing.Due(id=id_, host=host, slot_at=slot_at) for id_, host, slot_at in rows[: pacing.WINDOW]]
+
+
+def _lock(now: datetime, ids: list[int]) -> dict[int, tuple[str, str]]:
+    """Lock those of the chosen feeds that nobody else has claimed meanwhile; return their URLs and reasons by id."""
+    rows = due(now).filter(hosts.among("feeds_feed.id", ids)).values_list("id", "url", "next_check_reason")
+    return {id_: (url, reason) for id_, url, reason in rows.select_for_update(skip_locked=True)}
+
+
+def _put_off(turns: list[pacing.Turn], rows: dict[int, tuple[str, str]], now: datetime) -> None:
+    """Let feeds be due at their slots. One statement many times: a bulk update would carry a CASE for each row."""
+    if not turns:
+        return
+    moment = connection.ops.adapt_datetimefield_value
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "UPDATE feeds_feed SET next_check_at = %s, slot_at = %s, claimed_at = NULL, next_check_reason = %s"
+            " WHERE id = %s",
+            [
+                (moment(turn.at), moment(turn.at), _reason(rows[turn.feed.id][1], turn.at, now), turn.feed.id)
+                for turn in turns
+                if turn.at is not None
+            ],
+        )
+
+
+def _reason(reason: str, slot: datetime, now: datetime) -> str:
+    return schedule.with_slot(reason, (slot - now).total_seconds())

@@ -1,0 +1,104 @@
+"""Old entries out, as the settings or the feed itself want it, but never one that the feed still lists.
+
+What goes leaves a tombstone, so that it does not come back should the feed list it again. A tombstone goes when the
+feed has not listed its entry for a long time.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import models, transaction
+
+from feeds.models import Entry, Feed, Tombstone
+
+CHUNK = 500  # entries of one transaction
+SOME = 1_000  # feeds of one message
+GRAVE_DAYS = 365  # for which a tombstone is kept
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keep:
+    """How much of each feed is kept; 0 = without a limit. A feed's own numbers come first, unless `override`."""
+
+    days: int = 0
+    entries: int = 0
+    override: bool = False
+
+    def of(self, feed: Feed) -> "Keep":
+        if self.override:
+            return self
+        days, entries = feed.keep_days, feed.keep_entries
+        return Keep(days=self.days if days is None else days, entries=self.entries if entries is None else entries)
+
+
+def feeds_to_prune(keep: Keep, after: int = 0) -> models.QuerySet[Feed]:
+    """Return the feeds for which there is a limit, by their ids, from behind `after` on."""
+    feeds: models.QuerySet[Feed] = Feed.objects.filter(pk__gt=after).order_by("pk")
+    if not (keep.days or keep.entries or keep.override):
+        feeds = feeds.filter(models.Q(keep_days__gt=0) | models.Q(keep_entries__gt=0))
+    return feeds.only("url", "keep_days", "keep_entries", "pruned_at")
+
+
+def prune_some(keep: Keep, now: datetime, *, after: int = 0) -> int | None:
+    """Prune the next feeds behind `after`; return the id of the last one, None if there are no more."""
+    feeds = list(feeds_to_prune(keep, after)[:SOME])
+    for feed in feeds:
+        prune(feed, keep, now)
+    return feeds[-1].pk if len(feeds) == SOME else None
+
+
+def prune(feed: Feed, keep: Keep, now: datetime, *, dry_run: bool = False) -> int:
+    """Remove the entries of a feed that are not to be kept, and return how many."""
+    candidates = _candidates(feed, keep.of(feed), now)
+    removable = _unlisted(feed.pk, candidates) if candidates else []
+    if dry_run:
+        return len(removable)
+    if feed.pruned_at:
+        _clear_graves(feed.pk, now)
+    return sum(_remove(feed.pk, removable[at : at + CHUNK], now) for at in range(0, len(removable), CHUNK))
+
+
+def _candidates(feed: Feed, keep: Keep, now: datetime) -> dict[int, bytes]:
+    """Return what is too much or too old, with the guid digests. Both go along the index of a feed's newest entries."""
+    entries = Entry.objects.filter(feed=feed).order_by("-sorted_at")
+    found = _digests(entries[keep.entries :]) if keep.entries else {}
+    if keep.days:
+        # An entry is as old as it has been here: what came late is not old yet, whatever its own date says.
+        before = now - timedelta(days=keep.days)
+        found |= _digests(entries.filter(sorted_at__lt=before, first_seen_at__lt=before))
+    return found
+
+
+def _digests(rows: models.QuerySet[Any]) -> dict[int, bytes]:
+    return {pk: bytes(digest) for pk, digest in rows.values_list("pk", "guid_digest")}
+
+
+def _unlisted(feed_id: int, entries: Mapping[int, bytes]) -> list[int]:
+    """Return those of the entries that the feed's last document does not list."""
+    digests = bytes(Feed.objects.values_list("listed_digests", flat=True).get(pk=feed_id))
+    listed = {digests[at : at + 16] for at in range(0, len(digests), 16)}
+    return [pk for pk, digest in entries.items() if digest not in listed]
+
+
+def _remove(feed_id: int, entry_ids: list[int], now: datetime) -> int:
+    with transaction.atomic():
+        # The fence. An import that is under way has read these entries as stored, and must not write on that ground.
+        # It comes first: from here on nobody changes what the feed lists.
+        Feed.objects.filter(pk=feed_id).update(revision=models.F("revision") + 1, pruned_at=now)
+        entries = _digests(Entry.objects.filter(pk__in=entry_ids))
+        removed = _unlisted(feed_id, entries)
+        graves = [Tombstone(feed_id=feed_id, guid_digest=entries[pk], buried_at=now) for pk in removed]
+        Tombstone.objects.bulk_create(graves, ignore_conflicts=True)
+        Entry.objects.filter(pk__in=removed).delete()
+    return len(removed)
+
+
+def _clear_graves(feed_id: int, now: datetime) -> None:
+    """Remove the tombstones of what the feed has not listed for a long time."""
+    old = Tombstone.objects.filter(feed_id=feed_id, buried_at__lt=now - timedelta(days=GRAVE_DAYS))
+    if graves := _digests(old):
+        gone = _unlisted(feed_id, graves)
+        for at in range(0, len(gone), CHUNK):
+            Tombstone.objects.filter(pk__in=gone[at : at + CHUNK]).delete()

@@ -1,0 +1,98 @@
+"""A source as named on the command line in, a stream of subscriptions and bad lines out.
+
+A source is a feed's URL, a file of URLs (one a line, `#` begins a comment), an OPML file, or `-` for one of the two
+on standard input. What a file is, its content says, not its name.
+"""
+
+import io
+import os
+import re
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import BinaryIO
+
+from feeds import addresses, opml
+from feeds.documents import BadLine, Subscription
+from feeds.errors import InvalidURL, OPMLError
+
+STDIN = "-"
+CHUNK = 64 * 1024  # bytes
+MAX_LINE = 64 * 1024  # characters; what is longer is no list of URLs
+URL = re.compile(r"(https?|feed):", re.IGNORECASE)
+COMMENT = re.compile(r"(^|\s)#.*")  # in a URL a fragment follows without a space
+
+Item = Subscription | BadLine
+
+
+def problem(source: str) -> str:
+    """Say why nothing can be read from a source; "" if something can."""
+    if os.path.isdir(source):
+        return "a folder"
+    if source == STDIN or URL.match(source) or os.path.exists(source):  # exists, since `<(command)` is no regular file
+        return ""
+    return "neither a feed's URL nor a file"
+
+
+def read(source: str, stdin: BinaryIO) -> Iterator[Item]:
+    """Yield what a source holds, in its order."""
+    if source == STDIN:
+        return document("standard input", _chunks(stdin))
+    if URL.match(source):
+        return iter([_subscription(source, 0, source)])
+    return _file(source)
+
+
+def document(source: str, chunks: Iterable[bytes]) -> Iterator[Item]:
+    """Yield what a list of URLs or an OPML document holds."""
+    rest = iter(chunks)
+    head = next(rest, b"")
+    whole = chain([head], rest)
+    return _outlines(source, whole) if _is_markup(head) else _lines(source, whole)
+
+
+def _file(path: str) -> Iterator[Item]:
+    try:
+        with open(path, "rb") as file:
+            yield from document(path, _chunks(file))
+    except OSError as error:
+        yield BadLine(source=path, why=error.strerror or str(error))
+
+
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
+    return iter(lambda: file.read(CHUNK), b"")
+
+
+def _is_markup(head: bytes) -> bool:
+    return head.decode(opml.encoding_of(head), "replace").lstrip("\ufeff \t\r\n").startswith("<")
+
+
+def _outlines(source: str, chunks: Iterable[bytes]) -> Iterator[Item]:
+    try:
+        for outline in opml.outlines(chunks):
+            yield _subscription(source, outline.line, outline.url, folder=outline.folder, title=outline.title)
+    except OPMLError as error:
+        yield BadLine(source=source, why=str(error))
+
+
+def _lines(source: str, chunks: Iterable[bytes]) -> Iterator[Item]:
+    for number, line in enumerate(_split(chunks), start=1):
+        if len(line) > MAX_LINE:
+            yield BadLine(source=source, line=number, text=line, why="the line is too long")
+        elif text := COMMENT.sub("", line).strip():
+            yield _subscription(source, number, text)
+
+
+def _split(chunks: Iterable[bytes]) -> Iterator[str]:
+    """Yield the lines of a text; one longer than MAX_LINE is cut short."""
+    newlines = io.IncrementalNewlineDecoder(None, translate=True)
+    begun = ""
+    for text in chain(opml.decoded(chunks), ["\n"]):
+        *lines, begun = (begun[: MAX_LINE + 1] + newlines.decode(text)).split("\n")
+        yield from lines
+
+
+def _subscription(source: str, line: int, text: str, *, folder: str = "", title: str = "") -> Item:
+    try:
+        return Subscription(url=addresses.canonical_url(text), folder=folder, title=title)
+    except InvalidURL as error:
+        return BadLine(source=source, line=line, text=text, why=str(error))

@@ -1,0 +1,111 @@
+"""The actors: their options, and one call each."""
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import dramatiq
+from django.utils import timezone
+from dramatiq.middleware import CurrentMessage
+from dramatiq_crontab import cron
+
+from feeds import addresses, importer, pacing, polling, retention
+from feeds.conf import feeds_settings
+
+SLOT = "host_slot"  # message option: the slot that this message holds in its host's line, in seconds since the epoch
+SHORTEST_DELAY = 0.5  # seconds; sooner, a copy could meet the lock that its original is about to give back
+AGAIN = 5.0  # seconds until more feeds are sent, while more are due than the queue may hold
+UNTIL = "until"  # message option: when the scheduler's next message takes over, in seconds since the epoch
+MINUTE = 55.0  # seconds, of that
+
+
+@dramatiq.actor(
+    lock_key=addresses.feed_url,
+    lock_expire=feeds_settings().lock_expire,
+    lock_busy_text="Feed %s is already being imported by another worker",
+    time_limit=feeds_settings().time_limit * 1000,
+    max_retries=3,  # for what is ours: database, lock store. What servers do wrong, the schedule tries again.
+    min_backoff=5_000,
+)
+def import_feed(url: str) -> None:
+    """Import the feed at `url`, unless a check that began after this message was sent has answered it.
+
+    Where its host is busy the message goes back with its slot. No thread waits, and no retry is used up.
+    """
+    message = CurrentMessage.get_current_message()
+    if message is None:  # called like a function
+        importer.import_now(url)
+        return
+    report = importer.import_feed(url, requested_at=_sent_at(message), slot=_slot(message))
+    if report.slot is not None:
+        copy = message.copy(options={SLOT: report.slot.timestamp()})
+        import_feed.broker.enqueue(copy, delay=_delay(report.slot, SHORTEST_DELAY))
+
+
+@dramatiq.actor(
+    lock_key=lambda: "",
+    lock_expire=120,
+    time_limit=100_000,
+    max_retries=0,  # the next minute is the retry
+)
+def import_due_feeds() -> None:
+    """Send the feeds that are due; come again soon if the queue was too full for all of them."""
+    if not polling.send_due(timezone.now(), _send, feeds_settings()):
+        return
+    until = _until(CurrentMessage.get_current_message())
+    if time.time() + AGAIN < until:
+        import_due_feeds.send_with_options(delay=int(AGAIN * 1000), until=until)
+
+
+cron("* * * * *")(import_due_feeds)  # for `manage.py crontab`
+
+
+@dramatiq.actor(time_limit=feeds_settings().time_limit * 1000, max_retries=3)
+def prune_entries(after: int = 0) -> None:
+    """Remove old entries of the next feeds, in the order of their ids, and send a message for those behind them.
+
+    It needs no lock: what two of them do at the same time is done once.
+    """
+    last = retention.prune_some(_keep(), timezone.now(), after=after)
+    if last is not None:
+        prune_entries.send(last)
+
+
+cron("17 3 * * *")(prune_entries)
+
+
+def _keep() -> retention.Keep:
+    settings = feeds_settings()
+    return retention.Keep(days=settings.keep_days, entries=settings.keep_entries)
+
+
+def _send(url: str, slot: datetime | None) -> None:
+    if slot is None:
+        import_feed.send(url)
+        return
+    import_feed.send_with_options(args=(url,), delay=_delay(slot, 0.0), host_slot=slot.timestamp())
+
+
+def _delay(slot: datetime, shortest: float) -> int | None:
+    """Return the milliseconds until a slot, between `shortest` and the longest delay, both in seconds."""
+    seconds = max(shortest, (slot - timezone.now()).total_seconds())
+    return int(min(seconds, pacing.LONGEST_DELAY) * 1000) + 1 if seconds > 0 else None
+
+
+def _sent_at(message: dramatiq.Message[Any]) -> datetime:
+    return _time(message.message_timestamp / 1000)
+
+
+def _slot(message: dramatiq.Message[Any]) -> datetime | None:
+    return _time(message.options[SLOT]) if SLOT in message.options else None
+
+
+def _until(message: dramatiq.Message[Any] | None) -> float:
+    """Return when the scheduler's next message is there."""
+    if message is None:
+        return 0.0
+    return float(message.options.get(UNTIL, message.message_timestamp / 1000 + MINUTE))
+
+
+def _time(seconds: float) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)

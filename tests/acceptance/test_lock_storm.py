@@ -1,0 +1,45 @@
+"""Ten thousand messages for one key, thousands of races for as many keys, and interrupts at every turn."""
+
+import logging
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.faults.interrupts import interrupts
+from tests.faults.races import races
+from tests.faults.stage import Stage
+from tests.faults.variants import OURS
+
+MESSAGES = 10_000
+
+
+def test_t35_ten_thousand_messages_for_one_key_cost_two_runs_and_no_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO), Stage(OURS, tmp_path, threads=2) as stage:
+        stage.close("a")
+        stage.send("a")
+        assert stage.wait(lambda: stage.begun("a") == 1, within=10)
+        messages = [stage.request("a") for _ in range(MESSAGES)]
+        began = time.monotonic()
+        for message in messages:
+            stage.broker.enqueue(message)
+        assert stage.wait(stage.one_is_working, within=60)
+        each = (time.monotonic() - began) / MESSAGES  # one of the two threads is busy with the run that is held
+        stage.open("a")
+        assert stage.settle() == []
+        assert stage.begun("a") <= 2
+    print(f"{each * 1000:.3f} ms for each message turned away")
+    assert each < 0.001
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+def test_t1_of_two_processes_one_wins_each_race(tmp_path: Path) -> None:
+    assert races(tmp_path, 5_000) == []
+
+
+# A socket whose closing is interrupted is closed when Python collects it, which pytest takes for a leak.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_t15_interrupts_at_any_call_leak_no_lock_and_end_no_thread(tmp_path: Path) -> None:
+    assert interrupts(tmp_path, rounds=300, seed=1) == []

@@ -1,0 +1,86 @@
+"""What all tests share: a database in a file, and real servers to ask for by name."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from django.conf import settings
+
+from tests.servers.counting import CountingServer
+from tests.servers.daemon import Daemon, tail
+from tests.servers.memcached import Memcached
+from tests.servers.nginx import Nginx
+from tests.servers.postgresql import PostgreSQL
+from tests.servers.rabbitmq import RabbitMQ
+from tests.servers.redis_server import RedisServer
+
+AnyDaemon = TypeVar("AnyDaemon", bound=Daemon)
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep SQLite's test database in a file: worker threads cannot share one in memory."""
+    database = settings.DATABASES["default"]
+    if database["ENGINE"].endswith("sqlite3"):
+        database.setdefault("TEST", {})["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
+
+
+@pytest.fixture
+def memcached(tmp_path: Path) -> Iterator[Memcached]:
+    yield from running(Memcached(new_folder(tmp_path, "memcached")))
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
+    yield from running(RedisServer(new_folder(tmp_path, "redis")))
+
+
+@pytest.fixture
+def nginx(tmp_path: Path) -> Iterator[Nginx]:
+    yield from running(Nginx(new_folder(tmp_path, "nginx")))
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
+    """One node for all tests: it takes seconds to start."""
+    yield from running(RabbitMQ(tmp_path_factory.mktemp("rabbitmq")))
+
+
+@pytest.fixture
+def rabbitmq(rabbitmq_node: RabbitMQ) -> RabbitMQ:
+    """The node, with no queue in it."""
+    rabbitmq_node.delete_queues()
+    return rabbitmq_node
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """One cluster for all tests."""
+    # Not under pytest's folder, which only its owner may enter and whose name may be too long for a Unix socket.
+    folder = Path(tempfile.mkdtemp(prefix="feeds-postgresql-", dir="/tmp"))
+    try:
+        yield from running(PostgreSQL(folder))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def counting_server() -> Iterator[CountingServer]:
+    with CountingServer() as server:
+        yield server
+
+
+def running(daemon: AnyDaemon) -> Iterator[AnyDaemon]:
+    """Run a server for as long as a fixture lives; pytest shows what it logged when the test failed."""
+    with daemon:
+        yield daemon
+    print(f"--- {daemon.name} ---\n{tail(daemon.log, 50)}")
+
+
+def new_folder(parent: Path, name: str) -> Path:
+    folder = parent / name
+    folder.mkdir()
+    return folder

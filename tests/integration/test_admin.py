@@ -1,0 +1,398 @@
+"""The admin, over HTTP as a browser asks for it."""
+
+import html
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+import dramatiq
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from dramatiq.brokers.redis import RedisBroker
+
+from feeds import addresses, admin, storage, tasks
+from feeds.documents import FailureKind, ImportPlan, NextCheck, Outcome
+from feeds.embedded import EmbeddedBroker
+from feeds.models import Entry, Feed, Lock
+
+pytestmark = pytest.mark.django_db
+
+FEEDS = reverse("admin:feeds_feed_changelist")
+ENTRIES = reverse("admin:feeds_entry_changelist")
+LOCKS = reverse("admin:feeds_lock_changelist")
+ADD = reverse("admin:feeds_feed_add")
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def admin_client(client: Client, db: None) -> Client:
+    """A browser logged in as superuser; without a password, whose hashing would take most of these tests' time."""
+    client.force_login(User.objects.create(username="admin", is_staff=True, is_superuser=True))
+    return client
+
+
+@pytest.fixture
+def queue() -> Iterator[EmbeddedBroker]:
+    """The queue of this process, worked off and stopped after the test."""
+    broker = dramatiq.get_broker()
+    assert isinstance(broker, EmbeddedBroker)
+    yield broker
+    broker.stop()
+
+
+def new_feed(url: str = "https://example.com/feed", **fields: object) -> Feed:
+    return Feed.objects.create(url=url, url_md5=addresses.url_md5(url), host=addresses.host_key(url), **fields)
+
+
+def new_entry(feed: Feed, number: int = 1, **fields: object) -> Entry:
+    digest = number.to_bytes(16)
+    values = {"title": f"Entry {number}", "sorted_at": NOON, "first_seen_at": NOON} | fields
+    return Entry.objects.create(feed=feed, guid_digest=digest, content_digest=digest, **values)
+
+
+def page_of(record: Feed | Entry | Lock) -> str:
+    return reverse(f"admin:feeds_{record._meta.model_name}_change", args=[record.pk])
+
+
+def text_at(client: Client, url: str, **parameters: object) -> str:
+    answer = client.get(url, parameters)
+    assert answer.status_code == 200, answer
+    return html.unescape(answer.content.decode())
+
+
+def act(client: Client, action: str, *feeds: Feed) -> str:
+    """Run an action on feeds and return the page that follows."""
+    answer = client.post(FEEDS, {"action": action, "_selected_action": [feed.pk for feed in feeds]}, follow=True)
+    assert answer.status_code == 200, answer
+    return html.unescape(answer.content.decode())
+
+
+NO_OPTIONS = {"options-TOTAL_FORMS": "0", "options-INITIAL_FORMS": "0"}
+
+
+def save(client: Client, page: str, **form: str) -> str:
+    """Send the form of a feed and return the page that follows."""
+    answer = client.post(page, {"folder": "", "fixed_interval": "", **NO_OPTIONS, **form}, follow=True)
+    assert answer.status_code == 200, answer
+    return html.unescape(answer.content.decode())
+
+
+def queries_of(ask: Callable[[], object]) -> list[str]:
+    with CaptureQueriesContext(connection) as captured:
+        ask()
+    return [query["sql"] for query in captured]
+
+
+# Lists
+
+
+def test_the_list_of_feeds_takes_as_many_queries_for_twenty_feeds_as_for_one(admin_client: Client) -> None:
+    new_feed()
+    for_one = queries_of(lambda: admin_client.get(FEEDS))
+    for number in range(19):
+        new_feed(f"https://example.com/feed/{number}")
+    assert len(queries_of(lambda: admin_client.get(FEEDS))) == len(for_one) <= 5
+
+
+def test_the_list_of_entries_takes_as_many_queries_for_twenty_feeds_as_for_one(admin_client: Client) -> None:
+    new_entry(new_feed())
+    for_one = queries_of(lambda: admin_client.get(ENTRIES))
+    for number in range(19):
+        new_entry(new_feed(f"https://example.com/feed/{number}"))
+    assert len(queries_of(lambda: admin_client.get(ENTRIES))) == len(for_one) <= 5
+
+
+def test_the_list_of_feeds_counts_once_and_reads_no_digests(admin_client: Client) -> None:
+    new_feed()
+    queries = queries_of(lambda: admin_client.get(FEEDS))
+    assert len([query for query in queries if "COUNT(" in query]) == 1
+    assert not [query for query in queries if "seen_digests" in query]
+
+
+def test_the_list_of_entries_reads_no_texts(admin_client: Client) -> None:
+    new_entry(new_feed(), content="<p>long</p>")
+    assert not [query for query in queries_of(lambda: admin_client.get(ENTRIES)) if '"content"' in query]
+
+
+def test_the_list_of_entries_counts_no_further_than_its_cap_and_says_so(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admin, "LISTED_ENTRIES", 3)
+    feed = new_feed()
+    for number in range(5):
+        new_entry(feed, number)
+    page = text_at(admin_client, ENTRIES)
+    assert "The newest 3 entries" in page
+    assert "Entry 4" in page
+
+
+def test_an_error_and_the_reason_of_the_next_check_stand_in_the_list_in_words(admin_client: Client) -> None:
+    new_feed(
+        title="Broken",
+        last_outcome=Outcome.FAILED,
+        error_kind=FailureKind.NOT_FOUND,
+        error_text="HTTP 404",
+        error_count=3,
+        next_check_reason="failed 3 times",
+    )
+    page = text_at(admin_client, FEEDS)
+    for words in ("Broken", "not found (404), 3 times in a row", "HTTP 404", "failed 3 times", "active"):
+        assert words in page
+
+
+def test_credentials_of_a_url_stand_in_no_list(admin_client: Client) -> None:
+    new_entry(new_feed("https://user:secret@example.com/feed"), title="")
+    for url in (FEEDS, ENTRIES):
+        page = text_at(admin_client, url)
+        assert "example.com" in page
+        assert "secret" not in page
+
+
+def test_who_may_only_look_sees_no_credentials(client: Client) -> None:
+    feed = new_feed("https://user:secret@example.com/feed", title="Private")
+    viewer = User.objects.create_user("viewer", is_staff=True)
+    viewer.user_permissions.set(Permission.objects.filter(codename="view_feed"))
+    client.force_login(viewer)
+    page = text_at(client, page_of(feed))
+    assert "example.com/feed" in page
+    assert "secret" not in page
+
+
+def test_feeds_are_filtered_by_status_error_outcome_and_host(admin_client: Client) -> None:
+    new_feed(title="Fine", last_outcome=Outcome.UNCHANGED)
+    new_feed(
+        "https://other.example/feed",
+        title="Broken",
+        status=Feed.Status.PAUSED,
+        error_kind=FailureKind.TLS,
+        last_outcome=Outcome.FAILED,
+    )
+    for name, value in {
+        "status__exact": "paused",
+        "error_kind__exact": "tls",
+        "last_outcome__exact": "failed",
+        "host__exact": addresses.host_key("https://other.example/feed"),
+    }.items():
+        page = text_at(admin_client, FEEDS, **{name: value})
+        assert "Broken" in page
+        assert "Fine" not in page
+
+
+# Search
+
+
+def test_a_url_is_found_by_the_index_of_its_digest(admin_client: Client) -> None:
+    new_feed("https://example.com/feed", title="Wanted")
+    new_feed("https://example.com/feed/2", title="Another")
+    pages: list[str] = []
+    queries = queries_of(lambda: pages.append(text_at(admin_client, FEEDS, q=" HTTPS://EXAMPLE.com/feed")))
+    assert "Wanted" in pages[0]
+    assert "Another" not in pages[0]
+    assert not [query for query in queries if "LIKE" in query]
+
+
+def test_a_part_of_a_url_or_a_title_is_found_too(admin_client: Client) -> None:
+    new_feed("https://example.com/feed", title="First")
+    new_feed("https://other.example/feed", title="Second")
+    assert "Second" in text_at(admin_client, FEEDS, q="https://other.example/")
+    assert "First" in text_at(admin_client, FEEDS, q="irs")
+
+
+def test_entries_are_searched_by_title(admin_client: Client) -> None:
+    feed = new_feed()
+    new_entry(feed, 1, title="Apples")
+    new_entry(feed, 2, title="Pears")
+    page = text_at(admin_client, ENTRIES, q="pear")
+    assert "Pears" in page
+    assert "Apples" not in page
+
+
+# Adding and changing feeds
+
+
+def test_a_feed_added_by_hand_is_canonical_and_due_at_once(admin_client: Client) -> None:
+    save(admin_client, ADD, url=" HTTPS://Example.COM:443/feed#top ", folder="News")
+    feed = Feed.objects.get()
+    assert feed.url == addresses.canonical_url("https://example.com/feed")
+    assert (feed.url_md5, feed.host) == (addresses.url_md5(feed.url), addresses.host_key(feed.url))
+    assert feed.folder == "News"
+    assert feed.next_check_at is not None
+    assert feed.next_check_at <= datetime.now(UTC) + timedelta(seconds=1)
+
+
+def test_what_is_no_url_is_an_error_of_the_form(admin_client: Client) -> None:
+    with pytest.raises(addresses.InvalidURL) as error:
+        addresses.canonical_url("ftp://example.com/feed")
+    assert str(error.value) in save(admin_client, ADD, url="ftp://example.com/feed")
+    assert not Feed.objects.exists()
+
+
+def test_a_known_url_is_an_error_of_the_form(admin_client: Client) -> None:
+    known, other = new_feed(), new_feed("https://example.com/other")
+    assert "There is a feed with this URL already." in save(admin_client, ADD, url="https://EXAMPLE.com/feed")
+    assert "There is a feed with this URL already." in save(admin_client, page_of(other), url=known.url)
+    assert Feed.objects.count() == 2
+
+
+def test_a_new_url_drops_what_belonged_to_the_old_one(admin_client: Client) -> None:
+    feed = new_feed(
+        etag='"1"',
+        last_modified="Tue, 24 Nov 2026 12:00:00 GMT",
+        body_digest=b"1" * 16,
+        seen_digests=b"2" * 32,
+        revision=7,
+        status=Feed.Status.OFF,
+        error_kind=FailureKind.GONE,
+        next_check_at=None,
+    )
+    save(admin_client, page_of(feed), url="https://example.com/moved")
+    feed.refresh_from_db()
+    assert feed.url == "https://example.com/moved"
+    assert feed.url_md5 == addresses.url_md5(feed.url)
+    assert (feed.etag, feed.last_modified, bytes(feed.body_digest), bytes(feed.seen_digests)) == ("", "", b"", b"")
+    assert feed.revision == 8
+    assert (feed.status, feed.error_kind) == (Feed.Status.ACTIVE, "")
+    assert feed.next_check_at is not None
+
+
+def test_saving_the_form_writes_nothing_that_workers_write(admin_client: Client) -> None:
+    feed = new_feed(etag='"1"')
+    queries = queries_of(lambda: save(admin_client, page_of(feed), url=feed.url, folder="News", fixed_interval="900"))
+    (update,) = [query for query in queries if query.startswith('UPDATE "feeds_feed"')]
+    assert "etag" not in update
+    assert "revision" not in update
+    feed.refresh_from_db()
+    assert (feed.folder, feed.fixed_interval, feed.etag) == ("News", 900, '"1"')
+
+
+def test_a_feed_is_deleted_with_its_entries_which_are_counted_not_listed(admin_client: Client) -> None:
+    feed = new_feed("https://user:secret@example.com/feed", title="Old")
+    new_entry(feed, 1)
+    new_entry(feed, 2)
+    delete = reverse("admin:feeds_feed_delete", args=[feed.pk])
+    page = text_at(admin_client, delete)
+    assert "entries: 2" in page.lower()
+    assert "Entry 1" not in page
+    assert "secret" not in page
+    admin_client.post(delete, {"post": "yes"})
+    assert not Feed.objects.exists()
+    assert not Entry.objects.exists()
+
+
+# Actions
+
+
+def test_pause_counts_the_feeds_it_paused(admin_client: Client) -> None:
+    feeds = [new_feed("https://example.com/1"), new_feed("https://example.com/2", status=Feed.Status.PAUSED)]
+    assert "1 feed paused." in act(admin_client, "pause", *feeds)
+    assert set(Feed.objects.values_list("status", flat=True)) == {"paused"}
+    assert not Feed.objects.due(NOON + timedelta(days=9999)).exists()
+
+
+def test_resume_makes_feeds_due_and_forgets_their_errors(admin_client: Client) -> None:
+    off = new_feed(
+        "https://example.com/1",
+        status=Feed.Status.OFF,
+        status_reason="gone",
+        error_kind=FailureKind.GONE,
+        error_text="HTTP 410",
+        error_count=9,
+        failing_since=NOON,
+        next_check_at=None,
+    )
+    paused = new_feed("https://example.com/2", status=Feed.Status.PAUSED, next_check_at=None)
+    assert "2 feeds resumed" in act(admin_client, "resume", off, paused)
+    assert Feed.objects.due(datetime.now(UTC)).count() == 2
+    off.refresh_from_db()
+    assert (off.error_kind, off.error_text, off.error_count, off.failing_since) == ("", "", 0, None)
+
+
+def test_an_import_under_way_does_not_undo_a_pause(admin_client: Client) -> None:
+    feed = new_feed()
+    known = storage.load(feed.url)
+    act(admin_client, "pause", feed)
+    next_check = NextCheck(at=NOON, reason="", interval=3600)
+    report = storage.apply(ImportPlan(feed=known, outcome=Outcome.UNCHANGED, started_at=NOON, next_check=next_check))
+    assert report.outcome == Outcome.SUPERSEDED
+    feed.refresh_from_db()
+    assert feed.status == Feed.Status.PAUSED
+
+
+@pytest.mark.django_db(transaction=True)
+def test_import_now_goes_through_the_queue(admin_client: Client, queue: EmbeddedBroker) -> None:
+    feeds = [new_feed(f"http://127.0.0.1:9/{number}", next_check_at=None) for number in range(2)]
+    assert "2 feeds queued for import." in act(admin_client, "import_now", *feeds)
+    assert queue.drain(10)
+    assert set(Feed.objects.values_list("error_kind", flat=True)) == {FailureKind.REFUSED_ADDRESS}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_import_now_says_that_a_paused_feed_stays_as_it_is(admin_client: Client, queue: EmbeddedBroker) -> None:
+    feed = new_feed(status=Feed.Status.PAUSED)
+    assert "1 feed paused: not imported until resumed." in act(admin_client, "import_now", feed)
+
+
+def test_a_broker_that_is_down_is_an_error_message_without_credentials(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks.import_feed, "broker", RedisBroker(url="redis://user:secret@127.0.0.1:9/0"))
+    page = act(admin_client, "import_now", new_feed())
+    assert "The queue failed. ConnectionError" in page
+    assert "queued for import" not in page
+    assert "secret" not in page
+
+
+# Entries and locks
+
+
+def test_the_page_of_a_feed_leads_to_its_entries(admin_client: Client) -> None:
+    feed, other = new_feed(), new_feed("https://example.com/other")
+    new_entry(feed, 1, title="Older", sorted_at=NOON)
+    new_entry(feed, 2, title="Newer", sorted_at=NOON + timedelta(hours=1))
+    new_entry(other, 3, title="Foreign")
+    link = f"{ENTRIES}?feed__id__exact={feed.pk}"
+    page = text_at(admin_client, page_of(feed))
+    assert link in page
+    assert "2 entries" in page
+    page = text_at(admin_client, link)
+    assert page.index("Newer") < page.index("Older")
+    assert "Foreign" not in page
+
+
+def test_the_html_of_an_entry_stands_in_a_frame_without_scripts_or_loads(admin_client: Client) -> None:
+    entry = new_entry(new_feed(), content='<p title="a">Text</p><script>alert(1)</script>')
+    page = admin_client.get(page_of(entry)).content.decode()
+    assert "<script>alert" not in page
+    frame = page[page.index("<iframe") : page.index("</iframe>")]
+    assert "allow-scripts" not in frame
+    assert "allow-same-origin" not in frame
+    assert "default-src &#x27;none&#x27;" in frame
+    assert "&lt;p title=&quot;a&quot;&gt;Text&lt;/p&gt;" in frame
+
+
+def test_an_entry_links_to_the_web_only(admin_client: Client) -> None:
+    feed = new_feed()
+    assert 'href="https://example.com/a"' in text_at(
+        admin_client, page_of(new_entry(feed, 1, url="https://example.com/a"))
+    )
+    assert 'href="javascript:' not in text_at(admin_client, page_of(new_entry(feed, 2, url="javascript:alert(1)")))
+
+
+def test_entries_and_locks_are_read_only(admin_client: Client) -> None:
+    entry = new_entry(new_feed())
+    lock = Lock.objects.create(key="import_feed-lock-1", token="holder", expires_at=NOON)
+    for record in (entry, lock):
+        name = f"admin:feeds_{record._meta.model_name}"
+        assert admin_client.get(reverse(f"{name}_add")).status_code == 403
+        assert admin_client.post(page_of(record), {}).status_code == 403
+        assert admin_client.get(reverse(f"{name}_delete", args=[record.pk])).status_code == 403
+
+
+def test_locks_are_listed_with_their_holders(admin_client: Client) -> None:
+    Lock.objects.create(key="import_feed-lock-1", token="worker-1", expires_at=NOON)
+    page = text_at(admin_client, LOCKS)
+    assert "import_feed-lock-1" in page
+    assert "worker-1" in page

@@ -1,0 +1,99 @@
+"""Documents one after the other into rows: nothing twice, nothing lost, and nothing written that was written before."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from feeds.documents import Outcome
+from feeds.models import Entry, Feed
+from tests.integration.documents import URL, import_document, item, items, rss
+
+pytestmark = pytest.mark.django_db
+
+
+def titles() -> list[str]:
+    return sorted(Entry.objects.values_list("title", flat=True))
+
+
+def test_a_second_import_of_the_same_document_adds_and_changes_nothing():
+    import_document(rss(*items(range(10))))
+    report = import_document(rss(*items(range(10)), title="The feed's own title is another now"))
+    assert (report.outcome, report.new, report.changed) == (Outcome.IMPORTED, 0, 0)
+    assert Entry.objects.count() == 10
+
+
+def test_a_guid_repeated_from_now_on_keeps_its_row():
+    import_document(rss(item(1)))
+    report = import_document(rss(item(2, guid="urn:1"), item(1)))
+    assert (report.new, report.changed, titles()) == (1, 0, ["Title 1", "Title 2"])
+
+
+def test_a_moved_site_keeps_its_rows_under_new_guids():
+    import_document(rss(*items(range(5))))
+    rows = dict(Entry.objects.values_list("title", "pk"))
+    moved = [item(n, "As the new program writes it", guid=f"https://new.org/?p={n}") for n in range(5)]
+    report = import_document(rss(item(7), *moved))
+    assert (report.new, report.changed) == (1, 5)
+    assert rows.items() <= dict(Entry.objects.values_list("title", "pk")).items()
+    assert Entry.objects.get(title="Title 3").guid == "https://new.org/?p=3"
+    edited = [item(0, "Edited", guid="https://new.org/?p=0"), *moved[1:]]
+    report = import_document(rss(*edited))
+    assert (report.new, report.changed, Entry.objects.count()) == (0, 1, 6)
+
+
+def test_links_with_a_token_per_request_double_nothing_and_are_soon_left_alone():
+    def document(request: int, numbers: range) -> bytes:
+        return rss(*(item(n, guid="", link=f"http://example.org/{n}?t0k={request}") for n in numbers))
+
+    import_document(document(1, range(5)))
+    reports = [import_document(document(request, range(1, 6))) for request in range(2, 40)]
+    assert [report.new for report in reports] == [1] + [0] * 37
+    assert reports[-1].changed == 0
+    assert Entry.objects.count() == 6
+
+
+def test_what_the_feed_lists_is_known_though_only_new_entries_are_parsed():
+    import_document(rss(*items(range(5))))
+    import_document(rss(item(5), *items(range(1, 5))))
+    feed = Feed.objects.get()
+    listed = bytes(feed.listed_digests)
+    names = {listed[at : at + 16] for at in range(0, len(listed), 16)}
+    rows = Entry.objects.exclude(title="Title 0").values_list("guid_digest", flat=True)
+    assert names == {bytes(digest) for digest in rows}
+    assert len(feed.seen_digests) == len(listed)
+
+
+values = st.sampled_from(["", "a", "b"])
+documents = st.lists(
+    st.lists(
+        st.builds(
+            lambda number, **elements: item(number, **elements),
+            st.integers(0, 3),
+            guid=values,
+            link=st.sampled_from(["", "http://e.org/a", "http://e.org/b"]),
+            title=values,
+            pubDate=st.sampled_from(["", "Mon, 02 Mar 2026 10:00:00 GMT", "Tue, 03 Mar 2026 10:00:00 GMT"]),
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+    min_size=2,
+    max_size=4,
+)
+WHOLE = URL + "/whole"
+
+
+@settings(max_examples=60, deadline=None)
+@given(documents)
+def test_parsing_only_what_is_new_leaves_the_rows_that_parsing_everything_leaves(history):
+    Feed.objects.all().delete()
+    for listed in history:
+        Feed.objects.filter(url=WHOLE).update(seen_digests=b"")  # so that nothing was seen before
+        import_document(rss(*listed))
+        import_document(rss(*listed), WHOLE, content_location=URL)
+    assert rows(URL) == rows(WHOLE)
+
+
+def rows(url: str) -> list[tuple[object, ...]]:
+    entries = Entry.objects.filter(feed__url=url)
+    return sorted(entries.values_list("guid", "url", "title", "summary", "published_text", "changes"))

@@ -1,0 +1,149 @@
+"""Plans into rows: one transaction, fenced, and not a row more than needed."""
+
+import threading
+from datetime import UTC, datetime
+
+import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+
+from feeds import identity, planner, schedule, signals, storage
+from feeds.documents import (
+    Failed,
+    FailureKind,
+    Fetched,
+    FetchOutcome,
+    ImportPlan,
+    ImportReport,
+    KnownFeed,
+    NotModified,
+    Outcome,
+    ParsedEntry,
+    ParsedFeed,
+    Subscription,
+)
+from feeds.models import Entry, Feed
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+URL = "https://example.org/feed"
+NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
+ONE, TWO = ParsedEntry(guid="1", title="one"), ParsedEntry(guid="2", title="two")
+
+
+def plan(known: KnownFeed, *entries: ParsedEntry, outcome: FetchOutcome | None = None) -> ImportPlan:
+    outcome = outcome or Fetched(url=URL, body=b"", body_digest=b"b" * 16, etag='W/"1"', last_modified="yesterday")
+    parsed = ParsedFeed(title="A feed", entries=entries) if isinstance(outcome, Fetched) else None
+    named = identity.name_entries(parsed or ParsedFeed())
+    return planner.plan(
+        known,
+        outcome,
+        parsed,
+        identity.identify(named, storage.stored_entries(known, identity.names_of(named))),
+        started_at=NOW,
+        now=NOW,
+        pace=schedule.Pace(shortest=3600, longest=86_400),
+        luck=0.0,
+    )
+
+
+def test_a_first_import_stores_the_feed_and_its_entries():
+    report = storage.apply(plan(storage.load(URL), ONE, TWO))
+    feed = Feed.objects.get(url=URL)
+    assert (report.outcome, report.new) == (Outcome.IMPORTED, 2)
+    assert (feed.title, feed.etag, feed.last_modified) == ("A feed", 'W/"1"', "yesterday")
+    assert set(feed.entries.values_list("title", flat=True)) == {"one", "two"}
+
+
+def test_a_second_import_of_the_same_adds_and_changes_nothing():
+    storage.apply(plan(storage.load(URL), ONE, TWO))
+    report = storage.apply(plan(storage.load(URL), ONE, TWO))
+    assert (report.new, report.changed, Entry.objects.count()) == (0, 0, 2)
+
+
+def test_f4_an_edited_entry_is_updated_in_place():
+    storage.apply(plan(storage.load(URL), ONE))
+    storage.apply(plan(storage.load(URL), ParsedEntry(guid="1", title="edited")))
+    entry = Entry.objects.get()
+    assert (entry.title, entry.changes) == ("edited", 1)
+
+
+def test_f3_absence_from_the_document_is_not_deletion():
+    storage.apply(plan(storage.load(URL), ONE, TWO))
+    storage.apply(plan(storage.load(URL), TWO))
+    assert Entry.objects.count() == 2
+
+
+def test_an_unchanged_poll_reads_one_row_and_writes_one():
+    storage.apply(plan(storage.load(URL), ONE))
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        storage.apply(plan(storage.load(URL), outcome=NotModified(url=URL)))
+    statements = [query["sql"].split()[0] for query in queries.captured_queries]
+    assert statements == ["SELECT", "UPDATE"]
+
+
+def test_the_fence_lets_the_first_write_and_supersedes_the_second():
+    early, late = storage.load(URL), storage.load(URL)
+    assert storage.apply(plan(early, ONE)).outcome is Outcome.IMPORTED
+    report = storage.apply(plan(late, TWO))
+    assert report.outcome is Outcome.SUPERSEDED
+    assert list(Entry.objects.values_list("title", flat=True)) == ["one"]
+
+
+def test_two_threads_with_one_revision_commit_once():
+    known = storage.load(URL)
+    plans = [plan(known, ONE), plan(known, TWO)]
+    barrier, outcomes = threading.Barrier(2), []
+
+    def write(one: ImportPlan) -> None:
+        barrier.wait()
+        outcomes.append(storage.apply(one).outcome)
+        connection.close()
+
+    threads = [threading.Thread(target=write, args=(one,)) for one in plans]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == [Outcome.IMPORTED, Outcome.SUPERSEDED]
+    assert Entry.objects.count() == 1
+
+
+def test_a_failure_is_recorded_and_nothing_stored_is_lost():
+    storage.apply(plan(storage.load(URL), ONE))
+    storage.apply(plan(storage.load(URL), outcome=Failed(kind=FailureKind.NOT_FOUND, text="not found", status=404)))
+    feed = Feed.objects.get()
+    assert (feed.error_kind, feed.error_count, feed.failing_since) == ("not_found", 1, NOW)
+    assert (feed.etag, feed.entries.count(), feed.status) == ('W/"1"', 1, "active")
+
+
+def test_a_success_forgets_the_failures():
+    storage.apply(plan(storage.load(URL), outcome=Failed(kind=FailureKind.NOT_FOUND, text="not found", status=404)))
+    storage.apply(plan(storage.load(URL), ONE))
+    feed = Feed.objects.get()
+    assert (feed.error_kind, feed.error_text, feed.error_count, feed.failing_since) == ("", "", 0, None)
+
+
+def test_registering_counts_what_is_known():
+    wanted = [Subscription(url=f"https://example.org/{number}") for number in range(1200)]
+    storage.register(wanted[:200])
+    registered = storage.register(iter(wanted))
+    assert (registered.added, registered.known, Feed.objects.count()) == (1000, 200, 1200)
+
+
+def test_receivers_hear_of_it_after_the_commit_and_may_fail():
+    heard: list[ImportReport] = []
+
+    def fail(report: ImportReport, **kwargs: object) -> None:
+        assert not transaction.get_connection().in_atomic_block
+        heard.append(report)
+        raise RuntimeError("a receiver's own trouble")
+
+    signals.feed_imported.connect(fail)
+    try:
+        storage.apply(plan(storage.load(URL), ONE))
+    finally:
+        signals.feed_imported.disconnect(fail)
+    assert [report.new for report in heard] == [1]

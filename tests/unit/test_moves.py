@@ -1,0 +1,99 @@
+"""Redirects in, whether the feed's URL follows them out."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from feeds import moves
+from feeds.documents import FeedRequest, Fetched, KnownFeed, NotModified, Redirect, Sighting
+
+NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
+OLD, NEW = "https://example.org/feed", "https://example.org/new"
+RULE = moves.Rule(sightings=3, days=7.0)
+WEEK = timedelta(days=7)
+
+
+def known(url: str = OLD, *, username: str = "", headers: tuple[tuple[str, str], ...] = ()) -> KnownFeed:
+    request = FeedRequest(url=url, username=username, headers=headers)
+    return KnownFeed(id=1, url=url, revision=0, request=request, created_at=NOW)
+
+
+def fetched(*hops: tuple[int, str], into_private: bool = False) -> Fetched:
+    redirects = tuple(Redirect(status=status, url=url) for status, url in hops)
+    url = redirects[-1].url if redirects else OLD
+    return Fetched(url=url, body=b"", body_digest=b"", redirects=redirects, into_private=into_private)
+
+
+def target(feed: KnownFeed, answer: Fetched) -> str:
+    sighting = moves.sighted(feed, answer, NOW)
+    return sighting.url if sighting else ""
+
+
+@pytest.mark.parametrize("status", [301, 308])
+def test_h15_a_permanent_redirect_is_noted(status: int) -> None:
+    assert moves.sighted(known(), fetched((status, NEW)), NOW) == Sighting(url=NEW, since=NOW, count=1)
+
+
+@pytest.mark.parametrize("status", [302, 303, 307])
+def test_h15_a_temporary_redirect_is_never_kept_wherever_in_the_chain_it_stands(status: int) -> None:
+    assert target(known(), fetched((status, NEW))) == ""
+    assert target(known(), fetched((301, NEW), (status, NEW + "er"))) == ""
+    assert target(known(), fetched((status, NEW), (301, NEW + "er"))) == ""
+
+
+def test_h15_a_chain_of_permanent_redirects_leads_to_its_end() -> None:
+    assert target(known(), fetched((301, NEW), (308, "https://elsewhere.example/"))) == "https://elsewhere.example/"
+
+
+def test_h15_no_redirect_takes_a_feed_from_https_to_http_not_even_on_the_way() -> None:
+    assert target(known(), fetched((301, "http://example.org/feed"))) == ""
+    assert target(known(), fetched((301, "http://example.org/feed"), (301, NEW))) == ""
+    assert target(known("http://example.org/feed"), fetched((301, OLD))) == OLD
+
+
+def test_h15_no_redirect_takes_a_feed_into_a_private_network() -> None:
+    assert target(known(), fetched((301, "https://intranet.example/"), into_private=True)) == ""
+
+
+def test_the_login_in_the_url_stays_at_its_origin() -> None:
+    feed = known("https://ann:secret@example.org/feed")
+    assert target(feed, fetched((301, NEW))) == "https://ann:secret@example.org/new"
+    assert target(feed, fetched((301, "https://elsewhere.example/"))) == "https://elsewhere.example/"
+
+
+@pytest.mark.parametrize("feed", [known(username="ann"), known(headers=(("X-Key", "secret"),))])
+def test_a_feed_with_a_login_or_headers_of_its_own_goes_to_no_other_origin(feed: KnownFeed) -> None:
+    assert target(feed, fetched((301, NEW))) == NEW
+    assert target(feed, fetched((301, "https://elsewhere.example/"))) == ""
+    assert target(feed, fetched((301, "https://example.org:8443/feed"))) == ""
+
+
+def test_the_same_redirect_is_counted_and_another_one_begins_anew() -> None:
+    feed = replace(known(), sighting=Sighting(url=NEW, since=NOW - WEEK, count=2))
+    assert moves.sighted(feed, fetched((301, NEW)), NOW) == Sighting(url=NEW, since=NOW - WEEK, count=3)
+    assert moves.sighted(feed, fetched((301, NEW + "er")), NOW) == Sighting(url=NEW + "er", since=NOW, count=1)
+    assert moves.sighted(feed, fetched(), NOW) is None
+
+
+def test_a_304_from_where_a_redirect_leads_counts_too() -> None:
+    answer = NotModified(url=NEW, redirects=(Redirect(status=301, url=NEW),))
+    assert moves.sighted(known(), answer, NOW) == Sighting(url=NEW, since=NOW, count=1)
+
+
+@pytest.mark.parametrize(
+    ("count", "since", "is_believed"),
+    [(3, WEEK, True), (2, WEEK, False), (99, WEEK - timedelta(seconds=1), False), (99, 2 * WEEK, True)],
+)
+def test_h15_a_redirect_is_believed_once_it_was_seen_often_and_for_days(
+    count: int, since: timedelta, is_believed: bool
+) -> None:
+    move = moves.believed(Sighting(url=NEW, since=NOW - since, count=count), RULE, NOW)
+    assert (move is not None) == is_believed
+    if move:
+        assert move.url == NEW
+        assert "seen by" in move.reason
+
+
+def test_no_redirect_is_no_move() -> None:
+    assert moves.believed(None, RULE, NOW) is None

@@ -1,0 +1,204 @@
+"""One request at a time to a host, a gap apart, and slots for all who have to wait."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from feeds import pacing
+from feeds.documents import KnownHost
+from feeds.pacing import Admitted, Due, Line, Wait
+
+NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
+FREE = Line(gap=2.0, slot_at=NOW - timedelta(hours=1), open_at=NOW - timedelta(hours=1))
+LONGEST = 60.0
+
+
+def after(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+def enter(line: Line, *, at: float = 0.0, slot: datetime | None = None) -> Admitted | Wait:
+    return pacing.enter(line, now=after(at), slot=slot, longest=LONGEST)
+
+
+def left(answer: Admitted | Wait, *, begun: float, ended: float) -> Line:
+    """Return the line after the request has left."""
+    assert isinstance(answer, Admitted)
+    opens = pacing.leave(begun_at=after(begun), now=after(ended), gap=answer.line.gap)
+    return replace(answer.line, open_at=opens)
+
+
+def waits(line: Line, count: int) -> list[float]:
+    found = []
+    for _ in range(count):
+        answer = enter(line)
+        assert isinstance(answer, Wait)
+        found.append((answer.at - NOW).total_seconds())
+        line = answer.line
+    return found
+
+
+def test_h21_a_free_host_is_entered_at_once() -> None:
+    assert isinstance(enter(FREE), Admitted)
+
+
+def test_h21_one_connection_at_a_time() -> None:
+    taken = enter(FREE).line
+    assert isinstance(enter(taken, at=10.0), Wait)
+    assert isinstance(enter(taken, at=10.0, slot=after(9.0)), Wait)
+
+
+def test_h21_a_worker_that_dies_inside_does_not_close_the_host_for_good() -> None:
+    assert isinstance(enter(enter(FREE).line, at=LONGEST), Admitted)
+
+
+def test_h21_the_next_request_begins_a_gap_after_the_last_has_begun() -> None:
+    line = left(enter(FREE), begun=0.0, ended=0.3)
+    assert isinstance(enter(line, at=1.9), Wait)
+    assert isinstance(enter(line, at=2.0), Admitted)
+
+
+def test_h21_a_slow_request_keeps_the_door_longer_than_the_gap() -> None:
+    line = left(enter(FREE), begun=0.0, ended=7.0)
+    assert line.open_at == after(7.0)
+
+
+def test_h14_who_has_to_wait_gets_a_slot_of_his_own() -> None:
+    assert waits(enter(FREE).line, 4) == [2.0, 4.0, 6.0, 8.0]
+
+
+def test_who_comes_with_his_slot_is_let_in_although_others_have_reserved_behind_him() -> None:
+    line = left(enter(FREE), begun=0.0, ended=0.1)
+    first = enter(line)
+    assert isinstance(first, Wait)
+    line = enter(first.line).line
+    assert isinstance(enter(line, at=2.0, slot=first.at), Admitted)
+
+
+def test_who_comes_before_his_slot_keeps_it() -> None:
+    line = left(enter(FREE), begun=0.0, ended=0.1)
+    answer = enter(line, at=3.0, slot=after(8.0))
+    assert answer == Wait(line=line, at=after(8.0))
+
+
+def test_who_finds_his_slot_taken_by_a_late_one_goes_next_and_not_to_the_end() -> None:
+    line = replace(FREE, slot_at=after(500.0), open_at=after(1.2))
+    assert enter(line, slot=after(-0.1)) == Wait(line=line, at=after(1.2))
+
+
+def test_h14_a_pause_turns_everybody_away_and_they_resume_spread_out() -> None:
+    paused = replace(FREE, paused_until=after(600.0))
+    assert waits(paused, 3) == [600.0, 602.0, 604.0]
+    assert isinstance(enter(paused, slot=NOW), Wait)
+
+
+@pytest.mark.parametrize(
+    ("status", "retry_after", "seconds"),
+    [
+        (429, 120.0, 120.0),
+        (503, 5.0, 5.0),
+        (429, None, 600.0),
+        (503, None, 60.0),
+        (429, -9.0, 0.0),
+        (429, 1e9, 86_400.0),
+    ],
+)
+def test_h14_how_long_a_host_is_paused(status: int, retry_after: float | None, seconds: float) -> None:
+    assert pacing.pause(status, retry_after) == seconds
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "10.1.2.3", "::1", "localhost", "rss-bridge", "nas.lan", "a.internal", ""]
+)
+def test_h14_private_hosts_are_exempt(host: str) -> None:
+    assert pacing.is_private(host)
+    assert pacing.gap(KnownHost(name=host, shared=True), 1.0) == 0.0
+
+
+@pytest.mark.parametrize("host", ["example.org", "93.184.215.14", "2606:2800:21f::1", "xn--bcher-kva.example"])
+def test_h21_public_hosts_are_spaced(host: str) -> None:
+    assert pacing.gap(KnownHost(name=host), 1.0) == 1.0
+
+
+def is_gated(*, default: float = 1.0, name: str = "example.org", **known: object) -> bool:
+    return pacing.is_gated(KnownHost(name=name, **known), default, NOW)  # type: ignore[arg-type]
+
+
+def test_a_feed_alone_on_its_host_is_not_gated() -> None:
+    assert not is_gated()
+    assert is_gated(shared=True)
+
+
+def test_a_gap_set_by_a_person_counts_even_for_private_hosts_and_single_feeds() -> None:
+    assert is_gated(name="127.0.0.1", gap=5.0)
+    assert not is_gated(shared=True, gap=0.0)
+
+
+def test_pacing_can_be_switched_off_but_a_pause_still_holds() -> None:
+    assert not is_gated(default=0.0, shared=True)
+    assert is_gated(default=0.0, paused_until=after(1.0))
+    assert not is_gated(paused_until=after(-1.0))
+
+
+# Many at once
+
+
+def due(*hosts: str) -> list[Due]:
+    return [Due(id=number, host=host) for number, host in enumerate(hosts)]
+
+
+def test_hosts_take_turns_in_a_batch() -> None:
+    chosen = pacing.fair(due("a", "a", "a", "a", "b", "c"), 4)
+    assert [feed.host for feed in chosen] == ["a", "b", "c", "a"]
+
+
+def test_h14_feeds_that_are_due_together_get_different_slots() -> None:
+    turns, changed = pacing.assign(due("a", "a", "a", "b"), {"a": FREE, "b": FREE}, NOW)
+    assert [turn.at for turn in turns] == [NOW, after(2.0), after(4.0), None]
+    assert set(changed) == {"a"}
+
+
+def test_a_slot_reserved_earlier_is_kept() -> None:
+    feed = Due(id=1, host="a", slot_at=after(30.0))
+    turns, changed = pacing.assign([feed], {"a": replace(FREE, slot_at=after(500.0))}, NOW)
+    assert (turns[0].at, changed) == (after(30.0), {})
+    assert turns[0].is_soon(NOW)
+
+
+def test_h14_a_slot_within_a_pause_is_given_up_for_one_behind_it() -> None:
+    feed = Due(id=1, host="a", slot_at=after(30.0))
+    turns, _ = pacing.assign([feed], {"a": replace(FREE, paused_until=after(600.0))}, NOW)
+    assert turns[0].at == after(600.0)
+    assert not turns[0].is_soon(NOW)
+
+
+def test_hosts_that_are_not_spaced_need_no_slots() -> None:
+    turns, changed = pacing.assign(due("a", "a"), {}, NOW)
+    assert ([turn.at for turn in turns], changed) == ([None, None], {})
+
+
+@given(
+    comings=st.lists(st.tuples(st.floats(0, 5), st.floats(0, 9), st.booleans()), min_size=1, max_size=60),
+    gap=st.floats(0.1, 5),
+)
+def test_h21_whoever_comes_whenever_no_two_requests_are_closer_than_the_gap_or_overlap(
+    comings: list[tuple[float, float, bool]], gap: float
+) -> None:
+    line = replace(FREE, gap=gap)
+    slots: list[datetime] = []
+    clock, ended, begun = 0.0, -1e6, -1e6
+    for pass_by, takes, returns in comings:
+        clock += pass_by
+        if clock >= ended and begun > -1e6:
+            line = replace(line, open_at=max(after(begun + gap), after(ended)))
+        answer = enter(line, at=clock, slot=slots.pop(0) if returns and slots else None)
+        line = answer.line
+        if isinstance(answer, Wait):
+            slots.append(answer.at)
+            continue
+        assert clock >= ended - 1e-5
+        assert clock - begun >= gap - 1e-5
+        begun, ended = clock, clock + min(takes, LONGEST)

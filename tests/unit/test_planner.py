@@ -1,0 +1,121 @@
+"""What is new, what changed, what stays."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from feeds import identity, planner
+from feeds.documents import (
+    Failed,
+    FailureKind,
+    FeedRequest,
+    Fetched,
+    FetchOutcome,
+    Gone,
+    ImportPlan,
+    KnownFeed,
+    NotModified,
+    Outcome,
+    ParsedEntry,
+    ParsedFeed,
+    StoredEntry,
+    TooMany,
+)
+from feeds.schedule import Pace
+
+NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
+URL = "https://example.org/feed"
+KNOWN = KnownFeed(id=1, url=URL, revision=3, request=FeedRequest(url=URL), created_at=NOW)
+FETCHED = Fetched(url=URL, body=b"", body_digest=b"")
+
+
+def plan(outcome: FetchOutcome, *entries: ParsedEntry, stored=None, known=KNOWN) -> ImportPlan:
+    parsed = ParsedFeed(entries=entries) if isinstance(outcome, Fetched) else None
+    return plan_of(parsed, known, outcome, stored)
+
+
+def plan_of(parsed: ParsedFeed | None, known: KnownFeed, outcome: FetchOutcome = FETCHED, stored=None) -> ImportPlan:
+    return planner.plan(
+        known,
+        outcome,
+        parsed,
+        identity.identify(identity.name_entries(parsed or ParsedFeed()), stored or {}),
+        started_at=NOW,
+        now=NOW,
+        pace=Pace(shortest=3600, longest=86_400),
+        luck=0.0,
+    )
+
+
+def stored(*entries: ParsedEntry, changes: int = 0) -> dict[bytes, StoredEntry]:
+    return {
+        one.guid_digest: StoredEntry(
+            guid_digest=one.guid_digest, content_digest=one.content_digest, changes=changes, title=one.entry.title
+        )
+        for one in identity.identify(identity.name_entries(ParsedFeed(entries=entries)), {})
+    }
+
+
+def test_what_is_not_stored_is_new():
+    made = plan(FETCHED, ParsedEntry(guid="1"), ParsedEntry(guid="2"), stored=stored(ParsedEntry(guid="1")))
+    assert [planned.entry.guid for planned in made.new] == ["2"]
+    assert made.changed == ()
+
+
+def test_f4_an_edited_entry_is_changed():
+    made = plan(FETCHED, ParsedEntry(guid="1", title="new"), stored=stored(ParsedEntry(guid="1", title="old")))
+    assert made.new == ()
+    assert [planned.entry.title for planned in made.changed] == ["new"]
+
+
+def test_f4_a_clock_in_the_content_rewrites_an_entry_only_so_often():
+    old = stored(ParsedEntry(guid="1", title="old"), changes=planner.MOST_CHANGES)
+    assert plan(FETCHED, ParsedEntry(guid="1", title="new"), stored=old).changed == ()
+
+
+def test_a_pruned_entry_neither_comes_back_nor_changes():
+    (guid_digest,) = stored(ParsedEntry(guid="1"))
+    grave = {guid_digest: StoredEntry(guid_digest=guid_digest, buried=True)}
+    made = plan(FETCHED, ParsedEntry(guid="1", title="new"), stored=grave)
+    assert (made.new, made.changed) == ((), ())
+
+
+def test_what_a_document_lists_is_known_also_where_it_was_not_parsed():
+    known = replace(KNOWN, listed=((b"d1", b"g1"), (b"d2", b"g2")))
+    parsed = ParsedFeed(entries=(ParsedEntry(guid="3", digest=b"d3"),), digests=(b"d3", b"d2"))
+    made = plan_of(parsed, known)
+    assert [pair[0] for pair in made.listed] == [b"d3", b"d2"]
+    assert made.listed[1] == (b"d2", b"g2")
+    assert made.listed[0][1] == made.new[0].guid_digest
+
+
+def test_h23_a_delta_lists_what_was_listed_before():
+    known = replace(KNOWN, listed=((b"d1", b"g1"),))
+    parsed = ParsedFeed(entries=(ParsedEntry(guid="3", digest=b"d3"),), digests=(b"d3",), complete=False)
+    assert [pair[0] for pair in plan_of(parsed, known).listed] == [b"d3", b"d1"]
+
+
+def test_a_304_is_a_success_that_changes_nothing():
+    made = plan(NotModified(url=URL))
+    assert (made.outcome, made.new, made.changed, made.failure) == (Outcome.UNCHANGED, (), (), None)
+
+
+def test_h17_410_switches_off_with_a_reason_once_it_is_confirmed():
+    assert plan(Gone(url=URL)).switch_off == ""
+    day = timedelta(days=1)
+    made = plan(Gone(url=URL), known=replace(KNOWN, failure_kind="gone", failures=1, failing_since=NOW - day))
+    assert made.switch_off
+    assert made.next_check.at is None
+
+
+def test_h17_404_backs_off_and_stays_on():
+    made = plan(Failed(kind=FailureKind.NOT_FOUND, text="not found", status=404))
+    assert made.switch_off == ""
+    assert made.next_check.at is not None
+    assert made.next_check.at > NOW
+
+
+def test_h13_429_waits_as_long_as_asked():
+    made = plan(TooMany(url=URL, status=429, retry_after=7200.0))
+    assert (made.next_check.at - NOW).total_seconds() == 7200
+    assert made.failure is not None
+    assert made.failure.kind is FailureKind.TOO_MANY

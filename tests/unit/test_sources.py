@@ -1,0 +1,137 @@
+"""What people name on the command line, and what comes of it."""
+
+import io
+from pathlib import Path
+
+import pytest
+
+from feeds import sources
+from feeds.documents import BadLine, Subscription
+
+OPML = b"""<opml><outline text="News"><outline text="A" xmlUrl="http://a.example/"/>
+<outline xmlUrl="nowhere"/></outline></opml>"""
+
+
+def read(source: str, *, given: bytes = b"") -> list[sources.Item]:
+    return list(sources.read(source, io.BytesIO(given)))
+
+
+def good(items: list[sources.Item]) -> list[str]:
+    return [item.url for item in items if isinstance(item, Subscription)]
+
+
+def bad(items: list[sources.Item]) -> list[BadLine]:
+    return [item for item in items if isinstance(item, BadLine)]
+
+
+def file(folder: Path, content: bytes, name: str = "feeds.txt") -> str:
+    path = folder / name
+    path.write_bytes(content)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("source", "url"),
+    [
+        ("http://A.example:80/feed", "http://a.example/feed"),
+        ("HTTPS://a.example", "https://a.example/"),
+        ("feed://a.example/feed", "http://a.example/feed"),
+        ("feed:https://a.example/feed", "https://a.example/feed"),
+    ],
+)
+def test_a_url_is_made_canonical(source: str, url: str) -> None:
+    assert read(source) == [Subscription(url=url)]
+
+
+def test_a_url_without_a_host_is_a_bad_line() -> None:
+    (line,) = bad(read("http:///feed"))
+    assert (line.source, line.line, line.text) == ("http:///feed", 0, "http:///feed")
+    assert "no host" in line.why
+
+
+def test_a_list_has_one_url_a_line_and_comments(tmp_path: Path) -> None:
+    content = b"# mine\nhttp://a.example/#top\n\n  http://b.example/  # b\r\nhttp://c.example/\rhttp://d.example/"
+    assert good(read(file(tmp_path, content))) == [
+        "http://a.example/",
+        "http://b.example/",
+        "http://c.example/",
+        "http://d.example/",
+    ]
+
+
+def test_a_bad_line_is_told_with_its_number_and_stops_nothing(tmp_path: Path) -> None:
+    path = file(tmp_path, b"http://a.example/\n# comment\nno url\nftp://b.example/\nhttp://c.example/\n")
+    items = read(path)
+    assert good(items) == ["http://a.example/", "http://c.example/"]
+    assert [(line.source, line.line, line.text) for line in bad(items)] == [
+        (path, 3, "no url"),
+        (path, 4, "ftp://b.example/"),
+    ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_list_may_have_a_byte_order_mark(tmp_path: Path, encoding: str) -> None:
+    assert good(read(file(tmp_path, "http://a.example/é\n".encode(encoding)))) == ["http://a.example/%C3%A9"]
+
+
+def test_an_opml_file_is_known_by_its_content(tmp_path: Path) -> None:
+    path = file(tmp_path, b"\xef\xbb\xbf\n" + OPML)
+    items = read(path)
+    assert items[0] == Subscription(url="http://a.example/", folder="News", title="A")
+    assert [(line.line, line.text) for line in bad(items)] == [(3, "nowhere")]
+
+
+def test_malformed_opml_is_told_with_its_line(tmp_path: Path) -> None:
+    path = file(tmp_path, b"<opml>\n<outline & /></opml>")
+    assert bad(read(path)) == [BadLine(source=path, why="line 2: not well-formed (invalid token)")]
+
+
+def test_a_page_is_no_list(tmp_path: Path) -> None:
+    (line,) = bad(read(file(tmp_path, b"<!DOCTYPE html><html></html>")))
+    assert line.why == "line 1: the document is <html>, not <opml>"
+
+
+@pytest.mark.parametrize("content", [b"http://a.example/\n", OPML])
+def test_standard_input_may_be_a_list_or_opml(content: bytes) -> None:
+    assert good(read("-", given=content)) == ["http://a.example/"]
+
+
+def test_a_bad_line_on_standard_input_says_so() -> None:
+    (line,) = bad(read("-", given=b"nothing\n"))
+    assert (line.source, line.line) == ("standard input", 1)
+
+
+def test_an_empty_file_holds_nothing(tmp_path: Path) -> None:
+    assert read(file(tmp_path, b"")) == []
+
+
+def test_lines_are_counted_across_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "CHUNK", 5)
+    items = read(file(tmp_path, b"http://a.example/\r\n\r\nbad\r\nhttp://b.example/\r\n"))
+    assert good(items) == ["http://a.example/", "http://b.example/"]
+    assert [line.line for line in bad(items)] == [3]
+
+
+def test_a_line_without_end_does_not_fill_the_memory(tmp_path: Path) -> None:
+    items = read(file(tmp_path, b"http://a.example/\n" + b"x" * 1_000_000 + b"\nhttp://b.example/\n"))
+    assert good(items) == ["http://a.example/", "http://b.example/"]
+    (line,) = bad(items)
+    assert line.why == "the line is too long"
+    assert len(line.text) <= 2 * sources.MAX_LINE + 1
+
+
+def test_what_can_be_read_has_no_problem(tmp_path: Path) -> None:
+    assert sources.problem("-") == ""
+    assert sources.problem("http://a.example/") == ""
+    assert sources.problem(file(tmp_path, b"")) == ""
+
+
+def test_what_cannot_be_read_is_said_in_words(tmp_path: Path) -> None:
+    assert sources.problem(str(tmp_path)) == "a folder"
+    assert sources.problem("a.example/feed") == "neither a feed's URL nor a file"
+
+
+def test_a_file_that_is_gone_is_one_bad_line(tmp_path: Path) -> None:
+    assert bad(read(str(tmp_path / "gone"))) == [
+        BadLine(source=str(tmp_path / "gone"), why="No such file or directory")
+    ]
