@@ -3,6 +3,7 @@
 A claim moves `next_check_at` to the end of a lease, so that what a crash or a broker swallows is due again by itself.
 """
 
+import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,15 @@ from feeds.conf import FeedsSettings
 from feeds.models import Feed
 
 logger = logging.getLogger(__name__)
+
+# Look, lock and claim in one statement, each row found by its id: the ORM has no UPDATE that returns anything.
+TAKE = """
+UPDATE feeds_feed SET next_check_at = %s, claimed_at = %s WHERE id IN (
+    SELECT id FROM feeds_feed
+    WHERE id {among} AND status = 'active' AND next_check_at <= %s AND (next_check_at <= %s OR slot_at IS NOT NULL)
+    {lock}
+) RETURNING id, url, next_check_reason
+"""
 
 Send = Callable[[str, datetime | None], None]  # a URL, and the slot to come with; None = at once
 
@@ -67,13 +77,11 @@ def claim(now: datetime, count: int, host_delay: float) -> Batch:
     """Claim up to `count` due feeds in one transaction. Two that do so at the same time get different feeds."""
     with transaction.atomic():
         chosen = pacing.fair(_window(now), count)
-        rows = _lock(now, [feed.id for feed in chosen])
+        rows = _take(now, [feed.id for feed in chosen])
         due = [feed for feed in chosen if feed.id in rows]
         turns = hosts.assign(due, now=now, default_gap=host_delay)
         soon = [turn for turn in turns if turn.is_soon(now)]
         later = [turn for turn in turns if not turn.is_soon(now)]
-        claimed = Feed.objects.filter(hosts.among("feeds_feed.id", [turn.feed.id for turn in soon]))
-        claimed.update(next_check_at=now + pacing.LEASE, claimed_at=now)
         _put_off(later, rows, now)
     return Batch(
         claimed=[Claimed(url=rows[turn.feed.id][0], slot=turn.at) for turn in soon],
@@ -95,10 +103,19 @@ def _window(now: datetime) -> list[pacing.Due]:
     return [pacing.Due(id=id_, host=host, slot_at=slot_at) for id_, host, slot_at in rows[: pacing.WINDOW]]
 
 
-def _lock(now: datetime, ids: list[int]) -> dict[int, tuple[str, str]]:
-    """Lock those of the chosen feeds that nobody else has claimed meanwhile; return their URLs and reasons by id."""
-    rows = due(now).filter(hosts.among("feeds_feed.id", ids)).values_list("id", "url", "next_check_reason")
-    return {id_: (url, reason) for id_, url, reason in rows.select_for_update(skip_locked=True)}
+def _take(now: datetime, ids: list[int]) -> dict[int, tuple[str, str]]:
+    """Claim those of the chosen feeds that nobody else has claimed meanwhile; return their URLs and reasons by id."""
+    moment = connection.ops.adapt_datetimefield_value
+    soon, later = moment(now + pacing.LOOK_AHEAD), moment(now + pacing.LEASE)
+    if connection.vendor == "postgresql":
+        among: object = ids
+        statement = TAKE.format(among="= ANY(%s)", lock="FOR UPDATE SKIP LOCKED")
+    else:  # one transaction writes at a time: nothing to skip
+        among = json.dumps(ids)
+        statement = TAKE.format(among="IN (SELECT value FROM json_each(%s))", lock="")
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [later, moment(now), among, soon, moment(now)])
+        return {id_: (url, reason) for id_, url, reason in cursor.fetchall()}
 
 
 def _put_off(turns: list[pacing.Turn], rows: dict[int, tuple[str, str]], now: datetime) -> None:

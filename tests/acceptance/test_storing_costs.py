@@ -13,6 +13,8 @@ from pytest_django import DjangoDbBlocker
 from feeds.models import Entry, Feed
 from tests.integration.documents import import_document, item, items, rss
 
+pytestmark = pytest.mark.django_db(transaction=True)
+
 FEED, ENTRY = Feed._meta.db_table, Entry._meta.db_table
 
 
@@ -20,7 +22,6 @@ FEED, ENTRY = Feed._meta.db_table, Entry._meta.db_table
 def database(request: pytest.FixtureRequest) -> Iterator[str]:
     """Make either database the default one."""
     if request.param == "sqlite":
-        request.getfixturevalue("transactional_db")
         yield "sqlite"
         return
     blocker: DjangoDbBlocker = request.getfixturevalue("django_db_blocker")

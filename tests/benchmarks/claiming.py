@@ -29,6 +29,7 @@ from tests.servers.postgresql import PostgreSQL
 
 INTERVAL = timedelta(hours=4)
 IMPORTERS = 4
+VACUUM = 25  # claims from one vacuum to the next, as with autovacuum_vacuum_scale_factor = 0.025 for a million feeds
 BIGGEST_SHARE = 0.03  # of all feeds on the biggest host; the others by Zipf's law
 
 
@@ -160,7 +161,9 @@ def _claim(claims: int) -> None:
     now = timezone.now()
     milliseconds: list[float] = []
     sent = put_off = 0
-    for _ in range(claims):
+    for number in range(claims):
+        if number % VACUUM == 0:
+            _analyze()
         began = time.perf_counter()
         batch = polling.claim(now, pacing.BATCH, 1.0)
         milliseconds.append((time.perf_counter() - began) * 1000)
