@@ -16,19 +16,14 @@ import select
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import timedelta
-from enum import Enum
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from django.apps import apps
-from django.conf import settings
-from django.core.cache import caches
 from django.core.cache.backends.base import (
     DEFAULT_TIMEOUT,
     BaseCache,
-    InvalidCacheBackendError,
     memcache_key_warnings,
 )
 from django.core.exceptions import ImproperlyConfigured
@@ -36,7 +31,6 @@ from django.db import Error as AnyDatabaseError
 from django.db import IntegrityError, connections, router, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
-from django.utils.module_loading import import_string
 from pymemcache.client.base import Client, PooledClient
 
 from feeds.errors import LockStoreError
@@ -313,78 +307,3 @@ def _insert(locks: QuerySet[Lock], key: str, token: str, life: timedelta) -> boo
 
 def _take_over(locks: QuerySet[Lock], key: str, token: str, life: timedelta) -> bool:
     return bool(locks.filter(key=key, expires_at__lte=Now()).update(token=token, expires_at=Now() + life))
-
-
-# What must hold of any Django cache for its `add` to be a lock
-
-
-class Fault(Enum):
-    """How a cache's configuration switches the lock off."""
-
-    UNUSABLE = "cannot be used"
-    UNFIT = "does not exclude"
-    SEVERAL_SERVERS = "has several servers, so two workers can hold one lock"
-    IGNORES_ERRORS = "ignores errors, so a dead server reads as busy"
-    NO_TIMEOUT = "has no time-out, so a server that hangs hangs every worker for good"
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    fault: Fault
-    text: str
-
-
-# Why the adding of these does not exclude.
-UNFIT = {
-    "django.core.cache.backends.dummy.DummyCache": "it stores nothing, so everybody gets the lock",
-    "django.core.cache.backends.filebased.FileBasedCache": "its add looks first and writes later",
-    "django.core.cache.backends.db.DatabaseCache": "its add takes over expired keys without looking (38 of 40 doubled)",
-    "django.core.cache.backends.memcached.PyMemcacheCache": "while the server is down its add answers False: busy",
-    "django.core.cache.backends.memcached.PyLibMCCache": "its add cannot be told apart from a failure",
-}
-LOCAL = "django.core.cache.backends.locmem.LocMemCache"
-REDIS = "django.core.cache.backends.redis.RedisCache"
-TIMEOUTS: dict[str, dict[str, float | None]] = {
-    "feeds.caches.MemcachedLocks": {"connect_timeout": 0.5, "timeout": 1.0},
-    "django.core.cache.backends.memcached.PyMemcacheCache": {"connect_timeout": None, "timeout": None},
-    REDIS: {"socket_connect_timeout": None, "socket_timeout": None},
-}
-
-
-def configuration_problems(alias: str, *, one_process: bool) -> Iterator[Problem]:
-    """Say what of the cache's configuration switches the lock off; no server is asked."""
-    configuration = settings.CACHES.get(alias, {})
-    texts = list(_configuration_problems(configuration, one_process=one_process))
-    if not texts:
-        try:
-            caches[alias]
-        except (InvalidCacheBackendError, ImproperlyConfigured) as error:
-            texts.append((Fault.UNUSABLE, str(error)))
-    for fault, text in texts:
-        yield Problem(fault, f"the lock cache {alias!r} {fault.value}: {text}")
-
-
-def _configuration_problems(configuration: dict[str, Any], *, one_process: bool) -> Iterator[tuple[Fault, str]]:
-    try:
-        backend: type = import_string(configuration["BACKEND"])
-    except (KeyError, ImportError) as error:
-        yield Fault.UNUSABLE, str(error)
-        return
-    bases = [f"{base.__module__}.{base.__qualname__}" for base in backend.__mro__]
-    options = configuration.get("OPTIONS", {})
-    yield from ((Fault.UNFIT, UNFIT[base]) for base in bases if base in UNFIT)
-    if LOCAL in bases and not one_process:
-        yield Fault.UNFIT, "each process has its own"
-    if several_servers(configuration.get("LOCATION", "")):
-        yield Fault.SEVERAL_SERVERS, f"LOCATION is {configuration['LOCATION']!r}"
-    if options.get("ignore_exc"):
-        yield Fault.IGNORES_ERRORS, "OPTIONS has ignore_exc"
-    defaults = next((TIMEOUTS[base] for base in bases if base in TIMEOUTS), {})
-    if missing := [name for name, default in defaults.items() if not options.get(name, default)]:
-        yield Fault.NO_TIMEOUT, f"set OPTIONS {' and '.join(missing)}"
-
-
-def several_servers(location: object) -> bool:
-    if isinstance(location, str):
-        return "," in location or ";" in location
-    return isinstance(location, list | tuple) and len(location) > 1

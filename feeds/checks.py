@@ -13,11 +13,13 @@ from django.core.cache.backends.base import InvalidCacheBackendError
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 
-from feeds import middleware, parser
-from feeds.caches import Fault, LockCache, configuration_problems
+from feeds import fitness, parser
+from feeds.caches import LockCache
 from feeds.conf import FeedsSettings, feeds_settings
 from feeds.embedded import EmbeddedBroker
 from feeds.errors import ConfigurationError, LockStoreError
+from feeds.fitness import Fault
+from feeds.middleware import LockMiddleware
 
 Apps = Sequence[AppConfig] | None
 
@@ -41,7 +43,7 @@ def check_settings(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]:
     yield from (
         Error(problem, hint="See the table of settings in the README.", id="feeds.E001") for problem in _ranges(values)
     )
-    for problem in middleware.expire_problems(values.lock_expire):
+    for problem in fitness.expire_problems(values.lock_expire):
         yield Error(f"FEEDS_LOCK_EXPIRE {problem}", hint="600 is the recipe's.", id="feeds.E006")
     known = {f"FEEDS_{field.name.upper()}" for field in fields(FeedsSettings)}
     for name in sorted(name for name in dir(settings) if name.startswith("FEEDS_") and name not in known):
@@ -89,11 +91,11 @@ def check_middleware(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]
     if typed_settings() is None:
         return
     broker = dramatiq.get_broker()
-    for problem in middleware.order_problems(broker):
+    for problem in fitness.order_problems(broker, LockMiddleware):
         yield Error(problem, hint="Copy the order from the README.", id="feeds.E002")
     from feeds import tasks  # noqa: F401  # declares the actors; not before the broker exists
 
-    for problem in middleware.time_limit_problems(broker):
+    for problem in fitness.time_limit_problems(broker):
         yield Error(problem, hint="Lower FEEDS_TIME_LIMIT or raise FEEDS_LOCK_EXPIRE.", id="feeds.E003")
 
 
@@ -102,7 +104,7 @@ def check_lock_cache(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]
     if (values := typed_settings()) is None:
         return
     one_process = isinstance(dramatiq.get_broker(), EmbeddedBroker)
-    for problem in configuration_problems(values.lock_cache, one_process=one_process):
+    for problem in fitness.configuration_problems(values.lock_cache, one_process=one_process):
         identity, hint = LOCK_FAULTS[problem.fault]
         yield Error(problem.text, hint=hint, id=identity)
 

@@ -6,6 +6,7 @@ memcached, and any store with an expiry, makes double work rare; it cannot make 
 a lock needs a fence of his own: see Martin Kleppmann, "How to do distributed locking", and `Feed.revision`.
 """
 
+import hashlib
 import os
 import secrets
 import socket
@@ -31,6 +32,11 @@ class Store(Protocol):
     def add(self, key: str, value: Any, timeout: Any = ..., version: int | None = ...) -> bool: ...
     def get(self, key: str, default: Any = ..., version: int | None = ...) -> Any: ...
     def delete(self, key: str, version: int | None = ...) -> bool: ...
+
+
+def lock_key(actor_name: str, subject: str) -> str:
+    """Return the recipe's key. MD5 makes it short and printable; it protects nothing."""
+    return f"{actor_name}-lock-{hashlib.md5(subject.encode(), usedforsecurity=False).hexdigest()}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

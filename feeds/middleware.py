@@ -10,8 +10,6 @@ shape: a plain exception in a before-hook is logged and the actor runs anyway, s
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 import itertools
 import logging
 import random
@@ -23,20 +21,11 @@ from typing import TYPE_CHECKING, Any
 from django.core.cache import caches
 from dramatiq.brokers.stub import StubBroker
 from dramatiq.errors import ActorNotFound
-from dramatiq.middleware import (
-    AgeLimit,
-    Interrupt,
-    Middleware,
-    MiddlewareError,
-    Retries,
-    ShutdownNotifications,
-    SkipMessage,
-    TimeLimit,
-)
+from dramatiq.middleware import Interrupt, Middleware, MiddlewareError, SkipMessage
 
-from feeds import locks
-from feeds.caches import LONGEST_EXPIRY, LockCache, configuration_problems, key_problems
-from feeds.conf import LOCK_MARGIN, feeds_settings
+from feeds import fitness, locks
+from feeds.caches import LockCache
+from feeds.conf import feeds_settings
 from feeds.errors import LockStoreError
 
 if TYPE_CHECKING:
@@ -49,8 +38,6 @@ BUSY_TEXT = "%s is already being worked on by another worker"
 # Seconds. RabbitMQ cuts consumers that keep a message, delayed ones too, unacknowledged for 30 minutes.
 LONGEST_DELAY = 300.0
 PLACE_LIFE = 300  # seconds that a place in line is kept for a message; it comes back at least once a minute
-SHORTEST_EXPIRE = LOCK_MARGIN + 1  # seconds
-CONFLICTS = ("skip", "delay", "coalesce")
 
 # Options of messages that were put back. Only the copy carries them.
 WAITS = "lock_waits"  # how often in a row
@@ -111,12 +98,16 @@ class LockMiddleware(Middleware):
     # Configuration
 
     def before_declare_actor(self, broker: Broker, actor: Actor[..., Any]) -> None:
-        for problem in option_problems(actor):
+        for problem in fitness.option_problems(actor):
             raise LockConfigurationError(problem)
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         try:
-            problems = [*order_problems(broker), *time_limit_problems(broker), *self._store_problems(broker)]
+            problems = [
+                *fitness.order_problems(broker, LockMiddleware),
+                *fitness.time_limit_problems(broker),
+                *self._store_problems(broker),
+            ]
         except Exception as error:  # plain, it would be logged and the worker would start
             raise LockConfigurationError(f"{type(error).__name__}: {error}") from error
         for problem in problems:
@@ -131,12 +122,13 @@ class LockMiddleware(Middleware):
         if self._store is lock_cache:
             one_process = isinstance(broker, StubBroker)
             alias = feeds_settings().lock_cache
-            if problems := [problem.text for problem in configuration_problems(alias, one_process=one_process)]:
-                yield from problems
+            problems = fitness.configuration_problems(alias, one_process=one_process)
+            if texts := [problem.text for problem in problems]:
+                yield from texts
                 return
         store = self._store()
         if isinstance(store, LockCache):
-            yield from key_prefix_problems(broker, store)
+            yield from fitness.key_prefix_problems(broker, store)
             try:
                 yield from store.server_problems()
             except LockStoreError as error:
@@ -169,7 +161,7 @@ class LockMiddleware(Middleware):
         if "lock_key" not in actor.options:
             return
         subject, key = self._key(actor, message)
-        lease = locks.claim(key, message.message_id, lock_expire(actor.options))
+        lease = locks.claim(key, message.message_id, fitness.lock_expire(actor.options))
         answer = self._acquire(message, lease)
         if isinstance(answer, locks.Acquired):
             count("acquired")
@@ -183,7 +175,7 @@ class LockMiddleware(Middleware):
         """Return the text of `lock_key` and the key made of it."""
         try:
             subject = str(actor.options["lock_key"](*message.args, **message.kwargs))
-            return subject, lock_key(actor.actor_name, subject)
+            return subject, locks.lock_key(actor.actor_name, subject)
         except Exception as error:
             raise LockKeyError(f"lock_key of {actor.actor_name} failed: {type(error).__name__}: {error}") from error
 
@@ -311,16 +303,6 @@ def count(name: str) -> None:
     locks.counts.add(name)
 
 
-def lock_key(actor_name: str, subject: str) -> str:
-    """Return the recipe's key. MD5 makes it short and printable; it protects nothing."""
-    return f"{actor_name}-lock-{hashlib.md5(subject.encode(), usedforsecurity=False).hexdigest()}"
-
-
-def lock_expire(options: dict[str, Any]) -> int:
-    """Return an actor's lock expiry in seconds."""
-    return int(options.get("lock_expire") or feeds_settings().lock_expire)
-
-
 def backoff(message: MessageProxy) -> float:
     """Return 1, 2, 4 … 60 s for a message put back for the first, second, third … time, less up to a half."""
     longest = min(60.0, 2.0 ** min(message.options.get(WAITS, 0), 6))
@@ -331,73 +313,3 @@ def rest(holder: locks.Token | None) -> float:
     """Return the seconds until a lease ends, and a little more; of one that is not known, the most that we wait."""
     left = max(1.0, holder.until - time.time()) if holder else LONGEST_DELAY
     return min(LONGEST_DELAY, left + random.uniform(0, 1))  # noqa: S311  # jitter
-
-
-# What must hold for the lock to hold. Asked when actors are declared, when a worker boots, and by `manage.py check`.
-
-
-def option_problems(actor: Actor[..., Any]) -> list[str]:
-    """Say what is wrong with an actor's lock options."""
-    name, options = actor.actor_name, actor.options
-    if "lock_key" not in options:
-        stray = sorted(option for option in options if option.startswith("lock_"))
-        return [f"{name} has {', '.join(stray)} but no lock_key"] if stray else []
-    problems = [f"{name} is no name for a key: {problem}" for problem in key_problems(lock_key(name, ""))]
-    if not callable(options["lock_key"]):
-        problems.append(f"lock_key of {name} must be a callable on the actor's arguments")
-    if inspect.iscoroutinefunction(inspect.unwrap(actor.fn)):
-        problems.append(f"{name} is asynchronous: interrupted, it may run on after its lock is released")
-    problems += [f"lock_expire of {name} {problem}" for problem in expire_problems(options.get("lock_expire", 600))]
-    if (conflict := options.get("lock_conflict", "skip")) not in CONFLICTS:
-        problems.append(f"lock_conflict of {name} must be one of {', '.join(CONFLICTS)}, not {conflict!r}")
-    return problems
-
-
-def expire_problems(expire: object) -> list[str]:
-    if type(expire) is int and SHORTEST_EXPIRE <= expire <= LONGEST_EXPIRY:
-        return []
-    return [f"must be a whole number of seconds from {SHORTEST_EXPIRE} to {LONGEST_EXPIRY}, not {expire!r}"]
-
-
-def key_prefix_problems(broker: Broker, store: LockCache) -> list[str]:
-    """Say which actors' keys are no keys once the cache has put its prefix before them."""
-    return [
-        f"{actor.actor_name} is no name for a key: {problem}"
-        for actor in broker.actors.values()
-        if "lock_key" in actor.options
-        for problem in key_problems(store.make_key(lock_key(actor.actor_name, "")))
-    ]
-
-
-def order_problems(broker: Broker) -> list[str]:
-    """Say what stands on the wrong side of the lock: after-hooks run backwards, see the README."""
-    kinds = [type(middleware) for middleware in broker.middleware]
-    ours = next((index for index, kind in enumerate(kinds) if issubclass(kind, LockMiddleware)), None)
-    if ours is None:
-        return ["feeds.middleware.LockMiddleware is missing from DRAMATIQ_BROKER: every import would run unlocked"]
-    above = [kind for kind in kinds[:ours] if issubclass(kind, ShutdownNotifications | TimeLimit)]
-    below = [kind for kind in kinds[ours:] if issubclass(kind, AgeLimit | Retries)]
-    return [
-        *(f"{kind.__name__} must stand below LockMiddleware: it could interrupt the release" for kind in above),
-        *(f"{kind.__name__} must stand above LockMiddleware: it acts while the lock is held" for kind in below),
-    ]
-
-
-def time_limit_problems(broker: Broker) -> list[str]:
-    """Say which actors may run longer than their lock lives."""
-    return [
-        f"{actor.actor_name} may run for {limit:g} s, but its lock expires after {expire} s: "
-        f"time_limit must be below {expire - LOCK_MARGIN} s"
-        for actor in broker.actors.values()
-        if "lock_key" in actor.options
-        for limit, expire in [(time_limit(broker, actor), lock_expire(actor.options))]
-        if limit >= expire - LOCK_MARGIN
-    ]
-
-
-def time_limit(broker: Broker, actor: Actor[..., Any]) -> float:
-    """Return the seconds that an actor may run; infinity without TimeLimit."""
-    default = next((item.time_limit for item in broker.middleware if isinstance(item, TimeLimit)), None)
-    if default is None:
-        return float("inf")
-    return float(actor.options.get("time_limit") or default) / 1000

@@ -65,6 +65,10 @@ def _postgresql() -> Iterator[None]:
     folder = Path(tempfile.mkdtemp(prefix="feeds-claiming-", dir="/tmp"))
     try:
         with PostgreSQL(folder) as server:
+            # As every guide says; with the 128 MB that it comes with, half of a claim's time goes into swapping pages.
+            server.execute("ALTER SYSTEM SET shared_buffers = '1GB'")
+            server.stop()
+            server.start()
             _use(server.url(server.create_database()))
             yield
     finally:

@@ -30,7 +30,8 @@ from dramatiq.middleware import (
 from dramatiq.middleware.threading import raise_thread_exception
 
 from feeds import locks
-from feeds.middleware import LockConfigurationError, LockMiddleware, lock_key
+from feeds.locks import lock_key
+from feeds.middleware import LockConfigurationError, LockMiddleware
 
 WAIT = 10_000  # ms
 

@@ -15,7 +15,8 @@ from dramatiq.brokers.stub import StubBroker
 from dramatiq.middleware import AgeLimit, Middleware, Retries, TimeLimit
 
 from feeds import checks
-from feeds.middleware import LockConfigurationError, LockMiddleware, order_problems
+from feeds.fitness import order_problems
+from feeds.middleware import LockConfigurationError, LockMiddleware
 from tests.integration.test_lock_stores import MemcachedWithoutCas
 from tests.servers.memcached import Memcached
 
@@ -120,7 +121,10 @@ def test_a_wrong_order_is_found(order: list[Middleware]):
 
 
 def test_the_right_order_is_not():
-    assert order_problems(StubBroker(middleware=[AgeLimit(), Retries(), LockMiddleware(), TimeLimit()])) == []
+    assert (
+        order_problems(StubBroker(middleware=[AgeLimit(), Retries(), LockMiddleware(), TimeLimit()]), LockMiddleware)
+        == []
+    )
 
 
 def test_a_time_limit_that_outlives_the_lock_is_found():

@@ -15,7 +15,8 @@ from dramatiq.brokers.stub import StubBroker
 from dramatiq.middleware import AgeLimit, AsyncIO, Middleware, Retries, ShutdownNotifications, TimeLimit
 
 from feeds import locks
-from feeds.middleware import LockConfigurationError, LockMiddleware, lock_key, rest
+from feeds.locks import lock_key
+from feeds.middleware import LockConfigurationError, LockMiddleware, rest
 from feeds.tasks import import_feed
 from tests.integration.stores import DownStore
 from tests.servers.memcached import Memcached

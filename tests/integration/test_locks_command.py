@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 
 from feeds import addresses, locks, storage
 from feeds.documents import Subscription
-from feeds.middleware import lock_key
+from feeds.locks import lock_key
 from tests.servers.memcached import Memcached
 
 pytestmark = pytest.mark.django_db(transaction=True)

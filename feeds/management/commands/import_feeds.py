@@ -15,7 +15,7 @@ from django.core.cache import caches
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from feeds import addresses, middleware, sources, storage, tasks
+from feeds import addresses, locks, sources, storage, tasks
 from feeds.conf import feeds_settings
 from feeds.documents import BadLine, Outcome
 from feeds.embedded import EmbeddedBroker
@@ -228,7 +228,7 @@ def _settled(following: Following) -> bool:
 
 
 def _is_locked(url: str) -> bool:
-    key = middleware.lock_key(tasks.import_feed.actor_name, url)
+    key = locks.lock_key(tasks.import_feed.actor_name, url)
     return caches[feeds_settings().lock_cache].get(key) is not None
 
 
