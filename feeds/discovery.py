@@ -11,7 +11,7 @@ from itertools import islice
 from urllib.parse import urljoin
 
 from feeds import addresses, moves, pacing
-from feeds.documents import Failed, FailureKind, Fetched, KnownFeed, Move, ParsedFeed
+from feeds.documents import Failed, FailureKind, Fetched, FetchOutcome, KnownFeed, Move
 from feeds.errors import InvalidURL
 
 MAX_PAGE = 512 * 1024  # bytes looked at; links stand in the head
@@ -41,13 +41,20 @@ class Link:
     title: str = ""
 
 
-def is_worth_a_look(document: ParsedFeed | Failed, known: KnownFeed) -> bool:
+def feed_of(page: FetchOutcome, outcome: FetchOutcome, known: KnownFeed) -> Move | None:
+    """Return the move to the feed that a fetched page names, where `outcome` says that the page itself is none."""
+    if isinstance(page, Fetched) and is_worth_a_look(outcome, known):
+        return choose(page, known)
+    return None
+
+
+def is_worth_a_look(outcome: FetchOutcome, known: KnownFeed) -> bool:
     """Tell whether a document that is no feed may be the page of one: a feed known as one shows a login page now.
 
     What a page led to must be a feed itself, so that one import costs one request more at the most.
     """
-    is_feed = isinstance(document, ParsedFeed) or document.kind is not FailureKind.NOT_A_FEED
-    return not is_feed and known.imported_at is None and not known.found_on
+    is_no_feed = isinstance(outcome, Failed) and outcome.kind is FailureKind.NOT_A_FEED
+    return is_no_feed and known.imported_at is None and not known.found_on
 
 
 def choose(page: Fetched, known: KnownFeed) -> Move | None:

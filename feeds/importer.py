@@ -3,9 +3,7 @@
 import logging
 import random
 import time
-from collections.abc import Callable
-from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 
 from django.utils import timezone
@@ -13,9 +11,8 @@ from django.utils import timezone
 from feeds import (
     addresses,
     discovery,
-    hosts,
+    gate,
     identity,
-    lanes,
     locks,
     moves,
     outage,
@@ -26,11 +23,9 @@ from feeds import (
     storage,
 )
 from feeds.conf import FeedsSettings, feeds_settings
-from feeds.deadlines import Patience
 from feeds.documents import (
     Failed,
     FailureKind,
-    FeedRequest,
     Fetched,
     FetchOutcome,
     ImportReport,
@@ -47,20 +42,16 @@ logger = logging.getLogger(__name__)
 
 PATIENCE = 5.0  # seconds for which a caller without a queue waits for the host's slot
 
-Fetch = Callable[[FeedRequest, Patience | None], FetchOutcome]
-
 _outlook = outage.Outlook()
 
 
 def import_feed(
-    url: str, *, requested_at: datetime | None = None, slot: datetime | None = None, fetch: Fetch | None = None
+    url: str, *, requested_at: datetime | None = None, slot: datetime | None = None, fetch: gate.Fetch | None = None
 ) -> ImportReport:
     """Import the feed at `url`.
 
         storage.load     what is known
-        lanes.visit      a place for a slow server, or back later
-        hosts.enter      through the host's door, or back with a slot
-        fetcher.fetch    what the server says
+        gate.visit       what the server says, or when to come back
         sandbox.parse    what the document says; an HTML page may name its feed: that is imported then
         identity         which entry is which
         planner.plan     what that means
@@ -73,7 +64,7 @@ def import_feed(
     started_at = timezone.now()
     known = storage.load(addresses.feed_url(url))
     fetch = fetch or _fetcher(feeds_settings()).fetch
-    report = _answered(known, requested_at) or _visit(known, slot, started_at, fetch)
+    report = _answered(known, requested_at) or _check(known, slot, started_at, fetch)
     _tell(report, (timezone.now() - started_at).total_seconds())
     return report
 
@@ -100,65 +91,14 @@ def _answered(known: KnownFeed, requested_at: datetime | None) -> ImportReport |
     return None
 
 
-def _visit(known: KnownFeed, slot: datetime | None, started_at: datetime, fetch: Fetch) -> ImportReport:
-    with _lane(feeds_settings().slow_fetches).visit(known.fetch_seconds) as visit:
-        if not visit.is_turned_away:
-            report = _enter(known, slot, started_at, fetch, visit)
-            if report is not None:
-                return report
-    wait = lanes.wait(has_waited=slot is not None, luck=random.random())  # noqa: S311  # jitter
-    return _delayed(replace(known, next_check_reason=lanes.FULL), timezone.now() + timedelta(seconds=wait))
-
-
-def _enter(
-    known: KnownFeed, slot: datetime | None, started_at: datetime, fetch: Fetch, visit: lanes.Visit
-) -> ImportReport | None:
-    """Return None where the fetch was ended because it took long and there was no place for it."""
+def _check(known: KnownFeed, slot: datetime | None, started_at: datetime, fetch: gate.Fetch) -> ImportReport:
     settings = feeds_settings()
-    answer: hosts.Ticket | pacing.Wait | None = None
-    if known.host is not None:
-        deadline = known.request.deadline or settings.fetch_deadline
-        answer = hosts.enter(known.host, slot=slot, default_gap=settings.host_delay, deadline=deadline)
-    if isinstance(answer, pacing.Wait):
-        return _delayed(known, answer.at)
-    return _check(known, started_at, answer, fetch, visit)
-
-
-def _delayed(known: KnownFeed, slot: datetime) -> ImportReport:
-    now = timezone.now()
-    seconds = (slot - now).total_seconds()
-    put_off = seconds > pacing.LONGEST_DELAY and storage.put_off(known, slot, now)
-    reason = schedule.with_slot(known.next_check_reason, seconds)
-    return ImportReport(
-        feed_id=known.id,
-        url=known.url,
-        outcome=Outcome.DELAYED,
-        next_check=NextCheck(at=slot, reason=reason, interval=known.interval),
-        slot=None if put_off else slot,
-    )
-
-
-def _check(
-    known: KnownFeed, started_at: datetime, ticket: hosts.Ticket | None, fetch: Fetch, visit: lanes.Visit
-) -> ImportReport | None:
-    settings = feeds_settings()
-    begun = time.monotonic()
-    with hosts.holding(ticket):
-        outcome = fetch(known.request, visit.patience)
-    fetch_seconds = time.monotonic() - begun
-    kind = outcome.kind if isinstance(outcome, Failed) else None
-    if visit.was_cut and kind is FailureKind.TIMEOUT:
-        storage.note_slowness(known, fetch_seconds)
-        return None
-    is_outage = _outlook.note(addresses.host_key(known.url), kind, timezone.now())
-    parsed: ParsedFeed | None = None
-    if isinstance(outcome, Fetched):
-        suspicious = known.failure_kind == FailureKind.HOSTILE
-        document = sandbox.parse(outcome, known.seen, limit=settings.parse_limit, suspicious=suspicious)
-        found = discovery.choose(outcome, known) if discovery.is_worth_a_look(document, known) else None
-        if found is not None:
-            return _found(known, found, started_at, fetch)
-        parsed, outcome = (document, outcome) if isinstance(document, ParsedFeed) else (None, document)
+    visit = gate.visit(known, fetch, slot=slot, settings=settings)
+    if isinstance(visit, gate.TurnedAway):
+        return _delayed(known, visit)
+    outcome, parsed = _read(known, visit.outcome, settings)
+    if (found := discovery.feed_of(visit.outcome, outcome, known)) is not None:
+        return _found(known, found, started_at, fetch)
     plan = planner.plan(
         known,
         outcome,
@@ -166,21 +106,64 @@ def _check(
         _identified(known, parsed) if parsed else (),
         started_at=started_at,
         now=timezone.now(),
-        pace=schedule.Pace(
-            shortest=settings.min_interval,
-            longest=settings.max_interval,
-            unconditional=settings.unconditional_interval,
-            fixed=known.fixed_interval,
-        ),
-        outage=is_outage,
-        fetch_seconds=fetch_seconds,
+        pace=_pace(known, settings),
+        outage=_is_outage(known, visit.outcome),
+        fetch_seconds=visit.seconds,
         luck=random.random(),  # noqa: S311  # jitter
     )
     rule = moves.Rule(sightings=settings.redirect_sightings, days=settings.redirect_days)
     return storage.apply(moves.decided(plan, rule, started_at))
 
 
-def _found(known: KnownFeed, move: Move, started_at: datetime, fetch: Fetch) -> ImportReport:
+def _read(known: KnownFeed, outcome: FetchOutcome, settings: FeedsSettings) -> tuple[FetchOutcome, ParsedFeed | None]:
+    """Return the document; where it is no feed, that is the outcome."""
+    if not isinstance(outcome, Fetched):
+        return outcome, None
+    suspicious = known.failure_kind == FailureKind.HOSTILE
+    document = sandbox.parse(outcome, known.seen, limit=settings.parse_limit, suspicious=suspicious)
+    return (outcome, document) if isinstance(document, ParsedFeed) else (document, None)
+
+
+def _identified(known: KnownFeed, parsed: ParsedFeed) -> tuple[PlannedEntry, ...]:
+    named = identity.name_entries(parsed)
+    entries = identity.identify(named, storage.stored_entries(known, identity.names_of(named)))
+    if identity.seems_moved(known, parsed, entries):
+        return identity.recognise(entries, storage.newest_entries(known, 2 * len(entries)))
+    return entries
+
+
+def _is_outage(known: KnownFeed, outcome: FetchOutcome) -> bool:
+    kind = outcome.kind if isinstance(outcome, Failed) else None
+    return _outlook.note(addresses.host_key(known.url), kind, timezone.now())
+
+
+def _pace(known: KnownFeed, settings: FeedsSettings) -> schedule.Pace:
+    return schedule.Pace(
+        shortest=settings.min_interval,
+        longest=settings.max_interval,
+        unconditional=settings.unconditional_interval,
+        fixed=known.fixed_interval,
+    )
+
+
+def _delayed(known: KnownFeed, visit: gate.TurnedAway) -> ImportReport:
+    """Report the slot to come back with; one that is far off is left to the schedule: brokers are no calendars."""
+    now = timezone.now()
+    if visit.cut_after is not None:
+        storage.note_slowness(known, visit.cut_after)
+    seconds = (visit.at - now).total_seconds()
+    put_off = seconds > pacing.LONGEST_DELAY and storage.put_off(known, visit.at, now)
+    reason = schedule.with_slot(known.next_check_reason, seconds)
+    return ImportReport(
+        feed_id=known.id,
+        url=known.url,
+        outcome=Outcome.DELAYED,
+        next_check=NextCheck(at=visit.at, reason=reason, interval=known.interval),
+        slot=None if put_off else visit.at,
+    )
+
+
+def _found(known: KnownFeed, move: Move, started_at: datetime, fetch: gate.Fetch) -> ImportReport:
     """Go on with the feed that a page names: under its own URL, and through the door of its own host."""
     logger.info("feed=%s found=%s reason=%s", addresses.redacted(known.url), addresses.redacted(move.url), move.reason)
     home = storage.adopt(known, move, started_at)
@@ -188,28 +171,13 @@ def _found(known: KnownFeed, move: Move, started_at: datetime, fetch: Fetch) -> 
         return ImportReport(feed_id=known.id, url=known.url, outcome=Outcome.SUPERSEDED)
     if home != known.id:  # known already, and polled when it is due
         return ImportReport(feed_id=home, url=move.url, outcome=Outcome.COVERED)
-    return _visit(storage.load(move.url), None, started_at, fetch)
-
-
-def _identified(known: KnownFeed, parsed: ParsedFeed) -> tuple[PlannedEntry, ...]:
-    named = identity.name_entries(parsed)
-    stored = storage.stored_entries(known, identity.names_of(named))
-    entries = identity.identify(named, stored, identity.not_parsed(known, parsed))
-    if identity.seems_moved(known, parsed, entries):
-        return identity.recognise(entries, storage.newest_entries(known, 2 * len(entries)))
-    return entries
+    return _check(storage.load(move.url), None, started_at, fetch)
 
 
 @lru_cache(maxsize=1)
 def _fetcher(settings: FeedsSettings) -> Fetcher:
     """Return the process's one fetcher: its sockets are shared by all threads."""
     return Fetcher(settings, clock=lambda: timezone.now().timestamp())
-
-
-@lru_cache(maxsize=1)
-def _lane(places: int) -> lanes.Lane:
-    """Return the process's one lane for slow fetches."""
-    return lanes.Lane(places)
 
 
 def _tell(report: ImportReport, seconds: float) -> None:

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from ipaddress import ip_address
 
 from feeds.addresses import AddressPolicy
@@ -113,6 +114,7 @@ def pause(status: int, retry_after: float | None) -> float:
     return min(max(asked, 0.0), LONGEST_PAUSE)
 
 
+@lru_cache(maxsize=10_000)
 def is_private(host: str) -> bool:
     """Tell whether a host is somebody's own, as far as its name says: those are neither spaced nor paused."""
     try:

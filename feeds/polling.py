@@ -108,7 +108,7 @@ def _take(now: datetime, ids: list[int]) -> dict[int, tuple[str, str]]:
     moment = connection.ops.adapt_datetimefield_value
     soon, later = moment(now + pacing.LOOK_AHEAD), moment(now + pacing.LEASE)
     if connection.vendor == "postgresql":
-        among: object = ids
+        among: list[int] | str = ids
         statement = TAKE.format(among="= ANY(%s)", lock="FOR UPDATE SKIP LOCKED")
     else:  # one transaction writes at a time: nothing to skip
         among = json.dumps(ids)

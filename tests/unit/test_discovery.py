@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from feeds import discovery
-from feeds.documents import Failed, FailureKind, FeedRequest, Fetched, KnownFeed, ParsedFeed
+from feeds.documents import Failed, FailureKind, FeedRequest, Fetched, KnownFeed
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 PAGE = "https://example.org/blog/"
@@ -123,7 +123,7 @@ def test_only_a_page_at_a_url_never_imported_is_looked_at() -> None:
     assert not discovery.is_worth_a_look(no_feed, imported)
     assert not discovery.is_worth_a_look(no_feed, found)
     assert not discovery.is_worth_a_look(Failed(kind=FailureKind.HOSTILE, text=""), fresh)
-    assert not discovery.is_worth_a_look(ParsedFeed(), fresh)
+    assert not discovery.is_worth_a_look(page(""), fresh)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,69 @@
+"""A feed and a fetch in; what came of the fetch, or when to come back for it, out.
+
+Every fetch passes here, whoever asked for it: through the lane if its server is slow, and through its host's door.
+"""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+
+from django.utils import timezone
+
+from feeds import hosts, lanes, pacing
+from feeds.conf import FeedsSettings
+from feeds.deadlines import Patience
+from feeds.documents import Failed, FailureKind, FeedRequest, FetchOutcome, KnownFeed
+
+Fetch = Callable[[FeedRequest, Patience | None], FetchOutcome]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visited:
+    outcome: FetchOutcome
+    seconds: float  # that the fetch took
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnedAway:
+    """Nothing was fetched."""
+
+    at: datetime  # when to come back
+    cut_after: float | None = None  # seconds; the fetch had begun, and ended because there was no place for a slow one
+
+
+def visit(known: KnownFeed, fetch: Fetch, *, slot: datetime | None, settings: FeedsSettings) -> Visited | TurnedAway:
+    """Fetch the feed if it is its turn. `slot` is what the last TurnedAway said."""
+    with _lane(settings.slow_fetches).visit(known.fetch_seconds) as place:
+        if place.is_turned_away:
+            return _back_to_the_lane(slot)
+        ticket = _knock(known, slot, settings)
+        if isinstance(ticket, pacing.Wait):
+            return TurnedAway(at=ticket.at)
+        begun = time.monotonic()
+        with hosts.holding(ticket):
+            outcome = fetch(known.request, place.patience)
+        seconds = time.monotonic() - begun
+    if place.was_cut and isinstance(outcome, Failed) and outcome.kind is FailureKind.TIMEOUT:
+        return _back_to_the_lane(slot, cut_after=seconds)
+    return Visited(outcome=outcome, seconds=seconds)
+
+
+def _knock(known: KnownFeed, slot: datetime | None, settings: FeedsSettings) -> hosts.Ticket | pacing.Wait | None:
+    if known.host is None:
+        return None
+    deadline = known.request.deadline or settings.fetch_deadline
+    return hosts.enter(known.host, slot=slot, default_gap=settings.host_delay, deadline=deadline)
+
+
+def _back_to_the_lane(slot: datetime | None, *, cut_after: float | None = None) -> TurnedAway:
+    wait = lanes.wait(has_waited=slot is not None, luck=random.random())  # noqa: S311  # jitter
+    return TurnedAway(at=timezone.now() + timedelta(seconds=wait), cut_after=cut_after)
+
+
+@lru_cache(maxsize=1)
+def _lane(places: int) -> lanes.Lane:
+    """Return the process's one lane for slow fetches."""
+    return lanes.Lane(places)
