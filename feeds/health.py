@@ -120,6 +120,7 @@ def _answer(question: Callable[[], str], answer: Future[str]) -> None:
             text = question()
         finally:
             connections.close_all()  # those of this thread
+            caches.close_all()
     except Exception as error:
         text = describe(error)
     answer.set_result(text)
