@@ -25,9 +25,8 @@ from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
 from feeds import addresses
-from feeds.errors import InvalidURL
+from feeds.errors import InvalidURL, describe
 from feeds.forms import FetchOptionsForm
-from feeds.health import describe
 from feeds.models import Entry, Feed, FetchOptions, Lock
 
 if TYPE_CHECKING:

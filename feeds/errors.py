@@ -9,6 +9,12 @@
 Expected outcomes of fetching and parsing (a 404, a body that is no feed) are values: see `documents.Failed`.
 """
 
+import re
+
+TEXT_LENGTH = 200  # characters of an error's text
+# What drivers write into their errors: the user part of a URL, the name of who may not log in.
+CREDENTIALS = re.compile(r"""(?<=//)[^/\s@]*@|(?<=\buser )["'][^"']*["']|(?<=\brole )["'][^"']*["']""")
+
 
 class FeedsError(Exception):
     """Base of all errors of this app."""
@@ -32,3 +38,10 @@ class LockStoreError(FeedsError):
 
 class OPMLError(FeedsError):
     """The document is no OPML."""
+
+
+def describe(error: BaseException) -> str:
+    """Return the class and the first line of the text of `error`, without credentials."""
+    lines = str(error).strip().splitlines()
+    text = CREDENTIALS.sub("…", lines[0]) if lines else ""
+    return f"{type(error).__name__}: {text[:TEXT_LENGTH]}".removesuffix(": ")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections.abc import Callable
@@ -19,17 +18,14 @@ from dramatiq.brokers.rabbitmq import RabbitmqBroker
 from dramatiq.brokers.redis import RedisBroker
 
 from feeds.conf import feeds_settings
+from feeds.errors import describe
 
 if TYPE_CHECKING:
     from dramatiq import Broker
 
 OK = "ok"
 PATIENCE = 3.0  # seconds for all three together; the slowest honest answer, of a memcached that hangs, takes 2 to 3
-TEXT_LENGTH = 200  # characters of an error's text
 PROBE_LIFE = 10  # seconds until the lock store drops a probe that could not be deleted
-
-# What drivers write into their errors: the user part of a URL, the name of who may not log in.
-CREDENTIALS = re.compile(r"""(?<=//)[^/\s@]*@|(?<=\buser )["'][^"']*["']|(?<=\brole )["'][^"']*["']""")
 
 
 def readiness(patience: float = PATIENCE) -> dict[str, str]:
@@ -43,13 +39,6 @@ def readiness(patience: float = PATIENCE) -> dict[str, str]:
         "broker": BROKER.ask(partial(ask_broker, dramatiq.get_broker())),
     }
     return {name: _await(answer, deadline) for name, answer in answers.items()}
-
-
-def describe(error: BaseException) -> str:
-    """Return the class and the first line of the text of `error`, without credentials."""
-    lines = str(error).strip().splitlines()
-    text = CREDENTIALS.sub("…", lines[0]) if lines else ""
-    return f"{type(error).__name__}: {text[:TEXT_LENGTH]}".removesuffix(": ")
 
 
 # The questions. Each returns OK or a problem; what the libraries raise is described by the probe.

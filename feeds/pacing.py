@@ -22,6 +22,7 @@ from feeds.documents import KnownHost
 LONGEST_PAUSE = 24 * 3600.0  # seconds; one odd Retry-After must not silence a big host for a week
 # Seconds, where the server does not say how long. 429 means us; a 503 may be the trouble of one feed among thousands.
 PAUSES = {429: 600.0, 503: 60.0}
+PATIENCE = 5  # gaps behind a slot after which it is given up for a new one
 LOCAL_NAMES = ("localhost", "local", "internal", "intranet", "lan", "home.arpa")
 PUBLIC = AddressPolicy()
 
@@ -56,10 +57,11 @@ class Admitted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
-    """Come back at `at`, and show it as your slot."""
+    """Come back at `at`, and show `slot`."""
 
     line: Line
     at: datetime
+    slot: datetime
 
 
 # One request
@@ -86,13 +88,21 @@ def enter(line: Line, *, now: datetime, slot: datetime | None, longest: float) -
     if slot is None and line.slot_at > now:
         return reserve(line, now)
     if slot is not None and slot > now:
-        return Wait(line=line, at=slot)
+        return Wait(line=line, at=slot, slot=slot)
     if line.open_at <= now:
         slot_at = max(line.slot_at, now + timedelta(seconds=line.gap))
         return Admitted(line=replace(line, open_at=now + timedelta(seconds=longest), slot_at=slot_at))
-    if slot is not None and line.open_at <= now + timedelta(seconds=line.gap):
-        return Wait(line=line, at=line.open_at)  # who had the slot before came late
+    if slot is not None and _keeps_turn(line, now - slot):
+        return Wait(line=line, at=min(line.open_at, now + timedelta(seconds=line.gap)), slot=slot)
     return reserve(line, now)
+
+
+def _keeps_turn(line: Line, late: timedelta) -> bool:
+    """Tell whether somebody at a closed door goes next: who had the slot before came late, or takes his time.
+
+    At a host that is slower than its gap a crowd would gather at the door; there the line has to spread it again.
+    """
+    return late <= timedelta(seconds=PATIENCE * line.gap)
 
 
 def reserve(line: Line, now: datetime) -> Wait:
@@ -100,7 +110,7 @@ def reserve(line: Line, now: datetime) -> Wait:
     # A request under way may hold the door for a minute, but rarely does.
     opens = min(line.open_at, now + timedelta(seconds=line.gap))
     at = max(line.slot_at, now, opens, line.paused_until or now)
-    return Wait(line=replace(line, slot_at=at + timedelta(seconds=line.gap)), at=at)
+    return Wait(line=replace(line, slot_at=at + timedelta(seconds=line.gap)), at=at, slot=at)
 
 
 def leave(*, begun_at: datetime, now: datetime, gap: float) -> datetime:

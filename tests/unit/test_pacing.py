@@ -89,6 +89,18 @@ def test_who_finds_his_slot_taken_by_a_late_one_goes_next_and_not_to_the_end() -
     assert enter(line, slot=after(-0.1)) == Wait(line=line, at=after(1.2))
 
 
+def test_who_finds_a_request_under_way_in_his_slot_goes_next() -> None:
+    line = replace(FREE, slot_at=after(500.0), open_at=after(LONGEST))
+    assert enter(line, slot=NOW) == Wait(line=line, at=after(2.0))
+
+
+def test_who_is_far_behind_his_slot_gets_a_new_one_so_that_no_crowd_gathers_at_the_door() -> None:
+    line = replace(FREE, slot_at=after(500.0), open_at=after(LONGEST))
+    answer = enter(line, slot=after(-11.0))
+    assert isinstance(answer, Wait)
+    assert answer.at == after(500.0)
+
+
 def test_h14_a_pause_turns_everybody_away_and_they_resume_spread_out() -> None:
     paused = replace(FREE, paused_until=after(600.0))
     assert waits(paused, 3) == [600.0, 602.0, 604.0]
