@@ -13,7 +13,7 @@ The way of a feed through the rooms, in the order of the data:
       -> identity     which entry is which, and under which row
       -> discovery    the feed that an HTML page names, where somebody gave us the page
       -> planner      what is new, what changed; schedule says when to look again and why, moves whether the URL changes
-      -> storage      one transaction, fenced by the feed's revision -> models
+      -> storage      one transaction, fenced by the feed's revision: columns -> models
 
 And beside it: polling sends what is due, retention removes what is old, feedscore proves how we fetch.
 

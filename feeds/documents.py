@@ -296,6 +296,7 @@ class KnownFeed:
     imported_at: datetime | None = None
     changed_at: datetime | None = None  # when a new entry was last seen
     next_check_reason: str = ""
+    claimed_at: datetime | None = None  # when import_due_feeds last sent it, if it was not checked since
     failures: int = 0  # in a row
     failing_since: datetime | None = None
     failure_kind: str = ""

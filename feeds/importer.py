@@ -152,7 +152,8 @@ def _delayed(known: KnownFeed, visit: gate.TurnedAway) -> ImportReport:
     if visit.cut_after is not None:
         storage.note_slowness(known, visit.cut_after)
     seconds = (visit.at - now).total_seconds()
-    put_off = seconds > pacing.LONGEST_DELAY and storage.put_off(known, visit.at, now)
+    is_put_off = pacing.is_for_the_schedule(at=visit.at, now=now, claimed_at=known.claimed_at)
+    put_off = is_put_off and storage.put_off(known, visit.at, now)
     reason = schedule.with_slot(known.next_check_reason, seconds)
     return ImportReport(
         feed_id=known.id,

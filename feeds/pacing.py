@@ -22,7 +22,8 @@ from feeds.documents import KnownHost
 LONGEST_PAUSE = 24 * 3600.0  # seconds; one odd Retry-After must not silence a big host for a week
 # Seconds, where the server does not say how long. 429 means us; a 503 may be the trouble of one feed among thousands.
 PAUSES = {429: 600.0, 503: 60.0}
-PATIENCE = 5  # gaps behind a slot after which it is given up for a new one
+SPACING = 1.05  # gaps between two slots: the rest lets those in who came late, or a full line would never heal
+PATIENCE = 2  # gaps that a request under way may last until those with slots behind it get new ones
 LOCAL_NAMES = ("localhost", "local", "internal", "intranet", "lan", "home.arpa")
 PUBLIC = AddressPolicy()
 
@@ -57,11 +58,10 @@ class Admitted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
-    """Come back at `at`, and show `slot`."""
+    """Come back at `at`, and show it as your slot."""
 
     line: Line
     at: datetime
-    slot: datetime
 
 
 # One request
@@ -88,21 +88,22 @@ def enter(line: Line, *, now: datetime, slot: datetime | None, longest: float) -
     if slot is None and line.slot_at > now:
         return reserve(line, now)
     if slot is not None and slot > now:
-        return Wait(line=line, at=slot, slot=slot)
+        return Wait(line=line, at=slot)
     if line.open_at <= now:
         slot_at = max(line.slot_at, now + timedelta(seconds=line.gap))
         return Admitted(line=replace(line, open_at=now + timedelta(seconds=longest), slot_at=slot_at))
-    if slot is not None and _keeps_turn(line, now - slot):
-        return Wait(line=line, at=min(line.open_at, now + timedelta(seconds=line.gap)), slot=slot)
+    if slot is not None and _keeps_turn(line, now, longest):
+        return Wait(line=line, at=min(line.open_at, now + timedelta(seconds=line.gap)))
     return reserve(line, now)
 
 
-def _keeps_turn(line: Line, late: timedelta) -> bool:
-    """Tell whether somebody at a closed door goes next: who had the slot before came late, or takes his time.
+def _keeps_turn(line: Line, now: datetime, longest: float) -> bool:
+    """Tell whether somebody with a slot at a closed door goes next: who had the slot before came late, or is inside.
 
-    At a host that is slower than its gap a crowd would gather at the door; there the line has to spread it again.
+    At a host much slower than its gap a crowd would gather at the door; there the line has to spread it again.
     """
-    return late <= timedelta(seconds=PATIENCE * line.gap)
+    gap, begun_at = timedelta(seconds=line.gap), line.open_at - timedelta(seconds=longest)
+    return line.open_at <= now + gap or now <= begun_at + PATIENCE * gap
 
 
 def reserve(line: Line, now: datetime) -> Wait:
@@ -110,12 +111,22 @@ def reserve(line: Line, now: datetime) -> Wait:
     # A request under way may hold the door for a minute, but rarely does.
     opens = min(line.open_at, now + timedelta(seconds=line.gap))
     at = max(line.slot_at, now, opens, line.paused_until or now)
-    return Wait(line=replace(line, slot_at=at + timedelta(seconds=line.gap)), at=at, slot=at)
+    return Wait(line=replace(line, slot_at=at + timedelta(seconds=line.gap * SPACING)), at=at)
 
 
 def leave(*, begun_at: datetime, now: datetime, gap: float) -> datetime:
     """Return when the door opens after a request that began and ended then."""
     return max(begun_at + timedelta(seconds=gap), now)
+
+
+def is_for_the_schedule(*, at: datetime, now: datetime, claimed_at: datetime | None) -> bool:
+    """Tell whether a message that is to come back at `at` is dropped, and the feed due then instead.
+
+    So it is where that is far off; and where the lease of the feed's claim ends before, for then the schedule sends a
+    message of its own, and there would be two, and more with every lease.
+    """
+    is_far = at > now + timedelta(seconds=LONGEST_DELAY)
+    return is_far or (claimed_at is not None and at >= claimed_at + LEASE)
 
 
 def pause(status: int, retry_after: float | None) -> float:

@@ -1,24 +1,21 @@
 """The database's door: `load` what is known of a feed, `apply` a plan. The only writer of import results."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from django.db import models, transaction
 
-from feeds import addresses, aliases, hosts, schedule, signals
+from feeds import addresses, aliases, columns, hosts, schedule, signals
 from feeds.documents import (
     FeedRequest,
-    Fetched,
     ImportPlan,
     ImportReport,
     KnownFeed,
     Move,
-    NotModified,
     Outcome,
-    ParsedFeed,
     PlannedEntry,
     Registered,
     Sighting,
@@ -68,6 +65,7 @@ def _known(feed: Feed) -> KnownFeed:
         imported_at=feed.imported_at,
         changed_at=feed.changed_at,
         next_check_reason=feed.next_check_reason,
+        claimed_at=feed.claimed_at,
         failures=feed.error_count,
         failing_since=feed.failing_since,
         failure_kind=feed.error_kind,
@@ -227,7 +225,7 @@ def _report(plan: ImportPlan, home: int, *, written: bool) -> ImportReport:
 def _advance(plan: ImportPlan) -> bool:
     """Move the feed on by one revision. First in the transaction: the row stays locked until the commit."""
     at_revision = Feed.objects.filter(pk=plan.feed.id, revision=plan.feed.revision)
-    return bool(at_revision.update(revision=models.F("revision") + 1, **_feed_fields(plan)))
+    return bool(at_revision.update(revision=models.F("revision") + 1, **columns.of_feed(plan)))
 
 
 def _write_entries(plan: ImportPlan) -> bool:
@@ -237,9 +235,18 @@ def _write_entries(plan: ImportPlan) -> bool:
     for planned in plan.changed:
         stored_as = planned.stored.guid_digest if planned.stored else planned.guid_digest
         Entry.objects.filter(feed_id=plan.feed.id, guid_digest=stored_as).update(
-            changes=models.F("changes") + 1, changed_at=plan.started_at, **_entry_fields(planned)
+            changes=models.F("changes") + 1, changed_at=plan.started_at, **columns.of_entry(planned)
         )
     return True
+
+
+def _entry(plan: ImportPlan, planned: PlannedEntry) -> Entry:
+    return Entry(
+        feed_id=plan.feed.id,
+        first_seen_at=plan.started_at,
+        sorted_at=columns.sorted_at(planned, plan.started_at),
+        **columns.of_entry(planned),
+    )
 
 
 def adopt(known: KnownFeed, move: Move, now: datetime) -> int | None:
@@ -264,133 +271,3 @@ def put_off(known: KnownFeed, slot: datetime, now: datetime) -> bool:
     polled = Feed.objects.filter(pk=known.id, status=Feed.Status.ACTIVE)
     reason = schedule.with_slot(known.next_check_reason, (slot - now).total_seconds())
     return bool(polled.update(next_check_at=slot, slot_at=slot, claimed_at=None, next_check_reason=reason))
-
-
-# Plans as columns
-
-
-def _feed_fields(plan: ImportPlan) -> dict[str, Any]:
-    values: dict[str, Any] = {
-        "checked_at": plan.started_at,
-        "last_outcome": plan.outcome.value,
-        "next_check_at": plan.next_check.at,
-        "next_check_reason": plan.next_check.reason,
-        "interval": plan.next_check.interval,
-        "slot_at": None,
-        "claimed_at": None,
-        "fetch_seconds": plan.fetch_seconds,
-        **_status_fields(plan),
-        **_error_fields(plan),
-        **_sighting_fields(plan.sighting),
-    }
-    if plan.fetched:
-        values |= {"imported_at": plan.started_at}
-    if plan.fetched and not (plan.parsed and plan.parsed.cut_short):  # what is missing must not look known
-        values |= _fetched_fields(plan.fetched, plan.feed)
-    if plan.parsed:
-        values |= _document_fields(plan.parsed)
-    if plan.parsed and plan.listed != plan.feed.listed:  # 32 bytes for each entry: not to be rewritten for nothing
-        values["seen_digests"] = b"".join(digest for digest, _ in plan.listed)
-        values["listed_digests"] = b"".join(guid_digest for _, guid_digest in plan.listed)
-    if plan.new:
-        values["changed_at"] = plan.started_at
-    return values
-
-
-def _status_fields(plan: ImportPlan) -> dict[str, Any]:
-    if plan.feed.paused:
-        return {}
-    if plan.switch_off:
-        return {"status": Feed.Status.OFF, "status_reason": plan.switch_off}
-    return {"status": Feed.Status.ACTIVE, "status_reason": ""}
-
-
-def _error_fields(plan: ImportPlan) -> dict[str, Any]:
-    if plan.failure is None:
-        return {"error_kind": "", "error_text": "", "error_count": 0, "failing_since": None}
-    return {
-        "error_kind": plan.failure.kind.value,
-        "error_text": plan.failure.text,
-        "error_count": plan.feed.failures + plan.charged,
-        "failing_since": plan.feed.failing_since or plan.started_at,
-    }
-
-
-def _sighting_fields(sighting: Sighting | None) -> dict[str, Any]:
-    if sighting is None:
-        return {"moved_to": "", "moved_since": None, "moved_count": 0}
-    return {"moved_to": sighting.url, "moved_since": sighting.since, "moved_count": sighting.count}
-
-
-def _fetched_fields(fetched: Fetched | NotModified, feed: KnownFeed) -> dict[str, Any]:
-    elsewhere = fetched.url != addresses.redacted(feed.url)
-    values: dict[str, Any] = {
-        "etag": fetched.etag,
-        "last_modified": fetched.last_modified,
-        "validators_url": fetched.url if elsewhere else "",
-    }
-    if isinstance(fetched, Fetched):
-        values["body_digest"] = fetched.body_digest
-    return values
-
-
-def _document_fields(parsed: ParsedFeed) -> dict[str, Any]:
-    return {
-        "title": parsed.title,
-        "site_url": parsed.site_url,
-        "description": parsed.description,
-        "language": parsed.language,
-        "rights": parsed.rights,
-        "image_url": parsed.image_url,
-        "icon_url": parsed.icon_url,
-        "authors": [asdict(person) for person in parsed.authors],
-        "hubs": list(parsed.hubs),
-        "format": parsed.format,
-        "ttl": parsed.ttl,
-        "update_period": parsed.update_period,
-        "skip_hours": parsed.skip_hours,
-        "skip_days": parsed.skip_days,
-    }
-
-
-def _entry(plan: ImportPlan, planned: PlannedEntry) -> Entry:
-    return Entry(
-        feed_id=plan.feed.id,
-        first_seen_at=plan.started_at,
-        sorted_at=_sorted_at(planned, plan.started_at),
-        **_entry_fields(planned),
-    )
-
-
-def _sorted_at(planned: PlannedEntry, first_seen: datetime) -> datetime:
-    """Return the entry's date, but none in the future: it would stay on top of every list."""
-    said = planned.entry.published_at or planned.entry.updated_at or first_seen
-    return min(said, first_seen)
-
-
-def _entry_fields(planned: PlannedEntry) -> dict[str, Any]:
-    entry = planned.entry
-    return {
-        "guid": entry.guid,
-        "guid_digest": planned.guid_digest,
-        "content_digest": planned.content_digest,
-        "url": entry.url,
-        "title": entry.title,
-        "summary": entry.summary,
-        "content": entry.content,
-        "authors": [asdict(person) for person in entry.authors],
-        "categories": [asdict(category) for category in entry.categories],
-        "enclosures": [asdict(enclosure) for enclosure in entry.enclosures],
-        "published_at": entry.published_at,
-        "updated_at": entry.updated_at,
-        "published_text": entry.published_text,
-        "updated_text": entry.updated_text,
-        "language": entry.language,
-        "rights": entry.rights,
-        "comments_url": entry.comments_url,
-        "source_title": entry.source_title,
-        "source_url": entry.source_url,
-        "image_url": entry.image_url,
-        "itunes": dict(entry.itunes),
-        "capped": entry.capped,
-    }

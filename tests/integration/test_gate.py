@@ -206,7 +206,7 @@ def test_h21_of_many_threads_at_a_free_door_one_goes_through_and_all_others_get_
         thread.join()
     assert sum(isinstance(one, hosts.Ticket) for one in answers) == 1
     slots = sorted(one.at for one in answers if isinstance(one, pacing.Wait))
-    assert {later - earlier for earlier, later in pairwise(slots)} == {timedelta(seconds=1)}
+    assert {later - earlier for earlier, later in pairwise(slots)} == {timedelta(seconds=pacing.SPACING)}
 
 
 def test_a_ticket_that_has_run_out_does_not_open_anothers_door() -> None:
@@ -244,7 +244,9 @@ def test_h14_a_429_of_one_feed_pauses_its_host_for_all_and_they_resume_spread_ou
     assert timedelta(seconds=100) <= host.paused_until - before < timedelta(seconds=110)
     assert (host.pauses, host.pause_reason) == (1, "429, Retry-After: 100 s")
     slots = [enter(known.host).at for number in range(1, 4) if (known := storage.load(f"https://example.org/{number}"))]
-    assert [slot - host.paused_until for slot in slots] == [timedelta(seconds=number) for number in range(3)]
+    assert [slot - host.paused_until for slot in slots] == [
+        timedelta(seconds=number * pacing.SPACING) for number in range(3)
+    ]
 
 
 def test_h14_the_host_that_answered_is_paused_not_the_one_that_sent_us_there() -> None:

@@ -179,7 +179,7 @@ class Engine:
             return True
         self.figures.waits += 1
         wait = since_start(answer.at) - self.now
-        if wait > pacing.LONGEST_DELAY:
+        if pacing.is_for_the_schedule(at=answer.at, now=at(self.now), claimed_at=at(feed.claimed_at)):
             self._put_off(feed, answer.at)
         else:
             self._push(self.now + self._late(max(wait, SHORTEST_DELAY)), MESSAGE, feed, answer.at)

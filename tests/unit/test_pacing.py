@@ -67,7 +67,7 @@ def test_h21_a_slow_request_keeps_the_door_longer_than_the_gap() -> None:
 
 
 def test_h14_who_has_to_wait_gets_a_slot_of_his_own() -> None:
-    assert waits(enter(FREE).line, 4) == [2.0, 4.0, 6.0, 8.0]
+    assert waits(enter(FREE).line, 4) == pytest.approx([2.0, 4.1, 6.2, 8.3])
 
 
 def test_who_comes_with_his_slot_is_let_in_although_others_have_reserved_behind_him() -> None:
@@ -94,16 +94,16 @@ def test_who_finds_a_request_under_way_in_his_slot_goes_next() -> None:
     assert enter(line, slot=NOW) == Wait(line=line, at=after(2.0))
 
 
-def test_who_is_far_behind_his_slot_gets_a_new_one_so_that_no_crowd_gathers_at_the_door() -> None:
+def test_who_finds_a_request_that_lasts_gets_a_new_slot_so_that_no_crowd_gathers_at_the_door() -> None:
     line = replace(FREE, slot_at=after(500.0), open_at=after(LONGEST))
-    answer = enter(line, slot=after(-11.0))
+    answer = enter(line, at=5.0, slot=after(4.0))
     assert isinstance(answer, Wait)
     assert answer.at == after(500.0)
 
 
 def test_h14_a_pause_turns_everybody_away_and_they_resume_spread_out() -> None:
     paused = replace(FREE, paused_until=after(600.0))
-    assert waits(paused, 3) == [600.0, 602.0, 604.0]
+    assert waits(paused, 3) == pytest.approx([600.0, 602.1, 604.2])
     assert isinstance(enter(paused, slot=NOW), Wait)
 
 
@@ -155,6 +155,17 @@ def test_pacing_can_be_switched_off_but_a_pause_still_holds() -> None:
     assert not is_gated(paused_until=after(-1.0))
 
 
+@pytest.mark.parametrize(
+    ("at", "claimed", "dropped"),
+    [(299.0, None, False), (301.0, None, True), (200.0, -300.0, False), (200.0, -500.0, True)],
+)
+def test_a_message_is_left_to_the_schedule_when_its_slot_is_far_or_its_claim_ends_before(
+    at: float, claimed: float | None, dropped: bool
+) -> None:
+    claimed_at = None if claimed is None else after(claimed)
+    assert pacing.is_for_the_schedule(at=after(at), now=NOW, claimed_at=claimed_at) is dropped
+
+
 # Many at once
 
 
@@ -169,7 +180,7 @@ def test_hosts_take_turns_in_a_batch() -> None:
 
 def test_h14_feeds_that_are_due_together_get_different_slots() -> None:
     turns, changed = pacing.assign(due("a", "a", "a", "b"), {"a": FREE, "b": FREE}, NOW)
-    assert [turn.at for turn in turns] == [NOW, after(2.0), after(4.0), None]
+    assert [turn.at for turn in turns] == [NOW, after(2.1), after(4.2), None]
     assert set(changed) == {"a"}
 
 
