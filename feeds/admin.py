@@ -27,7 +27,7 @@ from django.utils.text import Truncator
 from feeds import addresses
 from feeds.errors import InvalidURL, describe
 from feeds.forms import FetchOptionsForm
-from feeds.models import Entry, Feed, FetchOptions, Lock
+from feeds.models import Entry, Feed, FetchOptions, Host, Lock
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -408,12 +408,35 @@ def _framed(html: str) -> str:
     )
 
 
+# Hosts
+
+
+@admin.register(Host)
+class HostAdmin(AnyModelAdmin):
+    """The lines of hosts. A person may give one a gap of its own, before it has a line too, or end its pause."""
+
+    list_display = ("name", "gap", "paused_until", "requests", "waits", "pauses")
+    fields = ("name", "gap", "paused_until", "pause_reason", "slot_at", "open_at", "requests", "waits", "pauses")
+    readonly_fields = ("pause_reason", "slot_at", "open_at", "requests", "waits", "pauses")
+    ordering = ("name",)
+    search_fields = ("name",)
+    search_help_text = "A part of the name."
+    show_full_result_count = False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Host | None = None) -> tuple[str, ...]:
+        return self.readonly_fields if obj is None else ("name", *self.readonly_fields)
+
+    def save_model(self, request: HttpRequest, obj: Host, form: Any, change: bool) -> None:
+        """Write what the form has, and nothing of what workers count meanwhile."""
+        obj.save(update_fields=form.changed_data if change else None)
+
+
 # Locks
 
 
 @admin.register(Lock)
 class LockAdmin(ReadOnlyAdmin):
-    """The locks in the database; those in memcached cannot be listed."""
+    """The locks in the database; those in memcached are listed by `manage.py locks`."""
 
     list_display = ("key", "token", "expires_at")
     fields = ("key", "token", "expires_at")

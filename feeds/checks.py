@@ -51,7 +51,7 @@ def check_settings(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]:
 
 
 def _ranges(values: FeedsSettings) -> Iterator[str]:
-    for name in ("keep_days", "keep_entries"):
+    for name in ("keep_days", "keep_entries", "host_delay", "unconditional_interval", "redirect_days"):
         if getattr(values, name) < 0:
             yield f"FEEDS_{name.upper()} must not be less than 0"
     for name in (
@@ -63,6 +63,7 @@ def _ranges(values: FeedsSettings) -> Iterator[str]:
         "min_interval",
         "redirect_sightings",
         "slow_fetches",
+        "claim_limit",
         "time_limit",
     ):
         if getattr(values, name) <= 0:

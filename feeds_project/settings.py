@@ -148,6 +148,9 @@ DRAMATIQ_BROKER = {
     ],
 }
 
+if BROKER_URL.startswith(("redis://", "rediss://")):
+    DRAMATIQ_CRONTAB = {"REDIS_URL": BROKER_URL}  # of two schedulers one runs; two would do no harm
+
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en-us"

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from itertools import islice
 
@@ -25,6 +25,8 @@ class Row:
     url: str
     status: str
     checked_at: datetime | None
+    slot_at: datetime | None
+    next_check_reason: str
     last_outcome: str
     error_kind: str
     error_text: str
@@ -43,16 +45,16 @@ class Ending:
 
 @dataclass(slots=True)
 class Following:
-    """The feeds that are waited for, each with the time of the check before.
+    """The feeds that are waited for, each as it was before.
 
     A check counts once that time has changed, not once it is later than our start: the clocks of two hosts differ, and
     a message of ours may have been skipped because an import that began before it was still running.
     """
 
-    outstanding: dict[int, datetime | None] = field(default_factory=dict)
+    outstanding: dict[int, Row] = field(default_factory=dict)
 
     def add(self, rows: Iterable[Row]) -> None:
-        self.outstanding.update((row.feed_id, row.checked_at) for row in rows)
+        self.outstanding.update((row.feed_id, row) for row in rows)
 
     def look(self) -> list[Ending]:
         """Return the feeds that have ended since the last look, and wait for them no longer."""
@@ -69,36 +71,28 @@ class Following:
 
     def _look_at(self, feed_ids: list[int]) -> list[Ending]:
         rows = {row.feed_id: row for row in load(feed_ids)}
-        endings = (ending(feed_id, self.outstanding[feed_id], rows.get(feed_id)) for feed_id in feed_ids)
+        endings = (ending(self.outstanding[feed_id], rows.get(feed_id)) for feed_id in feed_ids)
         return _with_new_entries([each for each in endings if each is not None])
 
 
 def load(feed_ids: list[int]) -> list[Row]:
     """Return the feeds of these ids, as many as there still are."""
-    names = "id", "url", "status", "checked_at", "last_outcome", "error_kind", "error_text"
-    rows = Feed.objects.filter(pk__in=feed_ids).order_by("id").values_list(*names)
-    return [
-        Row(
-            feed_id=feed_id,
-            url=url,
-            status=status,
-            checked_at=checked_at,
-            last_outcome=last_outcome,
-            error_kind=error_kind,
-            error_text=error_text,
-        )
-        for feed_id, url, status, checked_at, last_outcome, error_kind, error_text in rows
-    ]
+    names = [name.name for name in fields(Row) if name.name != "feed_id"]
+    rows = Feed.objects.filter(pk__in=feed_ids).order_by("id").values(*names, feed_id=F("id"))
+    return [Row(**row) for row in rows]
 
 
-def ending(feed_id: int, checked_before: datetime | None, row: Row | None) -> Ending | None:
+def ending(before: Row, row: Row | None) -> Ending | None:
     """Decide how a feed has ended; None: not yet."""
+    feed_id = before.feed_id
     if row is None:
         return Ending(feed_id=feed_id, outcome=Outcome.PAUSED, error="deleted meanwhile, or merged with another feed")
-    if row.checked_at != checked_before:
+    if row.checked_at != before.checked_at:
         return Ending(feed_id=feed_id, url=row.url, outcome=outcome(row), error=error_in_words(row))
     if row.status == Feed.Status.PAUSED:
         return Ending(feed_id=feed_id, url=row.url, outcome=Outcome.PAUSED)
+    if row.slot_at is not None and row.slot_at != before.slot_at:
+        return Ending(feed_id=feed_id, url=row.url, outcome=Outcome.DELAYED, error=row.next_check_reason)
     return None
 
 

@@ -16,7 +16,7 @@ from dramatiq.brokers.redis import RedisBroker
 from feeds import addresses, admin, storage, tasks
 from feeds.documents import FailureKind, ImportPlan, NextCheck, Outcome
 from feeds.embedded import EmbeddedBroker
-from feeds.models import Entry, Feed, Lock
+from feeds.models import Entry, Feed, Host, Lock
 
 pytestmark = pytest.mark.django_db
 
@@ -396,3 +396,21 @@ def test_locks_are_listed_with_their_holders(admin_client: Client) -> None:
     page = text_at(admin_client, LOCKS)
     assert "import_feed-lock-1" in page
     assert "worker-1" in page
+
+
+# Hosts
+
+
+def test_a_host_gets_a_gap_of_its_own_and_keeps_its_counters(admin_client: Client) -> None:
+    Host.objects.create(name="slow.example", requests=7)
+    page = reverse("admin:feeds_host_change", args=["slow.example"])
+    answer = admin_client.post(page, {"gap": "60", "paused_until_0": "", "paused_until_1": ""})
+    assert answer.status_code == 302
+    host = Host.objects.get()
+    assert (host.name, host.gap, host.requests) == ("slow.example", 60.0, 7)
+    assert "slow.example" in text_at(admin_client, reverse("admin:feeds_host_changelist"))
+
+
+def test_a_host_can_be_given_a_gap_before_it_has_a_line(admin_client: Client) -> None:
+    admin_client.post(reverse("admin:feeds_host_add"), {"name": "new.example", "gap": "5"})
+    assert Host.objects.get().gap == 5.0

@@ -209,8 +209,9 @@ def test_many_feeds_are_stored_in_few_statements(tmp_path: Path, django_assert_m
 
 
 def row(**values: Any) -> Row:
-    feed = {"feed_id": 1, "url": "http://a.example/", "status": "active", "checked_at": None}
-    return Row(**{**feed, "last_outcome": "", "error_kind": "", "error_text": "", **values})
+    feed = {"feed_id": 1, "url": "http://a.example/", "status": "active", "checked_at": None, "slot_at": None}
+    words = {"next_check_reason": "", "last_outcome": "", "error_kind": "", "error_text": ""}
+    return Row(**{**feed, **words, **values})
 
 
 NOW = timezone.now()
@@ -223,18 +224,19 @@ NOW = timezone.now()
         (row(status="off"), None),
         (row(status="paused"), Outcome.PAUSED),
         (None, Outcome.PAUSED),
+        (row(slot_at=NOW), Outcome.DELAYED),
         (row(checked_at=NOW, last_outcome="imported"), Outcome.IMPORTED),
         (row(checked_at=NOW, last_outcome="unchanged"), Outcome.UNCHANGED),
         (row(checked_at=NOW, last_outcome="failed", error_kind="gone", status="off"), Outcome.FAILED),
     ],
 )
 def test_a_feed_has_ended_when_it_was_checked_or_never_will_be(after: Row | None, outcome: Outcome | None) -> None:
-    ended = ending(1, None, after)
+    ended = ending(row(), after)
     assert (ended and ended.outcome) == outcome
 
 
 def test_an_error_without_text_is_told_by_its_kind() -> None:
-    ended = ending(1, None, row(checked_at=NOW, error_kind="not_found"))
+    ended = ending(row(), row(checked_at=NOW, error_kind="not_found"))
     assert ended
     assert ended.error == "not found (404)"
 

@@ -31,6 +31,7 @@ WORDS = {
     Outcome.UNCHANGED: "unchanged",
     Outcome.FAILED: "failed",
     Outcome.PAUSED: "skipped",  # paused, or deleted meanwhile
+    Outcome.DELAYED: "put off",  # the host's next free slot is so far off that the schedule will see to it
 }
 
 
@@ -201,6 +202,8 @@ def _check_success(tally: Tally, intake: Intake, outstanding: int, timeout: floa
     reasons = []
     if tally.failures:
         reasons.append(f"{_count(len(tally.failures), 'feed')} failed")
+    if put_off := tally.outcomes[Outcome.DELAYED]:
+        reasons.append(f"{_count(put_off, 'feed')} put off until the host has a free slot")
     if outstanding:
         within = f" after {timeout:g} s" if timeout < inf else ""
         reasons.append(f"{_count(outstanding, 'feed')} still outstanding{within}")
