@@ -99,11 +99,12 @@ def canonical_url(text: str) -> str:
 
 
 def feed_url(text: str) -> str:
-    """Return the canonical URL, or the stripped text where it is no URL."""
+    """Return the canonical URL; where it is none, the stripped text, fit to be stored and shown, and still none."""
     try:
         return canonical_url(text)
     except InvalidURL:
-        return text.strip()
+        shown, controls = _CONTROL.subn("\N{REPLACEMENT CHARACTER}", text.strip())
+        return f"no URL: {shown}" if controls else shown
 
 
 def url_md5(url: str) -> str:

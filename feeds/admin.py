@@ -297,6 +297,7 @@ def _move(feed: Feed, now: datetime) -> list[str]:
         "moved_since": None,
         "moved_count": 0,
         "fetch_seconds": None,
+        "slot_at": None,
         "body_digest": b"",
         "seen_digests": b"",
         "next_check_at": now,

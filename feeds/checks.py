@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
-from ipaddress import ip_network
 from typing import Any
 
 import dramatiq
@@ -12,8 +11,10 @@ from django.core.cache import caches
 from django.core.cache.backends.base import InvalidCacheBackendError
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured
+from dramatiq.middleware import CurrentMessage
 
 from feeds import fitness, parser
+from feeds.addresses import AddressPolicy
 from feeds.caches import LockCache
 from feeds.conf import FeedsSettings, feeds_settings
 from feeds.embedded import EmbeddedBroker
@@ -72,11 +73,13 @@ def _ranges(values: FeedsSettings) -> Iterator[str]:
         yield "FEEDS_MAX_INTERVAL must not be less than FEEDS_MIN_INTERVAL"
     if values.fetch_deadline >= values.time_limit:
         yield "FEEDS_FETCH_DEADLINE must be less than FEEDS_TIME_LIMIT"
-    for network in values.allowed_networks:
-        try:
-            ip_network(network)
-        except ValueError as error:
-            yield f"FEEDS_ALLOWED_NETWORKS: {error}"
+    try:
+        AddressPolicy(values.allowed_networks)
+    except ConfigurationError as error:
+        yield str(error)
+    for name in ("contact_url", "user_agent"):
+        if not getattr(values, name).isprintable():
+            yield f"FEEDS_{name.upper()} holds a line break or control character, which no header may"
 
 
 def typed_settings() -> FeedsSettings | None:
@@ -94,6 +97,12 @@ def check_middleware(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]
     broker = dramatiq.get_broker()
     for problem in fitness.order_problems(broker, LockMiddleware):
         yield Error(problem, hint="Copy the order from the README.", id="feeds.E002")
+    if not any(isinstance(item, CurrentMessage) for item in broker.middleware):
+        yield Error(
+            "dramatiq.middleware.CurrentMessage is missing: import_feed cannot know when it was asked for",
+            hint="Copy the order from the README.",
+            id="feeds.E012",
+        )
     from feeds import tasks  # noqa: F401  # declares the actors; not before the broker exists
 
     for problem in fitness.time_limit_problems(broker):

@@ -6,6 +6,7 @@ from typing import Any
 
 from feeds import addresses
 from feeds.documents import (
+    FailureKind,
     Fetched,
     ImportPlan,
     KnownFeed,
@@ -15,6 +16,8 @@ from feeds.documents import (
     Sighting,
 )
 from feeds.models import Feed
+
+COUNTED = {FailureKind.GONE, FailureKind.NOT_FOUND}  # after a day or six weeks of these a feed is switched off
 
 
 def of_feed(plan: ImportPlan) -> dict[str, Any]:
@@ -61,8 +64,17 @@ def _error_fields(plan: ImportPlan) -> dict[str, Any]:
         "error_kind": plan.failure.kind.value,
         "error_text": plan.failure.text,
         "error_count": plan.feed.failures + plan.charged,
-        "failing_since": plan.feed.failing_since or plan.started_at,
+        "failing_since": _failing_since(plan, plan.failure.kind),
     }
+
+
+def _failing_since(plan: ImportPlan, kind: FailureKind) -> datetime | None:
+    """Return since when a feed fails. What can switch it off counts from its own first time, and never in an outage."""
+    known = plan.feed
+    if not plan.charged:
+        return known.failing_since
+    begins_anew = known.failure_kind != kind and not COUNTED.isdisjoint({known.failure_kind, kind})
+    return plan.started_at if begins_anew else known.failing_since or plan.started_at
 
 
 def _sighting_fields(sighting: Sighting | None) -> dict[str, Any]:

@@ -59,7 +59,8 @@ def is_worth_a_look(outcome: FetchOutcome, known: KnownFeed) -> bool:
 
 def choose(page: Fetched, known: KnownFeed) -> Move | None:
     """Return the move to the best feed that the page names, or None."""
-    found = [replace(link, url=url) for link in links(page) if (url := moves.home(known, link.url))]
+    homes = ((link, moves.home(known, link.url)) for link in links(page))
+    found = [replace(link, url=url) for link, url in homes if url and url != known.url]
     if not found:
         return None
     host = addresses.host_key(page.url)

@@ -31,6 +31,11 @@ OF_THE_HOST = {
     ),
 }
 
+AMONG = {
+    "postgresql": "feeds_host.name = ANY(ARRAY(SELECT json_array_elements_text(%s)))",
+    "sqlite": "feeds_host.name IN (SELECT value FROM json_each(%s))",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ticket:
@@ -117,24 +122,20 @@ def assign(due: list[pacing.Due], *, now: datetime, default_gap: float) -> list[
 
 
 def _move(slots: dict[str, datetime]) -> None:
-    """Store the first free slots of hosts. One statement many times: a bulk update would carry a CASE for each row."""
+    """Store the first free slots of hosts."""
     if slots:
         moment = connection.ops.adapt_datetimefield_value
+        rows, values = in_rows([(name, moment(slot)) for name, slot in slots.items()])
         with connection.cursor() as cursor:
-            cursor.executemany(
-                "UPDATE feeds_host SET slot_at = %s WHERE name = %s",
-                [(moment(slot), name) for name, slot in slots.items()],
-            )
+            statement = f"UPDATE feeds_host SET slot_at = new.column2 FROM {rows} WHERE name = new.column1"  # noqa: S608
+            cursor.execute(statement, values)
 
 
 def _lines(due: list[pacing.Due], now: datetime, default_gap: float) -> dict[str, pacing.Line]:
     """Return the lines of the hosts that are spaced or paused, locked."""
-    names = {feed.host for feed in due}
-    rows = {row.name: row for row in Host.objects.filter(among("feeds_host.name", list(names)))}
     crowded = _crowded(due, default_gap)
-    wanted = crowded | {name for name, row in rows.items() if _is_paced(row, now, default_gap)}
-    _create(wanted - rows.keys())  # before anything is locked
-    locked = _locked(wanted) if wanted else []
+    _create(crowded - _with_rows(crowded))  # before anything is locked
+    locked = _locked({feed.host for feed in due})
     return {row.name: _line(row, _gap(row, default_gap)) for row in locked if _is_paced(row, now, default_gap)}
 
 
@@ -157,12 +158,23 @@ def _gap(row: Host, default_gap: float) -> float:
 # Rows
 
 
-def among(column: str, values: list[Any]) -> RawSQL:
-    """Return the condition that a column (our own text) holds one of many values, as one parameter: IN parses each."""
-    if connection.vendor == "postgresql":
-        return RawSQL(f"{column} = ANY(%s)", (values,), models.BooleanField())  # noqa: S611
-    in_list = f"{column} IN (SELECT value FROM json_each(%s))"  # noqa: S608
-    return RawSQL(in_list, (json.dumps(values),), models.BooleanField())  # noqa: S611
+def in_rows(rows: list[tuple[Any, ...]]) -> tuple[str, list[Any]]:
+    """Return what a statement can join: SQL for a table `new` of column1, column2 …, and its parameters.
+
+    So one statement changes many rows; the ORM's bulk update would carry a CASE for each.
+    """
+    row = f"({', '.join(['%s'] * len(rows[0]))})"
+    return f"(VALUES {', '.join([row] * len(rows))}) AS new", [value for values in rows for value in values]
+
+
+def _named(names: Iterable[str]) -> QuerySet[Host]:
+    """Return the rows of these hosts. The names go as one text: IN parses each, and psycopg each of an array."""
+    condition = RawSQL(AMONG[connection.vendor], (json.dumps(list(names)),), models.BooleanField())  # noqa: S611
+    return Host.objects.filter(condition)
+
+
+def _with_rows(names: set[str]) -> set[str]:
+    return set(_named(names).values_list("name", flat=True))
 
 
 def _create(names: Iterable[str]) -> None:
@@ -173,8 +185,7 @@ def _create(names: Iterable[str]) -> None:
 
 def _locked(names: Iterable[str]) -> list[Host]:
     """Return the rows of these hosts, locked in the order of names: nobody waits in a circle."""
-    rows = Host.objects.filter(among("feeds_host.name", list(names))).order_by("name")
-    return list(rows.select_for_update())
+    return list(_named(names).order_by("name").select_for_update())
 
 
 def _locked_one(name: str) -> Host:

@@ -126,7 +126,8 @@ def _read(known: KnownFeed, outcome: FetchOutcome, settings: FeedsSettings) -> t
 
 def _identified(known: KnownFeed, parsed: ParsedFeed) -> tuple[PlannedEntry, ...]:
     named = identity.name_entries(parsed)
-    entries = identity.identify(named, storage.stored_entries(known, identity.names_of(named)))
+    others = identity.not_parsed(known, parsed)
+    entries = identity.identify(named, storage.stored_entries(known, identity.names_of(named)), others)
     if identity.seems_moved(known, parsed, entries):
         return identity.recognise(entries, storage.newest_entries(known, 2 * len(entries)))
     return entries

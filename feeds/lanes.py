@@ -13,7 +13,6 @@ from feeds.deadlines import Patience
 
 QUICK = 2.0  # seconds
 COME_BACK = 30.0  # seconds, about: who found no place tries again
-FULL = "the server is slow, and all places for slow ones are taken"
 STAY_AWAY = 420.0  # who found none for a second time: beyond `pacing.LONGEST_DELAY`, so it is left to the schedule
 
 

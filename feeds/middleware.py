@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-BUSY_TEXT = "%s is already being worked on by another worker"
 # Seconds. RabbitMQ cuts consumers that keep a message, delayed ones too, unacknowledged for 30 minutes.
 LONGEST_DELAY = 300.0
 PLACE_LIFE = 300  # seconds that a place in line is kept for a message; it comes back at least once a minute
@@ -82,7 +81,7 @@ class LockMiddleware(Middleware):
         "delay": it comes back later.
         "coalesce": one such message comes back later, the others are done with: a run that begins after they were sent
         is certain, and N messages cost at most one run more.
-      lock_busy_text: the DEBUG line for a skipped message; `%s` is the text of `lock_key`.
+      lock_busy_text: a callable on the text of `lock_key` that returns the DEBUG line for a skipped message.
 
     A message that meets a lock taken under its own id is a redelivery: the worker that had it is dead, or still
     running. It neither runs nor is lost: it comes back when the lease ends. So does one that finds the store silent.
@@ -218,7 +217,8 @@ class LockMiddleware(Middleware):
             self._put_back(broker, message, min(backoff(message), rest(holder)))
         else:
             count("busy")
-            logger.debug(actor.options.get("lock_busy_text", BUSY_TEXT), subject)
+            if logger.isEnabledFor(logging.DEBUG):
+                logger.debug("%s", actor.options.get("lock_busy_text", busy_text)(subject))
         raise skipped(message)
 
     def _comes_back(self, actor: Actor[..., Any], message: MessageProxy, key: str, holder: locks.Token | None) -> bool:
@@ -297,6 +297,10 @@ def quiet_skips(record: logging.LogRecord) -> bool:
         return True
     record.levelno, record.levelname = logging.DEBUG, "DEBUG"
     return logging.getLogger(record.name).isEnabledFor(logging.DEBUG)
+
+
+def busy_text(subject: str) -> str:
+    return f"{subject} is already being worked on by another worker"
 
 
 def count(name: str) -> None:

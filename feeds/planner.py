@@ -172,7 +172,7 @@ def _end(known: KnownFeed, failure: Failed, now: datetime) -> str:
     """Return why this feed is not to be polled any more, or ""."""
     failing_for = now - known.failing_since if known.failing_since else timedelta()
     match failure.kind:
-        case FailureKind.INVALID_URL:
+        case FailureKind.INVALID_URL if not addresses.host_key(known.url):  # else a header or proxy of ours is
             return failure.text
         case FailureKind.GONE if known.failure_kind == FailureKind.GONE and failing_for >= CONFIRMED_AFTER:
             return failure.text

@@ -24,11 +24,11 @@ TAKE = {
     "postgresql": f"""
         UPDATE feeds_feed SET next_check_at = %s, claimed_at = %s WHERE ctid = ANY(ARRAY(
             SELECT ctid FROM feeds_feed WHERE id = ANY(CAST(%s AS bigint[])) AND {IS_DUE} FOR UPDATE SKIP LOCKED
-        )) RETURNING id, url, next_check_reason""",
+        )) RETURNING id, url, next_check_reason""",  # noqa: S608  # of our own text
     # One transaction writes at a time: there is nothing to skip.
     "sqlite": f"""
         UPDATE feeds_feed SET next_check_at = %s, claimed_at = %s
-        WHERE id IN (SELECT value FROM json_each(%s)) AND {IS_DUE} RETURNING id, url, next_check_reason""",
+        WHERE id IN (SELECT value FROM json_each(%s)) AND {IS_DUE} RETURNING id, url, next_check_reason""",  # noqa: S608
 }
 
 Send = Callable[[str, datetime | None], None]  # a URL, and the slot to come with; None = at once
@@ -119,20 +119,21 @@ def _take(now: datetime, ids: list[int]) -> dict[int, tuple[str, str]]:
 
 
 def _put_off(turns: list[pacing.Turn], rows: dict[int, tuple[str, str]], now: datetime) -> None:
-    """Let feeds be due at their slots. One statement many times: a bulk update would carry a CASE for each row."""
-    if not turns:
-        return
+    """Let feeds be due at their slots."""
     moment = connection.ops.adapt_datetimefield_value
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            "UPDATE feeds_feed SET next_check_at = %s, slot_at = %s, claimed_at = NULL, next_check_reason = %s"
-            " WHERE id = %s",
-            [
-                (moment(turn.at), moment(turn.at), _reason(rows[turn.feed.id][1], turn.at, now), turn.feed.id)
-                for turn in turns
-                if turn.at is not None
-            ],
-        )
+    changes = [
+        (turn.feed.id, moment(turn.at), _reason(rows[turn.feed.id][1], turn.at, now))
+        for turn in turns
+        if turn.at is not None
+    ]
+    if changes:
+        new, values = hosts.in_rows(changes)
+        statement = f"""
+            UPDATE feeds_feed
+            SET next_check_at = new.column2, slot_at = new.column2, claimed_at = NULL, next_check_reason = new.column3
+            FROM {new} WHERE id = new.column1"""  # noqa: S608  # of our own text
+        with connection.cursor() as cursor:
+            cursor.execute(statement, values)
 
 
 def _reason(reason: str, slot: datetime, now: datetime) -> str:

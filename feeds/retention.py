@@ -15,6 +15,7 @@ from feeds.models import Entry, Feed, Tombstone
 
 CHUNK = 500  # entries of one transaction
 SOME = 1_000  # feeds of one message
+LONGEST_DAYS = 36_500  # a date can hold no more than some of what people write for "for ever"
 GRAVE_DAYS = 365  # for which a tombstone is kept
 
 
@@ -66,7 +67,7 @@ def _candidates(feed: Feed, keep: Keep, now: datetime) -> dict[int, bytes]:
     found = _digests(entries[keep.entries :]) if keep.entries else {}
     if keep.days:
         # An entry is as old as it has been here: what came late is not old yet, whatever its own date says.
-        before = now - timedelta(days=keep.days)
+        before = now - timedelta(days=min(keep.days, LONGEST_DAYS))
         found |= _digests(entries.filter(sorted_at__lt=before, first_seen_at__lt=before))
     return found
 

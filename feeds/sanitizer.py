@@ -68,7 +68,8 @@ _FLAT = frozenset(
     "area base br col embed hr img input link meta param source track wbr p li dt dd tr td th option".split()  # noqa: SIM905
 )
 _TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)")
-_ABSOLUTE = re.compile(r"https?://[^/?#\[\]\\@:]+(?:[/?#][^\[\]\\]*)?")
+# What needs no second look. Other hosts, beyond ASCII for example, are left to urlsplit, which refuses some of them.
+_ABSOLUTE = re.compile(r"https?://[0-9A-Za-z._~-]+(?:[/?#][^\[\]\\]*)?")
 # What stands inside a frame is shown by no browser, and nh3 lets it pass as it is: a script, for another HTML parser.
 _FRAMED = re.compile(r"(<iframe(?: [a-z]+=\"[^\"]*\")*>).*?</iframe>", re.DOTALL)
 _EMPTY_IFRAME = re.compile(r"<iframe(?: (?:allowfullscreen|height|width)=\"[^\"]*\")*></iframe>")
@@ -87,7 +88,7 @@ def clean_html(value: str, base: str) -> Cleaned:
     """Return safe HTML: allowed elements only, URLs absolute by `base` and http, https or mailto."""
     if "<" not in value and "&" not in value:
         kept = value[:HTML_LIMIT]
-        return Cleaned(_escaped(kept), len(kept) < len(value))
+        return Cleaned(without_forbidden(_escaped(kept)), len(kept) < len(value))
     kept = _shallow(value[:HTML_LIMIT])
     filtered = "srcset" in kept or "<iframe" in kept  # in other letter cases they are dropped
     safe = _cleaner(base, filtered).clean(kept)

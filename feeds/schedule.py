@@ -80,9 +80,9 @@ def after_success(*, now: datetime, history: History, pace: Pace, hints: Hints, 
     """Return the next check after a poll that went well. `luck` in [0, 1) is the jitter's random number."""
     interval = own_interval(history, pace, now)
     if pace.fixed is not None:
-        wait, reason = float(pace.fixed), f"fixed interval {pace.fixed} s"
-    else:
-        wait, reason = _longest(_wishes(interval, history, pace, hints))
+        at = now + timedelta(seconds=pace.fixed * (1 + JITTER * luck))
+        return NextCheck(at=at, reason=f"fixed interval {pace.fixed} s", interval=interval)
+    wait, reason = _longest(_wishes(interval, history, pace, hints))
     at, skipped = _skip(now + timedelta(seconds=wait * (1 + JITTER * luck)), hints, luck)
     return NextCheck(at=at, reason=reason + skipped, interval=interval)
 

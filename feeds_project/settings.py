@@ -134,7 +134,7 @@ DRAMATIQ_BROKER = {
     "BROKER": BROKER_CLASS,
     "OPTIONS": BROKER_OPTIONS,
     # The order matters: after-hooks run backwards. The lock is taken when nothing above can veto any more, given back
-    # when the two below can interrupt no more, and before Retries puts the message back. `feeds.E003` checks it.
+    # when the two below can interrupt no more, and before Retries puts the message back. `feeds.E002` checks it.
     "MIDDLEWARE": [
         "dramatiq.middleware.AgeLimit",
         "django_dramatiq.middleware.DbConnectionsMiddleware",

@@ -97,3 +97,13 @@ def test_parsing_only_what_is_new_leaves_the_rows_that_parsing_everything_leaves
 def rows(url: str) -> list[tuple[object, ...]]:
     entries = Entry.objects.filter(feed__url=url)
     return sorted(entries.values_list("guid", "url", "title", "summary", "published_text", "changes"))
+
+
+def test_a_new_entry_does_not_take_the_row_of_one_that_was_cut_out_of_its_document() -> None:
+    """It has the title and date of an entry that was seen before, and so is not parsed again, but another link."""
+    one = item(1, guid="", link="http://example.org/", title="T")
+    two = item(2, guid="", link="http://example.org/", title="U")
+    rest = [item(number) for number in range(10, 22)]
+    import_document(rss(one, two, *rest))
+    import_document(rss(item(1, "another", guid="", link="http://example.org/other", title="T"), one, *rest))
+    assert Entry.objects.count() == 15

@@ -12,7 +12,7 @@ from django.core.checks import CheckMessage, run_checks
 from dramatiq import Worker
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.brokers.stub import StubBroker
-from dramatiq.middleware import AgeLimit, Middleware, Retries, TimeLimit
+from dramatiq.middleware import AgeLimit, CurrentMessage, Middleware, Retries, TimeLimit
 
 from feeds import checks
 from feeds.fitness import order_problems
@@ -127,8 +127,14 @@ def test_the_right_order_is_not():
     )
 
 
+def test_a_broker_that_does_not_tell_an_actor_its_message_is_found():
+    with global_broker(StubBroker(middleware=[Retries(), LockMiddleware(), TimeLimit()])):
+        (message,) = checks.check_middleware(None)
+    assert message.id == "feeds.E012"
+
+
 def test_a_time_limit_that_outlives_the_lock_is_found():
-    broker = StubBroker(middleware=[Retries(), LockMiddleware(), TimeLimit()])
+    broker = StubBroker(middleware=[CurrentMessage(), Retries(), LockMiddleware(), TimeLimit()])
     dramatiq.actor(print, broker=broker, actor_name="slow", lock_key=str, lock_expire=60, time_limit=56_000)
     with global_broker(broker):
         (message,) = checks.check_middleware(None)

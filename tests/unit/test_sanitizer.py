@@ -134,3 +134,11 @@ def test_s9_links_are_absolute_http_or_nothing(value: str, url: str) -> None:
 
 def test_mail_addresses_are_links_where_they_are_wanted() -> None:
     assert safe_url("mailto:a@example.com", BASE, mail=True) == "mailto:a@example.com"
+
+
+def test_a_host_that_is_none_makes_no_url() -> None:
+    assert safe_url("http://ex℀mple.com/?a=1") == ""
+
+
+def test_s9_text_without_markup_keeps_no_nul_either() -> None:
+    assert clean_html("he\0llo", "").text == "hello"

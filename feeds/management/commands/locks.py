@@ -8,10 +8,11 @@ from typing import Any
 from django.core.cache import caches
 from django.core.management import BaseCommand, CommandError, CommandParser
 
-from feeds import locks
+from feeds import addresses, locks
 from feeds.caches import LockCache
 from feeds.conf import feeds_settings
 from feeds.errors import LockStoreError
+from feeds.management.display import printable
 from feeds.models import Feed
 
 
@@ -69,7 +70,7 @@ def subjects(rows: Iterable[Row]) -> dict[str, str]:
     """Return the URLs of the feeds that are being imported, by key: the digest in the key is the feed's."""
     digests = {row.key.rpartition("-lock-")[2]: row.key for row in rows}
     feeds = Feed.objects.filter(url_md5__in=digests).values_list("url_md5", "url")
-    return {digests[digest]: url for digest, url in feeds}
+    return {digests[digest]: printable(addresses.redacted(url)) for digest, url in feeds}
 
 
 def lines(rows: Iterable[Row], subjects: dict[str, str], now: float) -> Iterator[str]:

@@ -57,11 +57,11 @@ def _feeds(urls: list[str], keep: retention.Keep) -> models.QuerySet[Feed]:
     feeds = retention.feeds_to_prune(keep)
     if not urls:
         return feeds
-    wanted = {addresses.url_md5(addresses.feed_url(url)): url for url in urls}
-    known = set(Feed.objects.filter(url_md5__in=wanted).values_list("url_md5", flat=True))
-    if unknown := [url for md5, url in wanted.items() if md5 not in known]:
+    wanted = [addresses.feed_url(url) for url in urls]
+    known = Feed.objects.ids_by_url(wanted)
+    if unknown := [url for url in wanted if url not in known]:
         raise CommandError(f"No such feed: {', '.join(addresses.redacted(url) for url in unknown)}", returncode=2)
-    return feeds.filter(url_md5__in=wanted)
+    return feeds.filter(pk__in=known.values())
 
 
 def _count(number: int, singular: str, plural: str) -> str:
