@@ -122,8 +122,11 @@ def test_f9_skipped_hours_and_days_are_slept_through() -> None:
     assert check.reason == "own 3600 s; skipHours or skipDays until Wed 14:00 UTC"
 
 
+WEEKENDS = Hints(skip_days=0b1100000)
+
+
 def test_f9_a_skipped_weekend_lasts_until_monday() -> None:
-    check = after_success(pace=Pace(shortest=int(3 * DAY), longest=int(3 * DAY)), hints=Hints(skip_days=0b1100000))
+    check = after_success(interval=int(3 * DAY), pace=Pace(shortest=3600, longest=int(3 * DAY)), hints=WEEKENDS)
     assert check.at == datetime(2026, 3, 9, tzinfo=UTC)
 
 
