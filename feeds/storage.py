@@ -35,13 +35,23 @@ DIGEST = 16  # bytes
 
 def load(url: str) -> KnownFeed:
     """Return what is known of the feed at `url`, a canonical URL; a feed not known yet is stored first."""
+    return find(url) or _added(url)
+
+
+def find(url: str) -> KnownFeed | None:
+    """Return what is known of the feed at `url`, a canonical URL, if it is stored."""
     md5 = addresses.url_md5(url)
-    feeds = hosts.annotated(Feed.objects.select_related("options"))
-    feed = feeds.filter(url_md5=md5).first() or feeds.filter(aliases__url_md5=md5).first()
-    if feed is None:
-        register([Subscription(url=url)])
-        feed = feeds.get(url_md5=md5)
-    return _known(feed)
+    feed = _feeds().filter(url_md5=md5).first() or _feeds().filter(aliases__url_md5=md5).first()
+    return _known(feed) if feed else None
+
+
+def _added(url: str) -> KnownFeed:
+    register([Subscription(url=url)])
+    return _known(_feeds().get(url_md5=addresses.url_md5(url)))
+
+
+def _feeds() -> models.QuerySet[Feed]:
+    return hosts.annotated(Feed.objects.select_related("options"))
 
 
 def _known(feed: Feed) -> KnownFeed:
