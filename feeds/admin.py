@@ -243,12 +243,12 @@ class FeedAdmin(FeedModelAdmin):
     @admin.action(description="Import now", permissions=["change"])
     def import_now(self, request: HttpRequest, queryset: QuerySet[Feed]) -> None:
         # Imported here: Django may load this module before the broker is set, and actors keep the broker they find.
-        from feeds.tasks import import_feed
+        from feeds import tasks
 
         sent = 0
         try:
             for url in queryset.values_list("url", flat=True).iterator():
-                import_feed.send(url)
+                tasks.send(url)
                 sent += 1
         except Exception as error:  # each broker's client has its own, and they are named in no module of ours
             logger.exception("action=import_now sent=%s: the broker does not take messages", sent)

@@ -68,6 +68,7 @@ class Outcome(StrEnum):
     SUPERSEDED = "superseded"  # somebody else imported the feed meanwhile; nothing was written
     DELAYED = "delayed"  # the host is busy; the message went back with its slot as delay
     PAUSED = "paused"  # the feed is switched off
+    DELETED = "deleted"  # the feed was deleted after the request was made
 
 
 # Fetching
@@ -420,7 +421,7 @@ class Registered:
 class ImportReport:
     """What one import did."""
 
-    feed_id: int
+    feed_id: int  # 0 = it was deleted
     url: str
     outcome: Outcome
     new: int = 0

@@ -50,6 +50,7 @@ def import_feed(
     *,
     requested_at: datetime | None = None,
     slot: datetime | None = None,
+    add: bool = True,
     fetch: gate.Fetch | None = None,
 ) -> ImportReport:
     """Import the feed at `url`.
@@ -62,12 +63,14 @@ def import_feed(
         storage.apply    written, or superseded
 
     A request made before the last check began is answered by that check. Where the host is busy the report says when
-    to come back, with its `slot`; where that is far off, the schedule will do it and the report has none. Outcomes of
+    to come back, with its `slot`; where that is far off, the schedule will do it and the report has none. A feed not
+    known yet is stored first; not so without `add`, where it was known before: it has been deleted since. Outcomes of
     the outside world are values in the report; only our own database raises.
     """
     started_at = timezone.now()
+    url = addresses.feed_url(url)
     fetch = fetch or _fetcher(feeds_settings()).fetch
-    report = _serve(storage.load(addresses.feed_url(url)), requested_at, slot, fetch)
+    report = _serve(url, storage.load(url) if add else storage.find(url), requested_at, slot, fetch)
     if report.outcome is Outcome.SUPERSEDED:
         report = _serve_again(report, requested_at or started_at, fetch)
     _tell(report, (timezone.now() - started_at).total_seconds())
@@ -81,14 +84,19 @@ def import_now(url: str) -> ImportReport:
     while report.slot is not None:
         rest = max(0.0, (report.slot - timezone.now()).total_seconds())
         if time.monotonic() + rest > give_up:
-            storage.put_off(storage.load(report.url), report.slot, timezone.now())
+            if (known := storage.find(report.url)) is not None:
+                storage.put_off(known, report.slot, timezone.now())
             break
         time.sleep(rest)
-        report = import_feed(url, slot=report.slot)
+        report = import_feed(url, slot=report.slot, add=False)
     return report
 
 
-def _serve(known: KnownFeed, requested_at: datetime | None, slot: datetime | None, fetch: gate.Fetch) -> ImportReport:
+def _serve(
+    url: str, known: KnownFeed | None, requested_at: datetime | None, slot: datetime | None, fetch: gate.Fetch
+) -> ImportReport:
+    if known is None:
+        return ImportReport(feed_id=0, url=url, outcome=Outcome.DELETED)
     if known.paused:
         return ImportReport(feed_id=known.id, url=known.url, outcome=Outcome.PAUSED)
     if requested_at and known.checked_at and known.checked_at > requested_at:
@@ -101,8 +109,7 @@ def _serve_again(report: ImportReport, requested_at: datetime, fetch: gate.Fetch
 
     Whoever pauses, moves, merges or prunes a feed moves its revision on, too, and has imported nothing.
     """
-    known = storage.find(report.url)
-    again = _serve(known, requested_at, None, fetch) if known else report
+    again = _serve(report.url, storage.find(report.url), requested_at, None, fetch)
     return report if again.outcome is Outcome.COVERED else again
 
 
@@ -188,7 +195,7 @@ def _found(known: KnownFeed, move: Move, started_at: datetime, fetch: gate.Fetch
         return ImportReport(feed_id=known.id, url=known.url, outcome=Outcome.SUPERSEDED)
     if home != known.id:  # known already, and polled when it is due
         return ImportReport(feed_id=home, url=move.url, outcome=Outcome.COVERED)
-    return _check(storage.load(move.url), None, started_at, fetch)
+    return _serve(move.url, storage.find(move.url), None, None, fetch)
 
 
 @lru_cache(maxsize=1)

@@ -13,6 +13,7 @@ from feeds import addresses, importer, pacing, polling, retention
 from feeds.conf import feeds_settings
 
 SLOT = "host_slot"  # message option: the slot that this message holds in its host's line, in seconds since the epoch
+KNOWN = "known"  # message option: the feed was stored before; if it is no more, it has been deleted, and stays so
 SHORTEST_DELAY = 0.5  # seconds; sooner, a copy could meet the lock that its original is about to give back
 AGAIN = 5.0  # seconds until more feeds are sent, while more are due than the queue may hold
 UNTIL = "until"  # message option: when the scheduler's next message takes over, in seconds since the epoch
@@ -30,16 +31,26 @@ MINUTE = 55.0  # seconds, of that
 def import_feed(url: str) -> None:
     """Import the feed at `url`, unless a check that began after this message was sent has answered it.
 
-    Where its host is busy the message goes back with its slot. No thread waits, and no retry is used up.
+    A feed not known yet is stored first; for one that is stored, use `send`. Where its host is busy the message goes
+    back with its slot. No thread waits, and no retry is used up.
     """
     message = CurrentMessage.get_current_message()
     if message is None:  # called like a function
         importer.import_now(url)
         return
-    report = importer.import_feed(url, requested_at=_sent_at(message), slot=_slot(message))
+    add = KNOWN not in message.options
+    report = importer.import_feed(url, requested_at=_sent_at(message), slot=_slot(message), add=add)
     if report.slot is not None:
-        copy = message.copy(options={SLOT: report.slot.timestamp()})
+        copy = message.copy(options={SLOT: report.slot.timestamp(), KNOWN: True})
         import_feed.broker.enqueue(copy, delay=_delay(report.slot, SHORTEST_DELAY))
+
+
+def send(url: str, slot: datetime | None = None) -> None:
+    """Send a stored feed for import, by its URL. Should it be deleted before its turn comes, it stays so."""
+    options: dict[str, Any] = {KNOWN: True}
+    if slot is not None:
+        options |= {SLOT: slot.timestamp(), "delay": _delay(slot, 0.0)}
+    import_feed.send_with_options(args=(url,), **options)
 
 
 @dramatiq.actor(
@@ -50,7 +61,7 @@ def import_feed(url: str) -> None:
 )
 def import_due_feeds() -> None:
     """Send the feeds that are due; come again soon if the queue was too full for all of them."""
-    if not polling.send_due(timezone.now(), _send, feeds_settings()):
+    if not polling.send_due(timezone.now(), send, feeds_settings()):
         return
     until = _until(CurrentMessage.get_current_message())
     if time.time() + AGAIN < until:
@@ -77,13 +88,6 @@ cron("17 3 * * *")(prune_entries)
 def _keep() -> retention.Keep:
     settings = feeds_settings()
     return retention.Keep(days=settings.keep_days, entries=settings.keep_entries)
-
-
-def _send(url: str, slot: datetime | None) -> None:
-    if slot is None:
-        import_feed.send(url)
-        return
-    import_feed.send_with_options(args=(url,), delay=_delay(slot, 0.0), host_slot=slot.timestamp())
 
 
 def _delay(slot: datetime, shortest: float) -> int | None:

@@ -1,14 +1,17 @@
 """Requests to import a feed, each answered, whatever happens to the feed meanwhile."""
 
+import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
-from feeds import importer, storage
-from feeds.documents import FeedRequest, FetchOutcome, NotModified, Outcome
-from feeds.models import Feed
+from feeds import importer, storage, tasks
+from feeds.documents import FeedRequest, FetchOutcome, NotModified, Outcome, Subscription
+from feeds.models import Feed, Host
 from tests.integration.documents import URL, import_document, items, rss
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -56,7 +59,7 @@ def test_a_feed_paused_during_its_import_stays_paused() -> None:
 
 def test_a_feed_deleted_during_its_import_stays_deleted() -> None:
     report = import_document(rss(*items(range(3))), before=once(lambda: Feed.objects.all().delete()))
-    assert report.outcome is Outcome.SUPERSEDED
+    assert report.outcome is Outcome.DELETED
     assert not Feed.objects.exists()
 
 
@@ -70,3 +73,50 @@ def test_a_request_is_done_again_only_once() -> None:
 
     assert importer.import_feed(URL, fetch=fetch).outcome is Outcome.SUPERSEDED
     assert len(fetches) == 2
+
+
+# The feed was deleted meanwhile
+
+
+def test_a_message_for_a_url_that_nobody_knows_adds_the_feed() -> None:
+    tasks.import_feed.send(URL)
+    assert tasks.import_feed.broker.drain(10)
+    assert Feed.objects.get().url == URL
+
+
+def test_a_message_for_a_feed_that_was_stored_does_not_bring_it_back() -> None:
+    storage.register([Subscription(url=URL)])
+    Feed.objects.all().delete()
+    tasks.send(URL)
+    tasks.send(URL, timezone.now())
+    assert tasks.import_feed.broker.drain(10)
+    assert not Feed.objects.exists()
+
+
+def test_a_message_that_went_back_for_a_slot_does_not_bring_its_feed_back() -> None:
+    busy_host()
+    tasks.import_feed.send(URL)
+    delete_once_turned_away()
+    assert tasks.import_feed.broker.drain(10)
+    assert not Feed.objects.exists()
+
+
+def test_a_feed_deleted_while_somebody_waits_here_for_its_slot_is_not_brought_back() -> None:
+    busy_host()
+    deletion = threading.Thread(target=delete_once_turned_away)
+    deletion.start()
+    with pytest.raises(Feed.DoesNotExist):
+        Feed.objects.import_feed(URL)
+    deletion.join()
+    assert not Feed.objects.exists()
+
+
+def busy_host() -> None:
+    Host.objects.create(name="10.0.0.1", gap=0.1, open_at=timezone.now() + timedelta(seconds=2.5))
+
+
+def delete_once_turned_away() -> None:
+    while not Host.objects.get().waits:
+        time.sleep(0.01)
+    Feed.objects.all().delete()
+    connection.close()

@@ -132,7 +132,7 @@ class Command(BaseCommand):
                 if following:
                     following.add(active)
                 for row in active:
-                    tasks.import_feed.send(row.url)
+                    tasks.send(row.url)
                 self.tally.sent += len(active)
                 advance(len(feed_ids))
 
