@@ -19,15 +19,15 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import localize
 from django.utils.functional import cached_property
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
-from feeds import addresses
+from feeds import addresses, aliases
 from feeds.errors import InvalidURL, describe
 from feeds.forms import FetchOptionsForm
-from feeds.models import Entry, Feed, FetchOptions, Host, Lock
+from feeds.models import Alias, Entry, Feed, FetchOptions, Host, Lock
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -36,12 +36,14 @@ if TYPE_CHECKING:
 
     # Generic for the type checker only.
     FeedModelForm = forms.ModelForm[Feed]
+    AliasTabularInline = admin.TabularInline[Alias, Feed]
     FetchOptionsStackedInline = admin.StackedInline[FetchOptions, Feed]
     FeedModelAdmin = admin.ModelAdmin[Feed]
     AnyModelAdmin = admin.ModelAdmin[Any]
     EntryPaginator = Paginator[Entry]
 else:
     FeedModelForm = forms.ModelForm
+    AliasTabularInline = admin.TabularInline
     FetchOptionsStackedInline = admin.StackedInline
     FeedModelAdmin = AnyModelAdmin = admin.ModelAdmin
     EntryPaginator = Paginator
@@ -90,9 +92,27 @@ class FeedForm(FeedModelForm):
             url = addresses.canonical_url(self.cleaned_data["url"])
         except InvalidURL as error:
             raise forms.ValidationError(str(error), code="invalid") from error
-        if Feed.objects.ids_by_url([url]).get(url, self.instance.pk) != self.instance.pk:
-            raise forms.ValidationError("There is a feed with this URL already.", code="unique")
+        if other := Feed.objects.filter(pk__in=Feed.objects.ids_by_url([url]).values()).exclude(pk=self.instance.pk):
+            raise forms.ValidationError(f"There is a feed with this URL already: {other[0]}", code="unique")
         return url
+
+
+def may_change_feeds(inline: object, request: HttpRequest, obj: Any = None) -> bool:
+    """Decide, as a method of an inline, by the rights to the feed: parts of it have none of their own."""
+    return request.user.has_perm("feeds.change_feed")
+
+
+class AliasInline(AliasTabularInline):
+    """Other URLs that lead to the feed. Who removes one can give it a feed of its own."""
+
+    model = Alias
+    max_num = 0  # new ones come by themselves
+    verbose_name_plural = "other URLs"
+    fields = readonly_fields = ("reason", "created_at")  # Django writes the URL above them, as `str` has it
+    has_change_permission = has_delete_permission = may_change_feeds
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return True  # to whoever sees the feed
 
 
 class FetchOptionsInline(FetchOptionsStackedInline):
@@ -112,24 +132,13 @@ class FetchOptionsInline(FetchOptionsStackedInline):
         "deadline",
         "verify_tls",
     )
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm("feeds.change_feed")
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm("feeds.change_feed")
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm("feeds.change_feed")
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm("feeds.change_feed")
+    has_add_permission = has_change_permission = has_delete_permission = has_view_permission = may_change_feeds
 
 
 @admin.register(Feed)
 class FeedAdmin(FeedModelAdmin):
     form = FeedForm
-    inlines = (FetchOptionsInline,)
+    inlines = (AliasInline, FetchOptionsInline)
     list_display = ("name", "host_link", "state", "outcome", "checked_at", "next_check")
     list_filter = ("status", "error_kind", "last_outcome")
     search_fields = ("title", "url")
@@ -143,7 +152,7 @@ class FeedAdmin(FeedModelAdmin):
         ("Last check", {"fields": ("outcome", "error_text", "failing_since", "checked_at", "imported_at")}),
         ("Next check", {"fields": ("state", "next_check", "pace")}),
         ("The feed", {"fields": ("title", "site_url", "description", "language", "format", "hubs", "entry_count")}),
-        ("Said by the server", {"fields": ("etag", "last_modified", "ttl", "update_period", "other_urls")}),
+        ("Said by the server", {"fields": ("etag", "last_modified", "ttl", "update_period", "redirected_to")}),
     )
 
     # What is shown
@@ -182,13 +191,12 @@ class FeedAdmin(FeedModelAdmin):
     def entry_count(self, feed: Feed) -> str:
         return _link(f"{_list_url(Entry)}?{urlencode({'feed__id__exact': feed.pk})}", f"{feed.entries.count()} entries")
 
-    @admin.display(description="other URLs")
-    def other_urls(self, feed: Feed) -> str:
-        rows = [(addresses.redacted(alias.url), alias.reason) for alias in feed.aliases.order_by("id")]
-        if feed.moved_to:
-            since = f"redirects lead there, seen {feed.moved_count} times since {feed.moved_since:%Y-%m-%d}"
-            rows.append((addresses.redacted(feed.moved_to), since))
-        return format_html_join("", "{}<br><small>{}</small><br>", rows) or NOTHING
+    @admin.display(description="redirected to")
+    def redirected_to(self, feed: Feed) -> str:
+        if not feed.moved_to:
+            return NOTHING
+        seen = f"seen {feed.moved_count} times since {feed.moved_since:%Y-%m-%d}"
+        return format_html("{}<br><small>{}</small>", addresses.redacted(feed.moved_to), seen)
 
     @admin.display(description="URL")
     def shown_url(self, feed: Feed) -> str:
@@ -197,6 +205,9 @@ class FeedAdmin(FeedModelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Feed]:
         # Digests are 16 bytes for every entry of a document, and shown nowhere.
         return super().get_queryset(request).defer("seen_digests", "listed_digests")
+
+    def get_inlines(self, request: HttpRequest, obj: Feed | None) -> Any:
+        return self.inlines if obj else [FetchOptionsInline]
 
     def get_fieldsets(self, request: HttpRequest, obj: Feed | None = None) -> Any:
         """Show the URL with its credentials only to those who may edit it, and to a new feed nothing but the form."""
@@ -232,7 +243,10 @@ class FeedAdmin(FeedModelAdmin):
         elif obj.url_md5 == addresses.url_md5(obj.url):
             obj.save(update_fields=DECIDED)
         else:
-            obj.save(update_fields=[*DECIDED, *_move(obj, timezone.now())])
+            now = timezone.now()
+            obj.save(update_fields=[*DECIDED, *_move(obj, now)])
+            aliases.drop(obj.url)
+            aliases.keep(obj.pk, form.initial["url"], f"the URL was changed by {request.user.get_username()}", now)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Count the entries that go with the feeds. Django would list each of them, and ask for leave to delete it."""

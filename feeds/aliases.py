@@ -31,11 +31,19 @@ def settle(known: KnownFeed, move: Move, now: datetime) -> int:
     else:
         _merge(known, other)
         home = other.pk
-    Alias.objects.update_or_create(
-        url_md5=addresses.url_md5(known.url),
-        defaults={"feed_id": home, "url": known.url, "reason": move.reason, "created_at": now},
-    )
+    keep(home, known.url, move.reason, now)
     return home
+
+
+def keep(feed_id: int, url: str, reason: str, now: datetime) -> None:
+    """Let a feed be known by a URL that it had."""
+    values = {"feed_id": feed_id, "url": url, "reason": reason, "created_at": now}
+    Alias.objects.update_or_create(values, url_md5=addresses.url_md5(url))
+
+
+def drop(url: str) -> None:
+    """Let no feed be known by this URL, since one has it now: it came back to where it was."""
+    Alias.objects.filter(url_md5=addresses.url_md5(url)).delete()
 
 
 def _at(url: str, *, other_than: int) -> Feed | None:
@@ -47,11 +55,10 @@ def _at(url: str, *, other_than: int) -> Feed | None:
 
 
 def _rename(known: KnownFeed, move: Move) -> None:
-    md5 = addresses.url_md5(move.url)
-    Alias.objects.filter(url_md5=md5).delete()  # the feed comes back to where it was
+    drop(move.url)
     Feed.objects.filter(pk=known.id).update(
         url=move.url,
-        url_md5=md5,
+        url_md5=addresses.url_md5(move.url),
         host=addresses.host_key(move.url),
         validators_url="",  # they came from where the feed is now; else there are none
         slot_at=None,  # that was in the line of the old host

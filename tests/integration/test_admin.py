@@ -14,9 +14,9 @@ from django.urls import reverse
 from dramatiq.brokers.redis import RedisBroker
 
 from feeds import addresses, admin, storage, tasks
-from feeds.documents import FailureKind, ImportPlan, NextCheck, Outcome
+from feeds.documents import FailureKind, ImportPlan, NextCheck, Outcome, Subscription
 from feeds.embedded import EmbeddedBroker
-from feeds.models import Entry, Feed, Host, Lock
+from feeds.models import Alias, Entry, Feed, Host, Lock
 
 pytestmark = pytest.mark.django_db
 
@@ -53,6 +53,13 @@ def new_entry(feed: Feed, number: int = 1, **fields: object) -> Entry:
     return Entry.objects.create(feed=feed, guid_digest=digest, content_digest=digest, **values)
 
 
+def staff(*codenames: str) -> User:
+    """Return somebody of the staff who may do these things and nothing else."""
+    user = User.objects.create(username="staff", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+    return user
+
+
 def page_of(record: Feed | Entry | Lock) -> str:
     return reverse(f"admin:feeds_{record._meta.model_name}_change", args=[record.pk])
 
@@ -70,12 +77,12 @@ def act(client: Client, action: str, *feeds: Feed) -> str:
     return html.unescape(answer.content.decode())
 
 
-NO_OPTIONS = {"options-TOTAL_FORMS": "0", "options-INITIAL_FORMS": "0"}
+NO_ROWS = {f"{rows}-{kind}_FORMS": "0" for rows in ("options", "aliases") for kind in ("TOTAL", "INITIAL")}
 
 
 def save(client: Client, page: str, **form: str) -> str:
     """Send the form of a feed and return the page that follows."""
-    answer = client.post(page, {"folder": "", "fixed_interval": "", **NO_OPTIONS, **form}, follow=True)
+    answer = client.post(page, {"folder": "", "fixed_interval": "", **NO_ROWS, **form}, follow=True)
     assert answer.status_code == 200, answer
     return html.unescape(answer.content.decode())
 
@@ -152,13 +159,14 @@ def test_credentials_of_a_url_stand_in_no_list(admin_client: Client) -> None:
 
 
 def test_who_may_only_look_sees_no_credentials(client: Client) -> None:
-    feed = new_feed("https://user:secret@example.com/feed", title="Private")
-    viewer = User.objects.create_user("viewer", is_staff=True)
-    viewer.user_permissions.set(Permission.objects.filter(codename="view_feed"))
-    client.force_login(viewer)
+    feed, other = new_feed("https://user:secret@example.com/feed", title="Private"), "https://user:secret@old.example/"
+    Alias.objects.create(feed=feed, url=other, url_md5=addresses.url_md5(other), created_at=NOON)
+    client.force_login(staff("view_feed"))
     page = text_at(client, page_of(feed))
     assert "example.com/feed" in page
+    assert "old.example" in page
     assert "secret" not in page
+    assert "DELETE" not in page
 
 
 def test_feeds_are_filtered_by_status_error_outcome_and_host(admin_client: Client) -> None:
@@ -232,8 +240,8 @@ def test_what_is_no_url_is_an_error_of_the_form(admin_client: Client) -> None:
 
 def test_a_known_url_is_an_error_of_the_form(admin_client: Client) -> None:
     known, other = new_feed(), new_feed("https://example.com/other")
-    assert "There is a feed with this URL already." in save(admin_client, ADD, url="https://EXAMPLE.com/feed")
-    assert "There is a feed with this URL already." in save(admin_client, page_of(other), url=known.url)
+    assert "There is a feed with this URL already: " in save(admin_client, ADD, url="https://EXAMPLE.com/feed")
+    assert "There is a feed with this URL already: " in save(admin_client, page_of(other), url=known.url)
     assert Feed.objects.count() == 2
 
 
@@ -256,6 +264,33 @@ def test_a_new_url_drops_what_belonged_to_the_old_one(admin_client: Client) -> N
     assert feed.revision == 8
     assert (feed.status, feed.error_kind) == (Feed.Status.ACTIVE, "")
     assert feed.next_check_at is not None
+
+
+def test_the_url_that_a_feed_had_still_leads_to_it(admin_client: Client) -> None:
+    feed, old, new = new_feed(), "https://example.com/feed", "https://example.com/moved"
+    save(admin_client, page_of(feed), url=new)
+    assert storage.load(old).id == feed.pk
+    assert storage.register([Subscription(url=old)]).added == 0
+    alias = Alias.objects.get()
+    assert (alias.url, alias.reason) == (old, "the URL was changed by admin")
+    save(admin_client, page_of(feed), url=old)
+    assert list(Alias.objects.values_list("url", flat=True)) == [new]
+    assert storage.load(new).url == old
+
+
+def test_another_url_of_a_feed_is_free_again_once_it_was_removed(client: Client) -> None:
+    client.force_login(staff("view_feed", "change_feed", "add_feed"))
+    feed, other = new_feed(title="First"), "https://user:secret@example.com/other"
+    alias = Alias.objects.create(feed=feed, url=other, url_md5=addresses.url_md5(other), created_at=NOON)
+    assert "There is a feed with this URL already: First" in save(client, ADD, url=other)
+    page = text_at(client, page_of(feed))
+    assert "example.com/other" in page
+    assert "secret" not in page
+    rows = {"aliases-TOTAL_FORMS": "1", "aliases-INITIAL_FORMS": "1"}
+    removed = {"aliases-0-id": str(alias.pk), "aliases-0-feed": str(feed.pk), "aliases-0-DELETE": "on"}
+    save(client, page_of(feed), url=feed.url, **rows, **removed)
+    save(client, ADD, url=other)
+    assert Feed.objects.count() == 2
 
 
 def test_saving_the_form_writes_nothing_that_workers_write(admin_client: Client) -> None:

@@ -29,6 +29,8 @@ def save(client: Client, feed: Feed, **options: str) -> Any:
     data = {
         "url": feed.url,
         "folder": feed.folder,
+        "aliases-TOTAL_FORMS": "0",
+        "aliases-INITIAL_FORMS": "0",
         "options-TOTAL_FORMS": "1",
         "options-INITIAL_FORMS": str(int(has_options)),
         "options-0-feed": str(feed.pk),
