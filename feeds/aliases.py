@@ -6,6 +6,7 @@ The old URL stays known as an alias. All of this runs in the transaction of whoe
 from collections.abc import Iterable
 from datetime import datetime
 
+from django.db import IntegrityError, transaction
 from django.db.models import Exists, F, OuterRef
 
 from feeds import addresses
@@ -24,13 +25,10 @@ def settle(known: KnownFeed, move: Move, now: datetime) -> int:
     The caller has locked the feed's row. Two feeds that become one in opposite directions would wait for each other,
     but each of them has parsed as a feed under the URL of the other, so they do not lead to each other.
     """
-    other = _at(move.url, other_than=known.id)
-    if other is None:
-        _rename(known, move)
-        home = known.id
-    else:
+    other = _at(move.url, other_than=known.id) or _rename(known, move)
+    if other is not None:
         _merge(known, other)
-        home = other.pk
+    home = other.pk if other else known.id
     keep(home, known.url, move.reason, now)
     return home
 
@@ -54,8 +52,20 @@ def _at(url: str, *, other_than: int) -> Feed | None:
     return found
 
 
-def _rename(known: KnownFeed, move: Move) -> None:
+def _rename(known: KnownFeed, move: Move) -> Feed | None:
+    """Give a feed its new URL; if another has come to have it in this very moment, return that one, locked."""
     drop(move.url)
+    try:
+        with transaction.atomic():  # a savepoint: the transaction goes on
+            _move(known, move)
+    except IntegrityError:
+        if (other := _at(move.url, other_than=known.id)) is None:
+            raise
+        return other
+    return None
+
+
+def _move(known: KnownFeed, move: Move) -> None:
     Feed.objects.filter(pk=known.id).update(
         url=move.url,
         url_md5=addresses.url_md5(move.url),

@@ -4,7 +4,11 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import dj_database_url
 import pytest
+from django.db import connections
+from django.db.utils import load_backend
+from pytest_django import DjangoDbBlocker
 
 from tests.acceptance.deployment import Deployment
 from tests.conftest import running
@@ -30,6 +34,21 @@ def database_url(postgresql: PostgreSQL, migrated_template: str) -> Iterator[str
     name = postgresql.create_database(migrated_template)
     yield postgresql.url(name)
     postgresql.drop_database(name)
+
+
+@pytest.fixture
+def on_postgresql(database_url: str, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
+    """Make PostgreSQL this process's default database; return its URL."""
+    ours = connections["default"]
+    settings = {**ours.settings_dict, "OPTIONS": {}, **dj_database_url.parse(database_url)}
+    theirs = load_backend(settings["ENGINE"]).DatabaseWrapper(settings, "default")
+    with django_db_blocker.unblock():
+        connections["default"] = theirs
+        try:
+            yield database_url
+        finally:
+            theirs.close()
+            connections["default"] = ours
 
 
 @pytest.fixture

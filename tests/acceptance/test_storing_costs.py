@@ -4,11 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import dj_database_url
 import pytest
-from django.db import connection, connections
-from django.db.utils import load_backend
-from pytest_django import DjangoDbBlocker
+from django.db import connection
 
 from feeds.models import Entry, Feed
 from tests.integration.documents import import_document, item, items, rss
@@ -24,23 +21,8 @@ def database(request: pytest.FixtureRequest) -> Iterator[str]:
     if request.param == "sqlite":
         yield "sqlite"
         return
-    blocker: DjangoDbBlocker = request.getfixturevalue("django_db_blocker")
-    url = request.getfixturevalue("database_url")
-    with blocker.unblock(), default_database(url):
-        yield "postgresql"
-
-
-@contextmanager
-def default_database(url: str) -> Iterator[None]:
-    ours = connections["default"]
-    settings = {**ours.settings_dict, "OPTIONS": {}, **dj_database_url.parse(url)}
-    theirs = load_backend(settings["ENGINE"]).DatabaseWrapper(settings, "default")
-    connections["default"] = theirs
-    try:
-        yield
-    finally:
-        theirs.close()
-        connections["default"] = ours
+    request.getfixturevalue("on_postgresql")
+    yield "postgresql"
 
 
 class Statements:
