@@ -66,9 +66,7 @@ class EmbeddedBroker(StubBroker):
 
     def stop(self) -> None:
         """Drain and stop the workers; a later message starts new ones."""
-        with self._starting:
-            worker, self._worker = self._worker, None
-        if worker is None:
+        if (worker := self._worker) is None:
             return
         atexit.unregister(self.stop)
         if not self.drain(EXIT_SECONDS):
@@ -76,3 +74,4 @@ class EmbeddedBroker(StubBroker):
                 "messages are left in the embedded queue; the next run of import_feeds --due finds the feeds"
             )
         worker.stop()
+        self._worker = None  # not before: what a worker sends meanwhile, as a copy of its message, must start no other
