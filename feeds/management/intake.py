@@ -47,13 +47,8 @@ def take_in(items: Iterable[Subscription | BadLine], *, register: Register, repo
     return intake
 
 
-def register(chunk: list[Subscription]) -> Registered:
-    """Store the subscriptions that are new."""
-    return storage.register(chunk)
-
-
 def rehearse(chunk: list[Subscription]) -> Registered:
-    """Count what `register` would do, and write nothing."""
+    """Count what `storage.register` would do, and write nothing."""
     known = len(Feed.objects.ids_by_url(subscription.url for subscription in chunk))
     return Registered(added=len(chunk) - known, known=known)
 
