@@ -46,6 +46,12 @@ def check_settings(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]:
     )
     for problem in fitness.expire_problems(values.lock_expire):
         yield Error(f"FEEDS_LOCK_EXPIRE {problem}", hint="600 is the recipe's.", id="feeds.E006")
+    if values.fetch_deadline >= values.fetch_limit:
+        yield Error(
+            "FEEDS_FETCH_DEADLINE and FEEDS_PARSE_LIMIT together must be less than FEEDS_TIME_LIMIT",
+            hint="What the time limit ends is not recorded on the feed. Raise it, or lower the others.",
+            id="feeds.E013",
+        )
     known = {f"FEEDS_{field.name.upper()}" for field in fields(FeedsSettings)}
     for name in sorted(name for name in dir(settings) if name.startswith("FEEDS_") and name not in known):
         yield Warning(f"{name} is no setting of feeds", hint="Is it misspelt?", id="feeds.W001")
@@ -71,8 +77,6 @@ def _ranges(values: FeedsSettings) -> Iterator[str]:
             yield f"FEEDS_{name.upper()} must be greater than 0"
     if values.max_interval < values.min_interval:
         yield "FEEDS_MAX_INTERVAL must not be less than FEEDS_MIN_INTERVAL"
-    if values.fetch_deadline >= values.time_limit:
-        yield "FEEDS_FETCH_DEADLINE must be less than FEEDS_TIME_LIMIT"
     try:
         AddressPolicy(values.allowed_networks)
     except ConfigurationError as error:

@@ -37,6 +37,14 @@ class FeedsSettings:
     unconditional_interval: int = 24 * 3600  # the shortest for a server that gives neither ETag nor Last-Modified
     claim_limit: int = 1000  # feeds that may be waiting in the queue for import_due_feeds to send no more
 
+    @property
+    def fetch_limit(self) -> float:
+        """Return the seconds that every fetch must stay below: its document has to be read before the time limit.
+
+        What the time limit ends is no outcome: nothing is recorded on the feed, and it is tried again for ever.
+        """
+        return self.time_limit - self.parse_limit
+
 
 @cache
 def feeds_settings() -> FeedsSettings:

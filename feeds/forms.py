@@ -54,9 +54,10 @@ class FetchOptionsForm(FetchOptionsModelForm):
 
     def clean_deadline(self) -> float | None:
         deadline: float | None = self.cleaned_data["deadline"]
-        longest = feeds_settings().time_limit / 2  # the import has to be over, too
-        if deadline is not None and deadline > longest:
-            raise forms.ValidationError(f"At most {longest:g}: half of FEEDS_TIME_LIMIT.", code="invalid")
+        limit = feeds_settings().fetch_limit
+        if deadline is not None and deadline >= limit:
+            text = f"It must be less than {limit:g}, what FEEDS_PARSE_LIMIT leaves of FEEDS_TIME_LIMIT."
+            raise forms.ValidationError(text, code="invalid")
         return deadline
 
     def clean(self) -> dict[str, Any]:

@@ -16,6 +16,7 @@ def extra_environment() -> dict[str, str]:
         "FEEDS_LOCK_EXPIRE": "8",
         "FEEDS_TIME_LIMIT": "3",
         "FEEDS_FETCH_DEADLINE": "2",
+        "FEEDS_PARSE_LIMIT": "0.5",
     }
 
 

@@ -36,7 +36,8 @@ def test_our_lock_holds(row: Row, played: dict[str, Future[Result]]) -> None:
 @pytest.fixture
 def extra_environment() -> dict[str, str]:
     """Shorten the lock's life; the time limit strikes when the stopped worker wakes, unless it is quicker."""
-    return {"FEEDS_LOCK_EXPIRE": "8", "FEEDS_TIME_LIMIT": "3", "FEEDS_FETCH_DEADLINE": "2"}
+    seconds = {"LOCK_EXPIRE": "8", "TIME_LIMIT": "3", "FETCH_DEADLINE": "2", "PARSE_LIMIT": "0.5"}
+    return {f"FEEDS_{name}": value for name, value in seconds.items()}
 
 
 def test_t28_an_import_that_slept_past_its_lock_stores_nothing_and_leaves_its_successors_lock(

@@ -112,6 +112,13 @@ def test_an_expiry_that_is_no_whole_number_is_found(settings):
     assert_found("feeds.E001")
 
 
+@pytest.mark.parametrize("values", [{"PARSE_LIMIT": 300}, {"FETCH_DEADLINE": 300}, {"PARSE_LIMIT": 240}])
+def test_a_time_limit_too_short_to_fetch_and_parse_is_found(settings, values):
+    for name, seconds in values.items():
+        setattr(settings, f"FEEDS_{name}", seconds)
+    assert_found("feeds.E013")
+
+
 @pytest.mark.parametrize("order", [[Retries()], [TimeLimit(), Retries(), LockMiddleware()]])
 def test_a_wrong_order_is_found(order: list[Middleware]):
     with global_broker(StubBroker(middleware=order)):
