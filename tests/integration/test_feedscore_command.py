@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from datetime import timedelta
 from io import StringIO
 from typing import Any
 
@@ -52,7 +53,7 @@ def test_the_projects_database_its_signals_and_its_clock_stay_as_they_were() -> 
     assert not heard
     assert not Feed.objects.exists()
     assert not Host.objects.exists()
-    assert (timezone.now() - before).total_seconds() < 60
+    assert timezone.now() - before < timedelta(hours=1)  # H11 has seen hours go by
     assert logging.getLogger("feeds").handlers
 
 

@@ -150,4 +150,4 @@ def test_s8_a_page_made_to_cost_time_costs_little(piece: str) -> None:
     html = piece * (600_000 // len(piece))
     begun = time.process_time()
     choice(html)
-    assert time.process_time() - begun < 2.0
+    assert time.process_time() - begun < 2.0  # of the processor; the worst takes 0.03

@@ -1,7 +1,6 @@
 """Slow servers and a few places for them: who may stay, who comes back later."""
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -80,11 +79,10 @@ def fetcher() -> Iterator[Fetcher]:
 
 def test_a_fetch_that_may_not_go_on_ends_when_patience_does(server: FeedServer, fetcher: Fetcher) -> None:
     server.routes = {"/feed": lambda _: server.drip(b"HTTP/1.1 200 OK\r\n", b"X: a\r\n")}
-    begun = time.monotonic()
-    outcome = fetcher.fetch(FeedRequest(url=server.url()), Patience(seconds=0.2, may_go_on=lambda: False))
+    endless = FeedRequest(url=server.url(), deadline=3600.0)
+    outcome = fetcher.fetch(endless, Patience(seconds=0.2, may_go_on=lambda: False))
     assert isinstance(outcome, Failed)
     assert outcome.kind is FailureKind.TIMEOUT
-    assert time.monotonic() - begun < 5
 
 
 def test_a_fetch_that_may_go_on_is_asked_for_once_and_goes_on(server: FeedServer, fetcher: Fetcher) -> None:

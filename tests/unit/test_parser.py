@@ -396,7 +396,7 @@ def test_s8_no_document_holds_the_processor(body: str) -> None:
     started = time.process_time()
     result = parser.parse(fetched(body.encode()))
     assert isinstance(result, ParsedFeed | Failed)
-    assert time.process_time() - started < 20
+    assert time.process_time() - started < 20  # of the processor; the worst takes 1.2
 
 
 def test_feedparser_itself_reads_the_same_dates_titles_and_links() -> None:
