@@ -33,13 +33,13 @@ def test_all_feeds_are_imported_and_a_second_run_finds_them_unchanged(
     first = deployment.manage("import_feeds", "--wait", str(feed_list))
     assert deployment.imported() == FEEDS, first
     assert deployment.entries() == FEEDS * ENTRIES
-    eventually(lambda: len(nginx.requests()) == FEEDS, within=5, what="nginx has logged the first run")
+    eventually(lambda: len(nginx.requests()) == FEEDS, within=30, what="nginx has logged the first run")
     assert {request.status for request in nginx.requests()} == {200}
 
     nginx.forget_requests()
     second = deployment.manage("import_feeds", "--wait", str(feed_list))
     assert f"{FEEDS} unchanged" in second
     assert deployment.entries() == FEEDS * ENTRIES
-    eventually(lambda: len(nginx.requests()) == FEEDS, within=5, what="nginx has logged the second run")
+    eventually(lambda: len(nginx.requests()) == FEEDS, within=30, what="nginx has logged the second run")
     assert {request.status for request in nginx.requests()} == {304}
     assert all(request.etag and request.modified for request in nginx.requests())

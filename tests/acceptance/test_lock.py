@@ -27,7 +27,7 @@ def test_memcached_holds_the_key_while_an_import_runs_and_not_afterwards(
         assert ttl is not None
         assert 0 < ttl <= 600
     deployment.wait_until_imported(1, within=15)
-    eventually(lambda: memcached.get(lock_key(url)) is None, within=5, what="the lock is released")
+    eventually(lambda: memcached.get(lock_key(url)) is None, within=30, what="the lock is released")
 
 
 def test_a_key_set_by_hand_keeps_a_feed_from_being_imported(

@@ -42,7 +42,7 @@ def test_nginx_logs_conditional_requests(nginx: Nginx) -> None:
     with pytest.raises(HTTPError, match="304") as not_modified:
         urllib.request.urlopen(request)
     not_modified.value.close()
-    eventually(lambda: len(nginx.requests()) == 2, within=5, what="nginx has logged both requests")
+    eventually(lambda: len(nginx.requests()) == 2, within=30, what="nginx has logged both requests")
     assert [(request.path, request.status, request.etag) for request in nginx.requests()] == [
         ("/feed.xml", 200, ""),
         ("/feed.xml", 304, etag),

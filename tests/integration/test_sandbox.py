@@ -236,7 +236,7 @@ def test_an_interrupted_thread_leaves_no_answer_to_the_next_document():
     eventually(lambda: bool(children()), within=10, what="there is a child")
     assert thread.ident
     dramatiq.threading.raise_thread_exception(thread.ident, Interrupt)
-    assert interrupted.wait(5)
+    assert interrupted.wait(30)
     thread.join()
     assert children() == []
     result = parse(NOT_WELL_FORMED)
@@ -266,7 +266,7 @@ def test_a_child_ends_with_its_parent():
     parent = subprocess.run([sys.executable, "-c", PARENT], cwd=PROJECT, capture_output=True, text=True)
     assert parent.returncode == -signal.SIGKILL, parent.stderr
     child = int(parent.stdout)
-    eventually(lambda: not Path(f"/proc/{child}").exists() or is_zombie(child), within=5, what="the child has ended")
+    eventually(lambda: not Path(f"/proc/{child}").exists() or is_zombie(child), within=30, what="the child has ended")
 
 
 def is_zombie(pid: int) -> bool:
