@@ -26,12 +26,10 @@ INNER = ("127.0.0.2", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254"
 
 def s1_http_only(stage: Stage) -> str:
     for url in ("file:///etc/passwd", "ftp://h.example/feed", "gopher://h.example/", "data:text/xml,<rss/>"):
-        report = stage.check(url)
-        if report.failure is None or report.failure.kind is not FailureKind.INVALID_URL:
+        if _end(stage.check(url).failure) != FailureKind.INVALID_URL:
             return f"{url} was fetched"
-    stage.publish("s1", answer(302, location="file:///etc/passwd"))
-    report = stage.check(stage.url("s1"))
-    return "" if report.failure and report.failure.kind is FailureKind.REDIRECT else "a redirect led to a file"
+    one = stage.publish("s1", answer(302, location="file:///etc/passwd"))
+    return "" if _end(stage.check(one.url).failure) == FailureKind.REDIRECT else "a redirect led to a file"
 
 
 def s2_public_addresses(stage: Stage) -> str:
@@ -53,8 +51,9 @@ def s2_public_addresses(stage: Stage) -> str:
 
 
 def _refused(outcome: FetchOutcome, what: str) -> str:
-    is_refused = isinstance(outcome, Failed) and outcome.kind is FailureKind.REFUSED_ADDRESS
-    return "" if is_refused else f"{what} was connected to, or failed for another reason"
+    if _end(outcome) == FailureKind.REFUSED_ADDRESS:
+        return ""
+    return f"{what} was connected to, or failed for another reason"
 
 
 def s3_no_proxy_from_outside(stage: Stage) -> str:
@@ -71,7 +70,7 @@ def s4_decoded_size(stage: Stage) -> str:
     stage.publish("s4", lambda _: stage.server.endless(b"HTTP/1.1 200 OK\r\n\r\n", bytes(65536)), target="/endless")
     for target in ("/feed", "/endless"):
         outcome = stage.fetcher(max_body_bytes=MEBIBYTE).fetch(FeedRequest(url=stage.url("s4", target), deadline=10.0))
-        if not (isinstance(outcome, Failed) and outcome.kind is FailureKind.TOO_LARGE):
+        if _end(outcome) != FailureKind.TOO_LARGE:
             return f"{target} was read to its end, or failed for another reason"
     return ""
 
@@ -93,15 +92,15 @@ def s5_total_deadline(stage: Stage) -> str:
     for number in range(50):
         stage.publish("s5-loop", lambda _: answer(302, location=f"/{next(endless)}"), target=f"/{number}")
     report = stage.check(stage.url("s5-loop", "/"))
-    return "" if report.failure and report.failure.kind is FailureKind.REDIRECT else "redirects did not end"
+    return "" if _end(report.failure) == FailureKind.REDIRECT else "redirects did not end"
 
 
 def _timed_out(stage: Stage, url: str) -> str:
     begun = time.monotonic()
-    report = stage.check(url)
+    end = _end(stage.check(url).failure)
     seconds = time.monotonic() - begun
-    if report.failure is None or report.failure.kind is not FailureKind.TIMEOUT:
-        return f"{url} ended as {report.failure.kind if report.failure else 'a success'}"
+    if end != FailureKind.TIMEOUT:
+        return f"{url} ended as {end}"
     return "" if seconds < HANG else f"{url} held a thread for {seconds:.1f} s"
 
 
@@ -110,9 +109,9 @@ def s6_headers(stage: Stage) -> str:
     endless = {"/many": (head, b"X: a\r\n" * 50), "/long": (head, b"X" * 65536), "/interim": (interim, interim)}
     for target, (first, rest) in endless.items():
         stage.publish("s6", _endless(stage, first, rest), target=target)
-        report = stage.check(stage.url("s6", target))
-        if report.failure is None or report.failure.kind is not FailureKind.PROTOCOL:
-            return f"{target} ended as {report.failure.kind if report.failure else 'a success'}"
+        end = _end(stage.check(stage.url("s6", target)).failure)
+        if end != FailureKind.PROTOCOL:
+            return f"{target} ended as {end}"
     return ""
 
 
@@ -145,9 +144,17 @@ def s12_no_paths(stage: Stage) -> str:
         path = Path(folder) / "feed.xml"
         path.write_bytes(pub.document("secret"))
         one = stage.publish("s12", answer(200, str(path).encode(), content_type="application/xml"))
-        report = stage.check(one.url)
-    is_refused = report.failure is not None and report.failure.kind is FailureKind.NOT_A_FEED
-    return "" if is_refused and not Entry.objects.exists() else "a file was read because a server named it"
+        end = _end(stage.check(one.url).failure)
+    return (
+        ""
+        if end == FailureKind.NOT_A_FEED and not Entry.objects.exists()
+        else "a file was read because a server named it"
+    )
+
+
+def _end(outcome: FetchOutcome | None) -> str:
+    """Say how a fetch or, by its failure, a check ended."""
+    return outcome.kind if isinstance(outcome, Failed) else "a success"
 
 
 RULES = (

@@ -83,6 +83,13 @@ class Stage:
         storage.register([Subscription(url=addresses.canonical_url(url)) for url in urls])
         Feed.objects.filter(checked_at=None).update(next_check_at=self.clock.now())
 
+    def follow(self, host: str, *replies: Reply, days: float) -> Publisher:
+        """Put a feed on the server, subscribe to it, and let so much time pass."""
+        publisher = self.publish(host, *replies)
+        self.subscribe(publisher.url)
+        self.live(days=days)
+        return publisher
+
     def feed(self, publisher: Publisher) -> Feed:
         found: Feed = Feed.objects.get(pk=Feed.objects.ids_by_url([publisher.url])[publisher.url])
         return found
