@@ -30,6 +30,7 @@ from feeds.forms import FetchOptionsForm
 from feeds.models import Alias, Entry, Feed, FetchOptions, Host, Lock
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from django.http import HttpRequest
@@ -62,17 +63,18 @@ NO_ERROR: dict[str, Any] = {"error_kind": "", "error_text": "", "error_count": 0
 FENCED: dict[str, Any] = {"revision": F("revision") + 1}
 
 
+def nobody(admin: object, request: HttpRequest, obj: Any = None) -> bool:
+    return False
+
+
+def who_may_change_feeds(admin: object, request: HttpRequest, obj: Any = None) -> bool:
+    return request.user.has_perm("feeds.change_feed")
+
+
 class ReadOnlyAdmin(AnyModelAdmin):
     """Rows that only the program writes."""
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+    has_add_permission = has_change_permission = has_delete_permission = nobody
 
 
 # Feeds
@@ -97,11 +99,6 @@ class FeedForm(FeedModelForm):
         return url
 
 
-def may_change_feeds(inline: object, request: HttpRequest, obj: Any = None) -> bool:
-    """Decide, as a method of an inline, by the rights to the feed: parts of it have none of their own."""
-    return request.user.has_perm("feeds.change_feed")
-
-
 class AliasInline(AliasTabularInline):
     """Other URLs that lead to the feed. Who removes one can give it a feed of its own."""
 
@@ -109,7 +106,7 @@ class AliasInline(AliasTabularInline):
     max_num = 0  # new ones come by themselves
     verbose_name_plural = "other URLs"
     fields = readonly_fields = ("reason", "created_at")  # Django writes the URL above them, as `str` has it
-    has_change_permission = has_delete_permission = may_change_feeds
+    has_change_permission = has_delete_permission = who_may_change_feeds
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return True  # to whoever sees the feed
@@ -132,7 +129,7 @@ class FetchOptionsInline(FetchOptionsStackedInline):
         "deadline",
         "verify_tls",
     )
-    has_add_permission = has_change_permission = has_delete_permission = has_view_permission = may_change_feeds
+    has_add_permission = has_change_permission = has_delete_permission = has_view_permission = who_may_change_feeds
 
 
 @admin.register(Feed)
@@ -238,13 +235,13 @@ class FeedAdmin(FeedModelAdmin):
     def save_model(self, request: HttpRequest, obj: Feed, form: FeedForm, change: bool) -> None:
         """Store what the form holds, and nothing else: a worker may be writing the same row."""
         if not change:
-            _address(obj)
+            _set(obj, aliases.columns(obj.url))
             obj.save()
         elif obj.url_md5 == addresses.url_md5(obj.url):
             obj.save(update_fields=DECIDED)
         else:
             now = timezone.now()
-            obj.save(update_fields=[*DECIDED, *_move(obj, now)])
+            obj.save(update_fields=[*DECIDED, *_set(obj, _moved(obj, now))])
             aliases.drop(obj.url)
             aliases.keep(obj.pk, form.initial["url"], f"the URL was changed by {request.user.get_username()}", now)
 
@@ -275,7 +272,7 @@ class FeedAdmin(FeedModelAdmin):
     @admin.action(description="Pause", permissions=["change"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Feed]) -> None:
         reason = f"by {request.user.get_username()}"
-        active = Feed.objects.filter(pk__in=queryset.values("pk"), status=Feed.Status.ACTIVE)
+        active = queryset.filter(status=Feed.Status.ACTIVE)
         paused = active.update(status=Feed.Status.PAUSED, status_reason=reason, **FENCED)
         self.message_user(request, f"{_feeds(paused)} paused.", messages.SUCCESS)
 
@@ -292,38 +289,32 @@ class FeedAdmin(FeedModelAdmin):
         self.message_user(request, f"{_feeds(resumed)} resumed, to be checked now.", messages.SUCCESS)
 
 
-def _address(feed: Feed) -> list[str]:
-    """Fill in what follows from the URL. Return the names of the fields."""
-    feed.url_md5 = addresses.url_md5(feed.url)
-    feed.host = addresses.host_key(feed.url)
-    return ["url", "url_md5", "host"]
-
-
-def _move(feed: Feed, now: datetime) -> list[str]:
-    """Give a known feed its new URL, and forget what the old one said. Return the names of the changed fields."""
-    forgotten: dict[str, Any] = {
-        # They belong to one URL: sent to another they could bring a 304 for a document that was never seen.
+def _moved(feed: Feed, now: datetime) -> dict[str, Any]:
+    """Return what changes with the URL of a known feed: what the old one said is forgotten."""
+    values = {
+        **aliases.columns(feed.url),
+        # These belong to one URL: sent to another they could bring a 304 for a document that was never seen.
         "etag": "",
         "last_modified": "",
-        "validators_url": "",
-        "found_on": "",
-        "moved_to": "",
-        "moved_since": None,
-        "moved_count": 0,
-        "fetch_seconds": None,
-        "slot_at": None,
         "body_digest": b"",
         "seen_digests": b"",
+        "found_on": "",
+        "fetch_seconds": None,
         "next_check_at": now,
         "next_check_reason": "the URL was changed",
         **NO_ERROR,
         **FENCED,
     }
     if feed.status == Feed.Status.OFF:  # that was about the old URL
-        forgotten |= {"status": Feed.Status.ACTIVE, "status_reason": ""}
-    for name, value in forgotten.items():
+        values |= {"status": Feed.Status.ACTIVE, "status_reason": ""}
+    return values
+
+
+def _set(feed: Feed, values: dict[str, Any]) -> Iterable[str]:
+    """Set fields of a feed and return their names."""
+    for name, value in values.items():
         setattr(feed, name, value)
-    return [*_address(feed), *forgotten]
+    return values
 
 
 def _feeds(count: int) -> str:

@@ -5,6 +5,7 @@ The old URL stays known as an alias. All of this runs in the transaction of whoe
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, F, OuterRef
@@ -55,9 +56,11 @@ def _at(url: str, *, other_than: int) -> Feed | None:
 def _rename(known: KnownFeed, move: Move) -> Feed | None:
     """Give a feed its new URL; if another has come to have it in this very moment, return that one, locked."""
     drop(move.url)
+    found = {"found_on": known.url} if move.found else {}
     try:
         with transaction.atomic():  # a savepoint: the transaction goes on
-            _move(known, move)
+            # The validators stay: they came from where the feed is now, or there are none.
+            Feed.objects.filter(pk=known.id).update(**columns(move.url), **found)
     except IntegrityError:
         if (other := _at(move.url, other_than=known.id)) is None:
             raise
@@ -65,18 +68,18 @@ def _rename(known: KnownFeed, move: Move) -> Feed | None:
     return None
 
 
-def _move(known: KnownFeed, move: Move) -> None:
-    Feed.objects.filter(pk=known.id).update(
-        url=move.url,
-        url_md5=addresses.url_md5(move.url),
-        host=addresses.host_key(move.url),
-        validators_url="",  # they came from where the feed is now; else there are none
-        slot_at=None,  # that was in the line of the old host
-        moved_to="",
-        moved_since=None,
-        moved_count=0,
-        **({"found_on": known.url} if move.found else {}),
-    )
+def columns(url: str) -> dict[str, Any]:
+    """Return what a feed has with a new URL, and what it cannot keep of the one before."""
+    return {
+        "url": url,
+        "url_md5": addresses.url_md5(url),
+        "host": addresses.host_key(url),
+        "validators_url": "",  # its own
+        "slot_at": None,  # that was in the line of the old host
+        "moved_to": "",
+        "moved_since": None,
+        "moved_count": 0,
+    }
 
 
 def _merge(known: KnownFeed, other: Feed) -> None:
