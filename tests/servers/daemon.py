@@ -102,8 +102,10 @@ class Daemon:
         self._end(signal.SIGKILL)
 
     def pause(self) -> None:
-        """Stop the server without closing a connection."""
+        """Stop the server without closing a connection, and wait until it has stopped."""
+        assert self._process is not None
         self._signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WNOWAIT)  # else it may answer once more
 
     def resume(self) -> None:
         self._signal(signal.SIGCONT)
