@@ -8,6 +8,7 @@ Exit status 1 if ours fails anywhere. All servers are started for it and stopped
 import logging
 import sys
 import tempfile
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -27,10 +28,11 @@ def main(words: list[str]) -> int:
     settings.configure(USE_TZ=True)
     django.setup()
     logging.disable(logging.CRITICAL)  # faults make noise
+    threading.excepthook = lambda _: None  # so do threads that an interrupt ends
     from tests.faults.crashes import CRASHES, Node  # Django's caches need its settings
-    from tests.faults.rows import ROWS
+    from tests.faults.rows import ANYWHERE, ROWS
 
-    rows = [row for row in (*ROWS, *CRASHES) if all(word in row.name for word in words)]
+    rows = [row for row in (*ROWS, ANYWHERE, *CRASHES) if all(word in row.name for word in words)]
     with ExitStack() as stack:
         if any("RabbitMQ" in row.name for row in rows):
             Node.running = stack.enter_context(RabbitMQ(Path(stack.enter_context(tempfile.TemporaryDirectory()))))

@@ -7,9 +7,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tests.faults.crew import Crew
-from tests.faults.rows import OTHERS, Row
+from tests.faults.rows import Row
 from tests.faults.variants import Variant
-from tests.faults.work import lock_key
+from tests.faults.work import OTHERS, lock_key
 from tests.history import unserved_afresh, violations
 from tests.servers.proxy import Proxy
 from tests.servers.rabbitmq import RabbitMQ

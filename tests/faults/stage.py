@@ -10,7 +10,7 @@ from typing import Any, Self
 import dramatiq
 from dramatiq import Worker
 from dramatiq.brokers.stub import StubBroker
-from dramatiq.middleware import Middleware
+from dramatiq.middleware import Middleware, TimeLimit
 
 from feeds import locks
 from tests import history
@@ -44,6 +44,7 @@ class Stage:
         threads: int = 2,
         outside: Iterable[Middleware] = (),
         inside: Iterable[Middleware] = (),
+        limit_interval: int = 20,
         **options: Any,
     ) -> None:
         self.variant = variant
@@ -53,6 +54,7 @@ class Stage:
         self._log = folder / "history"
         self._threads = threads
         self._outside, self._inside = list(outside), list(inside)
+        self._limit_interval = limit_interval  # ms between two looks at the time limit
         self._options = (
             {
                 "lock_key": str,
@@ -73,7 +75,10 @@ class Stage:
         self._stack.enter_context(self.memcached)
         self.proxy = self._stack.enter_context(Proxy(self.memcached.port))
         middleware = self.variant.middleware(
-            self.proxy.location, outside=[self.watch, *self._outside], inside=self._inside
+            self.proxy.location,
+            outside=[self.watch, *self._outside],
+            inside=self._inside,
+            interval=self._limit_interval,
         )
         self.broker = StubBroker(middleware=middleware, fail_fast_default=False)
         self.broker.emit_after("process_boot")
@@ -90,6 +95,9 @@ class Stage:
         self._worker.stop(timeout=2_000)
         self.variant.close(self.broker.middleware)
         self._recorder.close()
+        for each in self.broker.middleware:
+            if isinstance(each, TimeLimit):
+                each.manager.interval = 3_600  # s; Dramatiq's thread never ends, so it may as well sleep
 
     # What a row does
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from tests.history import Recorder
 
 ACTOR = "work"
+OTHERS = b"somebody else"  # what a lock holds that is nobody's of ours
 
 
 def lock_key(key: str) -> str:
