@@ -17,6 +17,7 @@ FATAL = (
     "interrupt in acquire, between request and reply: the next lock",
     "interrupt in release: the work is not done again",
     "release: delayed until another holds the lock",
+    "memcached restarts while a lock is held; both locks have one CAS",
     "the lock is lost while it is held, another has it: release leaves it",
     "a message sent while a run is under way is served by a later run",
     "a message comes again after its worker was killed: its own lock still stands",

@@ -19,6 +19,7 @@ from tests.faults.stage import Stage
 from tests.faults.variants import Variant
 from tests.faults.work import OTHERS, lock_key
 from tests.history import violations
+from tests.servers.daemon import eventually
 from tests.servers.proxy import Fault
 
 HANGS = 5.0  # seconds after which a worker that neither runs nor puts back a message hangs
@@ -304,9 +305,28 @@ def _taken(stage: Stage, key: str) -> list[str]:
     return [] if stage.memcached.get(lock_key(key)) == OTHERS else [f"{key}: another's lock was deleted"]
 
 
+@dataclass
+class UsesTheCache(Middleware):
+    """Stands for a body that uses the cache too, and goes on for a while: its thread is connected anew by the end."""
+
+    variant: Variant
+
+    def after_process_message(self, broker: Any, message: Any, *, result: Any = None, exception: Any = None) -> None:
+        cache = self.variant.cache(broker.middleware)
+        eventually(lambda: _stores(cache), within=HANGS, what="the cache is used again")
+
+
+def _stores(cache: Any) -> bool:
+    """Tell whether the cache works. Django's own raises at first, and then answers False for a second."""
+    try:
+        return bool(cache.add("something-else", "a text", 60))
+    except Exception:
+        return False
+
+
 @row("memcached restarts while a lock is held; both locks have one CAS", "T6")
 def restart_and_same_cas(variant: Variant, folder: Path) -> list[str]:
-    with Stage(variant, folder) as stage:
+    with Stage(variant, folder, inside=[UsesTheCache(variant)]) as stage:
         stage.close("a")
         stage.send("a")
         assert stage.wait(lambda: stage.begun("a") == 1, within=5)

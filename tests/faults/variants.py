@@ -28,6 +28,12 @@ class Variant:
         # Added to Dramatiq's own list, at its end.
         return [AgeLimit(), limit, ShutdownNotifications(), Retries(), *outside, RecipeMiddleware(location), *inside]
 
+    def cache(self, middleware: list[Middleware]) -> Any:
+        """Return the Django cache that this thread's locks are in."""
+        if self is OURS:
+            return next(each._store() for each in middleware if isinstance(each, LockMiddleware))
+        return next(each.cache for each in middleware if isinstance(each, RecipeMiddleware))
+
     def close(self, middleware: list[Middleware]) -> None:
         """Close the connections to memcached."""
         for each in middleware:
