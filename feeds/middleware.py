@@ -191,6 +191,7 @@ class LockMiddleware(Middleware):
             claim.acquired = isinstance(answer, locks.Acquired)
             if claim.acquired and WAITS in message.options:
                 locks.leave_line(store, lease.key, message.message_id)
+                del message.options[WAITS]  # the row ends here, also for a retry, and for a copy that the body sends
         except (Exception, Interrupt) as error:  # an Interrupt here was meant for the message before: no limit runs yet
             return locks.Unknown(f"{type(error).__name__}: {error}")
         if isinstance(answer, locks.Busy):

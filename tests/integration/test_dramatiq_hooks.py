@@ -384,6 +384,23 @@ def test_t19_a_message_that_runs_keeps_its_options():
     assert seen == [{}]
 
 
+def test_a_message_that_has_run_waits_from_the_start_when_it_comes_again():
+    waits: list[int] = []
+
+    class Looks(Middleware):
+        def before_enqueue(self, broker: Any, message: Any, delay: int | None) -> None:
+            if delay is not None:
+                waits.append(message.options.get("lock_waits", 0))
+
+    def fail_once(key: str) -> None:
+        if waits == [1]:
+            raise ValueError
+
+    with working(Looks(), *ours(Store(OSError(), OSError())), body=fail_once, lock_key=str) as desk:
+        desk.work("a")
+    assert waits == [1, 0]  # put back since the store was away, retried
+
+
 def test_a_retry_budget_is_not_touched_by_being_put_back():
     down = [ConnectionRefusedError()] * 4  # both tries, twice
     with working(*ours(Store(*down)), lock_key=str, max_retries=0) as desk:
