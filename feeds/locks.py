@@ -183,15 +183,13 @@ def wait_in_line(store: Store, key: str, owner: str, holder: Token, seconds: int
     """
     place = place_in_line(key)
     try:
-        if store.add(place, owner, seconds):
+        waiting = store.get(place)  # first, since of many that are turned away most find somebody
+        if waiting == owner:
             return True
-        waiting = store.get(place)
-        if waiting is None or waiting == owner:
-            return True
-        if waiting != holder.owner:
+        if waiting == holder.owner:  # it has begun, and did not get to leave the line
+            delete_own(store, place, str(waiting))
+        elif waiting is not None:
             return False
-        # The one in line has begun: it is the holder, and did not get to leave the line.
-        delete_own(store, place, str(waiting))
         return store.add(place, owner, seconds) or store.get(place) in (None, owner)
     except Exception:
         return True
