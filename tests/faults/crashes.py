@@ -58,6 +58,10 @@ def _left_behind(crew: Crew) -> list[str]:
     return ["a: the lock is left behind"] if crew.locked("a") else []
 
 
+def _deleted(crew: Crew) -> list[str]:
+    return [] if crew.locked("a") else ["a: the lock of a run under way was deleted"]
+
+
 crash("kill -9 between acquire and body (Redis)", "T23")(_killed_at("acquired"))
 crash("kill -9 in the body (Redis)", "T22 T25")(_killed_at("body"))
 crash("kill -9 between release and ack (Redis)", "T23")(_killed_at("released"))
@@ -120,10 +124,11 @@ def cut_off(variant: Variant, folder: Path) -> list[str]:
         crew.wait_at("body")
         proxy.cut()
         crew.wait_for(lambda: crew.history().noted("ack"), within=10, what="the second delivery is turned away")
+        gone = _deleted(crew)
         crew.go_on("body")
         crew.wait_for(lambda: crew.history().served("a"), within=PATIENCE, what="the run has ended")
         crew.wait_for(lambda: crew.outstanding() <= 0, within=PATIENCE, what="all messages are done with")
-        return violations(crew.history())
+        return gone + violations(crew.history())
 
 
 class ImpatientRabbitMQ(RabbitMQ):
@@ -147,6 +152,7 @@ def timed_out(variant: Variant, folder: Path) -> list[str]:
         crew.send("a")
         crew.wait_at("body")
         crew.wait_for(lambda: crew.history().noted("ack"), within=10, what="the second delivery is turned away")
+        gone = _deleted(crew)
         crew.go_on("body")
         crew.wait_for(lambda: crew.history().served("a"), within=PATIENCE, what="the run has ended")
-        return violations(crew.history())
+        return gone + violations(crew.history())
