@@ -251,7 +251,7 @@ class KnownHost:
     """What the database holds of a feed's host."""
 
     name: str
-    shared: bool = False  # is there another feed on it?
+    shared: bool = False  # may another feed be fetched from it?
     gap: float | None = None  # seconds between two requests, set by a person
     paused_until: datetime | None = None
 

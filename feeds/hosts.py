@@ -1,4 +1,10 @@
-"""The lines of hosts, in the database: `pacing` decides, this room locks, reads and writes. Times are aware, UTC."""
+"""The lines of hosts, in the database: `pacing` decides, this room locks, reads and writes. Times are aware, UTC.
+
+A feed alone on its host goes past the door. Nobody counts the feeds of a host for that, for who adds, moves, merges or
+loads feeds might forget to: the first feed that comes to the door is written on it as the lone one, and the next that
+comes wipes that out, for good. So every feed but the one that is written there is gated, however it came into the
+table. (Once in a host's life, when its second feed first comes, a request of the lone one may be under way.)
+"""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -20,10 +26,8 @@ MARGIN = 5.0  # seconds a request may take beyond its deadline
 
 # Made once, as SQL: to build the same of querysets took each import a millisecond, five times what the database takes.
 OF_THE_HOST = {
-    "host_is_shared": RawSQL(
-        "EXISTS (SELECT 1 FROM feeds_feed other WHERE other.host = feeds_feed.host AND other.id <> feeds_feed.id)",
-        (),
-        models.BooleanField(),
+    "host_lone_feed": RawSQL(
+        "(SELECT lone_feed FROM feeds_host WHERE name = feeds_feed.host)", (), models.BigIntegerField()
     ),
     "host_gap": RawSQL("(SELECT gap FROM feeds_host WHERE name = feeds_feed.host)", (), models.FloatField()),
     "host_paused_until": RawSQL(
@@ -57,14 +61,15 @@ def annotated(feeds: QuerySet[Feed]) -> QuerySet[Feed]:
 
 def known(feed: Any) -> KnownHost:
     """Return what is known of the host of an annotated feed."""
-    return KnownHost(name=feed.host, shared=feed.host_is_shared, gap=feed.host_gap, paused_until=feed.host_paused_until)
+    shared = feed.host_lone_feed != feed.pk
+    return KnownHost(name=feed.host, shared=shared, gap=feed.host_gap, paused_until=feed.host_paused_until)
 
 
 # One request
 
 
 def enter(
-    host: KnownHost, *, slot: datetime | None, default_gap: float, deadline: float
+    host: KnownHost, *, feed_id: int, slot: datetime | None, default_gap: float, deadline: float
 ) -> Ticket | pacing.Wait | None:
     """Ask for a request that takes at most `deadline` seconds. None: nobody has to be asked.
 
@@ -74,13 +79,14 @@ def enter(
         return None
     gap = pacing.gap(host, default_gap)
     with transaction.atomic():
-        row = _locked_one(host.name)
+        row = _locked_one(host.name, feed_id)
         now = timezone.now()  # of the moment from which on nobody else can decide
         answer = pacing.enter(_line(row, gap), now=now, slot=slot, longest=deadline + MARGIN)
         admitted = isinstance(answer, pacing.Admitted)
         Host.objects.filter(name=host.name).update(
             slot_at=answer.line.slot_at,
             open_at=answer.line.open_at,
+            lone_feed=feed_id if row.lone_feed == feed_id else None,
             **({"requests": F("requests") + 1} if admitted else {"waits": F("waits") + 1}),
         )
     if isinstance(answer, pacing.Wait):
@@ -132,10 +138,13 @@ def _move(slots: dict[str, datetime]) -> None:
 
 
 def _lines(due: list[pacing.Due], now: datetime, default_gap: float) -> dict[str, pacing.Line]:
-    """Return the lines of the hosts that are spaced or paused, locked."""
-    crowded = _crowded(due, default_gap)
-    _create(crowded - _with_rows(crowded))  # before anything is locked
-    locked = _locked({feed.host for feed in due})
+    """Return the lines of the hosts that are spaced or paused, locked; but none where a lone feed just goes."""
+    if crowded := _crowded(due, default_gap):
+        _create(crowded - _with_rows(crowded))  # before anything is locked
+    has_line = models.Q(lone_feed=None) | models.Q(gap__isnull=False) | models.Q(paused_until__gt=now)
+    locked = _locked(_named({feed.host for feed in due}).filter(has_line | models.Q(_is_among(crowded))))
+    if no_longer_alone := {row.name for row in locked if row.lone_feed is not None and row.name in crowded}:
+        _named(no_longer_alone).update(lone_feed=None)
     return {row.name: _line(row, _gap(row, default_gap)) for row in locked if _is_paced(row, now, default_gap)}
 
 
@@ -168,31 +177,35 @@ def in_rows(rows: list[tuple[Any, ...]]) -> tuple[str, list[Any]]:
 
 
 def _named(names: Iterable[str]) -> QuerySet[Host]:
-    """Return the rows of these hosts. The names go as one text: IN parses each, and psycopg each of an array."""
-    condition = RawSQL(AMONG[connection.vendor], (json.dumps(list(names)),), models.BooleanField())  # noqa: S611
-    return Host.objects.filter(condition)
+    """Return the rows of these hosts."""
+    return Host.objects.filter(_is_among(names))
+
+
+def _is_among(names: Iterable[str]) -> RawSQL:
+    """Return a condition. The names go as one text: IN would parse each, and psycopg each of an array."""
+    return RawSQL(AMONG[connection.vendor], (json.dumps(list(names)),), models.BooleanField())  # noqa: S611
 
 
 def _with_rows(names: set[str]) -> set[str]:
     return set(_named(names).values_list("name", flat=True))
 
 
-def _create(names: Iterable[str]) -> None:
-    rows = [Host(name=name) for name in sorted(names)]
+def _create(names: Iterable[str], *, lone_feed: int | None = None) -> None:
+    rows = [Host(name=name, lone_feed=lone_feed) for name in sorted(names)]
     if rows:
         Host.objects.bulk_create(rows, ignore_conflicts=True)
 
 
-def _locked(names: Iterable[str]) -> list[Host]:
-    """Return the rows of these hosts, locked in the order of names: nobody waits in a circle."""
-    return list(_named(names).order_by("name").select_for_update())
+def _locked(hosts: QuerySet[Host]) -> list[Host]:
+    """Return these rows, locked in the order of names: nobody waits in a circle."""
+    return list(hosts.order_by("name").select_for_update())
 
 
-def _locked_one(name: str) -> Host:
-    """Return the row of a host, made if missing, locked."""
-    if not (rows := _locked([name])):
-        _create([name])
-        rows = _locked([name])
+def _locked_one(name: str, feed_id: int) -> Host:
+    """Return the row of a host, locked. If there is none this feed is the first to come: it is made for it alone."""
+    if not (rows := _locked(_named([name]))):
+        _create([name], lone_feed=feed_id)
+        rows = _locked(_named([name]))
     return rows[0]
 
 

@@ -113,7 +113,6 @@ class Feed(models.Model):
             models.Index(
                 fields=["claimed_at"], condition=models.Q(claimed_at__isnull=False), name="feeds_feed_claimed"
             ),
-            models.Index(fields=["host"], name="feeds_feed_host"),
         ]
 
     def __str__(self) -> str:
@@ -163,7 +162,7 @@ class FetchOptions(models.Model):
 
 
 class Host(models.Model):
-    """A host's line: see `pacing`. Only hosts with several feeds, a pause or a gap of their own have a row."""
+    """A host's line: see `pacing`. The first feed that comes to its door makes the row; private hosts have none."""
 
     name = models.CharField(max_length=255, primary_key=True)
     gap = models.FloatField(
@@ -174,6 +173,10 @@ class Host(models.Model):
     )
     slot_at = models.DateTimeField(db_default=Now(), editable=False, help_text="The first slot that is still free.")
     open_at = models.DateTimeField(db_default=Now(), editable=False, help_text="No request begins before.")
+    # No foreign key: that would be an index more, and feeds come and go without a look at this table.
+    lone_feed = models.BigIntegerField(
+        null=True, editable=False, help_text="The id of the only feed that ever came to the door. Empty: who can tell."
+    )
     paused_until = models.DateTimeField(null=True, blank=True)
     pause_reason = models.TextField(blank=True, default="")
     requests = models.PositiveBigIntegerField(default=0, editable=False)

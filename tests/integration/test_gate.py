@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from feeds import hosts, importer, pacing, planner, schedule, storage, tasks
+from feeds import addresses, hosts, importer, pacing, planner, polling, schedule, storage, tasks
 from feeds.documents import (
     FetchOutcome,
     ImportReport,
     KnownFeed,
     KnownHost,
+    Move,
     Outcome,
     Subscription,
     TooMany,
@@ -85,8 +86,19 @@ def send(urls: list[str]) -> None:
     assert tasks.import_feed.broker.drain(60)
 
 
-def enter(host: KnownHost = PUBLIC, slot: datetime | None = None, gap: float = 1.0) -> Any:
-    return hosts.enter(host, slot=slot, default_gap=gap, deadline=60.0)
+def enter(host: KnownHost = PUBLIC, feed_id: int = 1, slot: datetime | None = None, gap: float = 1.0) -> Any:
+    return hosts.enter(host, feed_id=feed_id, slot=slot, default_gap=gap, deadline=60.0)
+
+
+def come(url: str) -> Any:
+    """Let a feed come to the door of its host; who is let in leaves at once."""
+    known = storage.load(url)
+    assert known.host is not None
+    answer = enter(known.host, known.id)
+    if isinstance(answer, hosts.Ticket):
+        with hosts.holding(answer):
+            pass
+    return answer
 
 
 def test_h21_a_bulk_import_of_one_host_is_spaced_and_never_two_at_once(server: TimedServer) -> None:
@@ -159,17 +171,11 @@ def test_the_manager_says_when_it_will_be_where_that_is_too_long(server: TimedSe
 # What it costs
 
 
-def test_a_feed_alone_on_its_host_pays_nothing(django_assert_num_queries: Any) -> None:
-    url = "https://alone.example.org/feed"
-    storage.register([Subscription(url=url)])
-    with django_assert_num_queries(1):
-        known = storage.load(url)
-    assert known.host is not None
-    with django_assert_num_queries(0):
-        ticket = enter(known.host)
-        with hosts.holding(ticket):
-            pass
-    assert not Host.objects.exists()
+def test_a_feed_alone_on_its_host_pays_nothing_but_for_the_first_time(django_assert_num_queries: Any) -> None:
+    storage.register([Subscription(url=ALONE)])
+    assert isinstance(come(ALONE), hosts.Ticket)
+    with django_assert_num_queries(1):  # the feed itself
+        assert come(ALONE) is None
 
 
 def test_pacing_switched_off_costs_nothing(django_assert_num_queries: Any) -> None:
@@ -177,12 +183,74 @@ def test_pacing_switched_off_costs_nothing(django_assert_num_queries: Any) -> No
         assert enter(gap=0.0) is None
 
 
-def test_two_feeds_make_a_host_shared() -> None:
-    storage.register(Subscription(url=f"https://example.org/{number}") for number in range(2))
-    known = storage.load("https://example.org/0")
-    assert known.host == PUBLIC
-    assert isinstance(enter(), hosts.Ticket)
-    assert isinstance(enter(), pacing.Wait)
+# Who is alone
+
+
+ALONE, OTHER = "https://example.org/alone", "https://example.org/other"
+
+
+def by_registering() -> None:
+    storage.register([Subscription(url=OTHER)])
+
+
+def past_our_code() -> None:
+    Feed.objects.bulk_create([Feed(url=OTHER, url_md5=addresses.url_md5(OTHER), host="example.org")])
+
+
+def by_a_move() -> None:
+    elsewhere = storage.load("https://elsewhere.example/feed")
+    storage.adopt(elsewhere, Move(url=OTHER, reason="redirects"), timezone.now())
+
+
+def by_deleting_its_row() -> None:
+    """Forget who is alone after the other has come."""
+    by_registering()
+    come(OTHER)
+    Host.objects.all().delete()
+
+
+WAYS = [by_registering, past_our_code, by_a_move, by_deleting_its_row]
+
+
+@pytest.mark.parametrize("add", WAYS)
+def test_h21_the_second_feed_that_comes_ends_it_for_both_however_it_was_added(add: Callable[[], None]) -> None:
+    come(ALONE)
+    add()
+    both = [come(OTHER), come(ALONE), come(OTHER)]
+    assert isinstance(both[0], hosts.Ticket | pacing.Wait)
+    assert all(isinstance(one, pacing.Wait) for one in both[1:])
+
+
+def test_whose_forerunner_was_deleted_is_gated_rather_than_not() -> None:
+    come(ALONE)
+    Feed.objects.all().delete()
+    for _ in range(2):
+        assert come(ALONE) is not None
+
+
+def test_a_claim_that_meets_two_feeds_of_a_host_ends_it_too() -> None:
+    come(ALONE)
+    by_registering()
+    now = timezone.now() + timedelta(minutes=1)
+    batch = polling.claim(now, 10, 1.0)
+    assert sorted(feed.slot for feed in batch.claimed if feed.slot) == [now, now + timedelta(seconds=pacing.SPACING)]
+    assert come(ALONE) is not None
+
+
+def test_a_claim_leaves_a_feed_that_is_alone_in_peace() -> None:
+    come(ALONE)
+    before = Host.objects.values().get()
+    batch = polling.claim(timezone.now() + timedelta(minutes=1), 10, 1.0)
+    assert [feed.slot for feed in batch.claimed] == [None]
+    assert Host.objects.values().get() == before
+
+
+def test_a_pause_holds_a_feed_that_is_alone_and_leaves_it_so() -> None:
+    come(ALONE)
+    apply(TooMany(url=ALONE, status=429, retry_after=100.0), storage.load(ALONE))
+    assert isinstance(come(ALONE), pacing.Wait)
+    Host.objects.update(paused_until=None)
+    assert come(ALONE) is None
 
 
 # What must hold under the hands of many
@@ -192,14 +260,14 @@ def test_h21_of_many_threads_at_a_free_door_one_goes_through_and_all_others_get_
     answers: list[Any] = []
     barrier = threading.Barrier(8)
 
-    def come() -> None:
+    def come(feed_id: int) -> None:
         from django.db import connection
 
         barrier.wait()
-        answers.append(enter())
+        answers.append(enter(feed_id=feed_id))
         connection.close()
 
-    threads = [threading.Thread(target=come) for _ in range(8)]
+    threads = [threading.Thread(target=come, args=(number,)) for number in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -243,7 +311,7 @@ def test_h14_a_429_of_one_feed_pauses_its_host_for_all_and_they_resume_spread_ou
     host = Host.objects.get()
     assert timedelta(seconds=100) <= host.paused_until - before < timedelta(seconds=110)
     assert (host.pauses, host.pause_reason) == (1, "429, Retry-After: 100 s")
-    slots = [enter(known.host).at for number in range(1, 4) if (known := storage.load(f"https://example.org/{number}"))]
+    slots = [come(f"https://example.org/{number}").at for number in range(1, 4)]
     assert [slot - host.paused_until for slot in slots] == [
         timedelta(seconds=number * pacing.SPACING) for number in range(3)
     ]

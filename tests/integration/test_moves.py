@@ -326,16 +326,21 @@ def test_h22_the_page_and_its_feed_go_through_their_hosts_door(server: FeedServe
     settings.FEEDS_HOST_DELAY = 1.0
     named = f"http://feeds.example:{server.port}"
     server.routes = {"/": page("/feed"), "/feed": feed(), "/other": feed("other")}
-    storage.register([Subscription(url=f"{named}/"), Subscription(url=f"{named}/other")])
     fetcher = Fetcher(feeds_settings(), getaddrinfo=lambda host, port, **_: [(2, 1, 6, "", ("127.0.0.1", port))])
+    importer.import_feed(f"{named}/other", fetch=fetcher.fetch)
+    _open_the_door()
     report = importer.import_feed(f"{named}/", fetch=fetcher.fetch)
 
     assert report.outcome is Outcome.DELAYED
     assert report.slot is not None
-    assert paths(server) == ["/"]
+    assert paths(server) == ["/other", "/"]
     requested_at = timezone.now() - timedelta(minutes=1)
-    a_moment_ago = timezone.now() - timedelta(seconds=5)
-    Host.objects.update(open_at=a_moment_ago, slot_at=a_moment_ago)
+    _open_the_door()
     again = importer.import_feed(f"{named}/", requested_at=requested_at, fetch=fetcher.fetch)
     assert again.outcome is Outcome.IMPORTED
-    assert paths(server) == ["/", "/feed"]
+    assert paths(server) == ["/other", "/", "/feed"]
+
+
+def _open_the_door() -> None:
+    a_moment_ago = timezone.now() - timedelta(seconds=5)
+    Host.objects.update(open_at=a_moment_ago, slot_at=a_moment_ago)
