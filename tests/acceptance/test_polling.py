@@ -96,6 +96,20 @@ def test_h21_two_processes_with_more_messages_than_threads_space_the_requests_to
     assert server.most_open == 1
 
 
+def test_h11_after_a_restart_of_workers_and_scheduler_no_feed_is_polled_early(
+    deployment: Deployment, start_workers: StartWorkers, server: Arrivals
+) -> None:
+    workers = start_workers(1, 2)
+    urls = server.serve(FEEDS)
+    deployment.send(urls)
+    deployment.wait_until_imported(FEEDS, within=30)
+    workers.stop()
+    start_workers(1, 2)
+    deployment.manage("shell", "-c", MINUTE.format(url=urls[0]))
+    deployment.wait_until_queued(0, 0, 0, within=15)
+    assert len(server.times) == FEEDS
+
+
 def test_two_schedulers_claim_different_feeds_and_do_not_wait_for_each_other(deployment: Deployment) -> None:
     deployment.manage("shell", "-c", DUE)
     schedulers, claims = [], []

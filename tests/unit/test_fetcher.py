@@ -292,7 +292,7 @@ def test_h23_a_226_by_another_manipulation_is_a_failure(
         ({"Expires": "Thu, 99 Foo 9999 99:99:99 GMT"}, None),
     ],
 )
-def test_freshness_is_max_age_or_expires_less_the_age(headers: dict[str, str], expected: float | None) -> None:
+def test_h12_freshness_is_max_age_or_expires_less_the_age(headers: dict[str, str], expected: float | None) -> None:
     assert freshness(HTTPHeaderDict(headers), NOW) == expected
 
 
