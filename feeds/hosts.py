@@ -145,7 +145,8 @@ def _lines(due: list[pacing.Due], now: datetime, default_gap: float) -> dict[str
     locked = _locked(_named({feed.host for feed in due}).filter(has_line | models.Q(_is_among(crowded))))
     if no_longer_alone := {row.name for row in locked if row.lone_feed is not None and row.name in crowded}:
         _named(no_longer_alone).update(lone_feed=None)
-    return {row.name: _line(row, _gap(row, default_gap)) for row in locked if _is_paced(row, now, default_gap)}
+    lines = {row.name: _line(row, pacing.gap(KnownHost(name=row.name, gap=row.gap), default_gap)) for row in locked}
+    return {name: line for name, line in lines.items() if line.gap > 0 or line.is_paused(now)}
 
 
 def _crowded(due: list[pacing.Due], default_gap: float) -> set[str]:
@@ -154,14 +155,6 @@ def _crowded(due: list[pacing.Due], default_gap: float) -> set[str]:
     for feed in due:
         (twice if feed.host in seen else seen).add(feed.host)
     return {name for name in twice if pacing.gap(KnownHost(name=name), default_gap) > 0}
-
-
-def _is_paced(row: Host, now: datetime, default_gap: float) -> bool:
-    return _gap(row, default_gap) > 0 or (row.paused_until is not None and row.paused_until > now)
-
-
-def _gap(row: Host, default_gap: float) -> float:
-    return pacing.gap(KnownHost(name=row.name, gap=row.gap), default_gap)
 
 
 # Rows
