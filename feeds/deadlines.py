@@ -24,10 +24,10 @@ class DeadlineExpired(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """After so many seconds somebody is asked whether the fetch may go on to its deadline."""
+    """After so many seconds somebody is asked how many more the fetch may take, and after those again."""
 
     seconds: float
-    may_go_on: Callable[[], bool]  # asked once, in the watchdog's thread; must not wait
+    more: Callable[[float], float]  # how many have passed -> more; 0 = end it. In the watchdog's thread; must not wait
 
 
 class Deadline:
@@ -37,9 +37,9 @@ class Deadline:
         self._watchdog = watchdog
         self._patience = patience if patience and patience.seconds < seconds else None
         self.seconds = seconds
-        begun = time.monotonic()
-        self.at = begun + seconds
-        self.looked_at = begun + self._patience.seconds if self._patience else self.at
+        self._begun = time.monotonic()
+        self.at = self._begun + seconds
+        self.looked_at = self._begun + self._patience.seconds if self._patience else self.at
         self.expired = False
         self.finished = False
         self.handle: socket.socket | None = None
@@ -66,13 +66,13 @@ class Deadline:
         handle = socket.socket(sock.family, sock.type, sock.proto, fileno=socket.dup(sock.fileno()))
         self._watchdog.guard(self, handle)
 
-    def goes_on(self) -> bool:
-        """Ask, once, whether there is more time than patience."""
-        patience, self._patience = self._patience, None
-        if patience is None or not patience.may_go_on():
+    def goes_on(self, now: float) -> bool:
+        """Ask whether there is more time. `now` as time.monotonic() says it."""
+        if self._patience is None or now >= self.at:
             return False
-        self.looked_at = self.at
-        return True
+        more = self._patience.more(now - self._begun)
+        self.looked_at = min(self.at, now + more)
+        return more > 0
 
 
 class Watchdog:
@@ -116,7 +116,7 @@ class Watchdog:
             while self._heap or not self._idled():
                 now = time.monotonic()
                 while self._heap and self._heap[0][0] <= now:
-                    self._look_at(heapq.heappop(self._heap)[2])
+                    self._look_at(heapq.heappop(self._heap)[2], now)
                 if self._heap:
                     self._wait(self._heap[0][0] - now)
             self._thread = None
@@ -128,10 +128,10 @@ class Watchdog:
         self._wakes_at = time.monotonic() + seconds
         return self._changed.wait(seconds)
 
-    def _look_at(self, deadline: Deadline) -> None:
+    def _look_at(self, deadline: Deadline, now: float) -> None:
         if deadline.finished:
             return
-        if deadline.goes_on():
+        if deadline.goes_on(now):
             self._push(deadline)
             return
         deadline.expired = True

@@ -36,7 +36,8 @@ class TurnedAway:
 
 def visit(known: KnownFeed, fetch: Fetch, *, slot: datetime | None, settings: FeedsSettings) -> Visited | TurnedAway:
     """Fetch the feed if it is its turn. `slot` is what the last TurnedAway said."""
-    with _lane(settings.slow_fetches).visit(known.fetch_seconds) as place:
+    lane = _lanes(settings.slow_fetches)
+    with lane.visit(known.fetch_seconds, is_new=known.checked_at is None) as place:
         if place.is_turned_away:
             return _back_to_the_lane(slot)
         ticket = _knock(known, slot, settings)
@@ -46,6 +47,7 @@ def visit(known: KnownFeed, fetch: Fetch, *, slot: datetime | None, settings: Fe
         with hosts.holding(ticket):
             outcome = fetch(known.request, place.patience)
         seconds = time.monotonic() - begun
+        lane.habit.note(seconds)
     if place.was_cut and isinstance(outcome, Failed) and outcome.kind is FailureKind.TIMEOUT:
         return _back_to_the_lane(slot, cut_after=seconds)
     return Visited(outcome=outcome, seconds=seconds)
@@ -64,6 +66,6 @@ def _back_to_the_lane(slot: datetime | None, *, cut_after: float | None = None) 
 
 
 @lru_cache(maxsize=1)
-def _lane(places: int) -> lanes.Lane:
-    """Return the process's one lane for slow fetches."""
-    return lanes.Lane(places)
+def _lanes(places: int) -> lanes.Lanes:
+    """Return the lanes of this process."""
+    return lanes.Lanes(places)

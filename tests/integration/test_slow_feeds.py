@@ -10,7 +10,7 @@ from django.utils import timezone
 from feeds import importer, lanes
 from feeds.documents import Outcome
 from feeds.models import Feed
-from tests.servers.feed_server import FeedServer, answer
+from tests.servers.feed_server import FeedServer, Received, answer
 from tests.servers.samples import sample_feed
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -60,6 +60,22 @@ def test_who_has_waited_in_vain_is_left_to_the_schedule(server: FeedServer) -> N
 def test_quick_feeds_need_no_place(server: FeedServer) -> None:
     assert importer.import_feed(server.url("/feed")).outcome is Outcome.IMPORTED
     assert Feed.objects.get().fetch_seconds is not None
+
+
+def test_a_new_feed_that_is_late_in_a_crowd_is_cut_and_imported_when_it_comes_back(
+    server: FeedServer, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(_: Received) -> Iterator[bytes]:
+        server.stopping.wait(0.5)
+        yield answer(200, sample_feed("late", kind="atom"))
+
+    monkeypatch.setattr(lanes, "QUICK", 5.0)
+    server.routes["/late"] = late
+    for _ in range(lanes.ENOUGH):
+        importer.import_feed(server.url("/feed"))
+    assert importer.import_feed(server.url("/late")).outcome is Outcome.DELAYED
+    settings.FEEDS_SLOW_FETCHES = 1  # the crowd is gone
+    assert importer.import_feed(server.url("/late")).outcome is Outcome.IMPORTED
 
 
 def test_with_a_place_a_slow_feed_has_its_whole_deadline(server: FeedServer, settings: Any) -> None:
