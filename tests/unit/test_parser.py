@@ -369,6 +369,12 @@ def test_s7_a_long_value_is_cut_and_the_entry_marked() -> None:
     assert not item("<title>x</title>").capped
 
 
+def test_the_namespaces_of_an_entry_are_its_own() -> None:
+    first = '<item xmlns:itunes="http://purl.org/dc/elements/1.1/"><dc:title xmlns:dc="urn:x">no</dc:title></item>'
+    entry = parsed(rss(f"{first}<item><dc:title>t</dc:title><itunes:episode>3</itunes:episode></item>")).entries[1]
+    assert (entry.title, entry.itunes) == ("t", (("episode", "3"),))
+
+
 def test_the_author_guard_is_installed() -> None:
     assert parser.author_guard_installed()
 
