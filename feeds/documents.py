@@ -230,7 +230,6 @@ class ParsedFeed:
     authors: tuple[Person, ...] = ()
     image_url: str = ""
     icon_url: str = ""
-    self_url: str = ""
     hubs: tuple[str, ...] = ()
     ttl: int | None = None  # seconds
     update_period: int | None = None  # seconds, of sy:updatePeriod and sy:updateFrequency

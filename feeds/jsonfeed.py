@@ -59,7 +59,6 @@ def _feed(document: Item, base: str, seen: frozenset[bytes], salt: bytes) -> Par
         authors=_people(document, base),
         image_url=safe_url(_text(document.get("icon")), base),
         icon_url=safe_url(_text(document.get("favicon")), base),
-        self_url=safe_url(_text(document.get("feed_url")), base),
         hubs=tuple(_hubs(document.get("hubs"), base)),
         expired=document.get("expired") is True,
         complete=len(items) == len(kept),

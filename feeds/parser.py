@@ -7,7 +7,7 @@ turned into values that are safe to store.
 import contextlib
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import lru_cache
 from html import unescape
@@ -49,11 +49,9 @@ def parse(fetched: Fetched, seen: frozenset[bytes] = frozenset()) -> ParsedFeed 
         parsed = _parse_xml(_tidy(body), base, fetched.content_language, seen)
     if isinstance(parsed, Failed):
         return parsed
-    hubs, self_url = _header_links(fetched.links, base)
     return replace(
         parsed,
-        hubs=tuple(dict.fromkeys((*hubs, *parsed.hubs))),
-        self_url=self_url or parsed.self_url,
+        hubs=tuple(dict.fromkeys((*_header_hubs(fetched.links, base), *parsed.hubs))),
         complete=parsed.complete and fetched.status != 226,
     )
 
@@ -150,16 +148,13 @@ def _feedparser_result(body: bytes, base: str, language: str) -> Any:
     )
 
 
-def _header_links(headers: Iterable[str], base: str) -> tuple[tuple[str, ...], str]:
-    """Return the hubs and the feed's own URL of Link headers (RFC 8288, WebSub §4)."""
-    found: dict[str, list[str]] = {"hub": [], "self": []}
+def _header_hubs(headers: Iterable[str], base: str) -> Iterator[str]:
+    """Yield the hubs of Link headers (RFC 8288, WebSub §4)."""
     for header in headers:
         for target, parameters in _LINK_HEADER.findall(header[:10_000]):
             rel = _REL.search(parameters)
-            for name in rel[1].lower().split() if rel else ():
-                if name in found and (url := safe_url(target, base)):
-                    found[name].append(url)
-    return tuple(found["hub"]), next(iter(found["self"]), "")
+            if rel and "hub" in rel[1].lower().split() and (url := safe_url(target, base)):
+                yield url
 
 
 # feedparser, made fit

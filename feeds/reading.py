@@ -38,8 +38,7 @@ def read_feed(feed: Values, entries: list[Values], format: str, base: str) -> Pa
         authors=values.people(),
         image_url=values.image(),
         icon_url=values.url("icon"),
-        self_url=next(values.links("self"), ""),
-        hubs=tuple(dict.fromkeys(values.links("hub"))),
+        hubs=tuple(dict.fromkeys(values.hubs())),
         ttl=_minutes(values.raw("ttl")),
         update_period=_update_period(values.raw("sy_updateperiod"), values.raw("sy_updatefrequency")),
         skip_hours=_mask((_hour(text) for text in values.all("skip_hours")), 24),
@@ -161,9 +160,9 @@ class _Reader:
         found = (self._category(tag) for tag in self.all("tags"))
         return tuple(dict.fromkeys(category for category in found if category.term))
 
-    def links(self, rel: str) -> Iterator[str]:
+    def hubs(self) -> Iterator[str]:
         for link in self.all("links"):
-            if dict.get(link, "rel") == rel and (url := safe_url(dict.get(link, "href") or "", self._base)):
+            if dict.get(link, "rel") == "hub" and (url := safe_url(dict.get(link, "href") or "", self._base)):
                 yield url
 
     def enclosures(self) -> tuple[Enclosure, ...]:
