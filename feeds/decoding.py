@@ -1,4 +1,4 @@
-"""The bytes of a document and its Content-Type in, clean UTF-8 out."""
+"""The bytes of a document and its Content-Type in, UTF-8 out; and texts and documents without what XML forbids."""
 
 import codecs
 import re
@@ -28,19 +28,23 @@ _UNWANTED = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "u
 # XML 1.0 §2.2 allows no other character below the space than tab, line feed and carriage return.
 _FORBIDDEN = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 0x7F, 0xFFFE, 0xFFFF, *range(0xD800, 0xE000)])
 _FORBIDDEN_PATTERN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+_NONCHARACTERS = re.compile(b"\xef\xbf[\xbe\xbf]")
 _FORBIDDEN_BYTES = bytes(n for n in _FORBIDDEN if n < 0x80)
 
 
 def to_utf8(body: bytes, content_type: str) -> bytes:
-    """Return a document in UTF-8 without forbidden characters: by its mark, the server's charset, its declaration, or
-    as it fits.
+    """Return a document in UTF-8: by its mark, the server's charset, its declaration, or as it fits.
 
-    The mark comes first by RFC 7303 §3; windows-1252 fits always.
+    The mark comes first by RFC 7303 §3; windows-1252 fits always. DEL, which XML allows, is left out.
     """
     encoding, text = _decoded(body, content_type)
-    if encoding != "utf-8" or "\ufffe" in text or "\uffff" in text:
-        body = text.replace("\ufffe", "").replace("\uffff", "").encode("utf-8", "ignore")
-    return body.removeprefix(codecs.BOM_UTF8).translate(None, _FORBIDDEN_BYTES)
+    body = body if encoding == "utf-8" else text.encode("utf-8", "ignore")
+    return body.removeprefix(codecs.BOM_UTF8).replace(b"\x7f", b"")
+
+
+def without_forbidden_bytes(body: bytes) -> bytes:
+    """Return a document in UTF-8 without control characters, U+FFFE and U+FFFF: well-formed XML has none of them."""
+    return _NONCHARACTERS.sub(b"", body.translate(None, _FORBIDDEN_BYTES))
 
 
 def without_forbidden(text: str) -> str:

@@ -19,7 +19,7 @@ import feedparser.mixin
 from feedparser.util import FeedParserDict
 
 from feeds import jsonfeed
-from feeds.decoding import to_utf8, without_forbidden
+from feeds.decoding import to_utf8, without_forbidden, without_forbidden_bytes
 from feeds.documents import Failed, FailureKind, Fetched, ParsedFeed
 from feeds.reading import MAX_ENTRIES, read_feed
 from feeds.sanitizer import safe_url
@@ -31,6 +31,7 @@ MAX_TAGS = 1_000  # categories of one entry
 READING = b"1"
 
 _DECLARATION = re.compile(rb"<\?xml[^>]*\?>\s*")
+_START = re.compile(rb"<\?xml|<(?:\w+:)?(?:rss|rdf|feed)\b", re.IGNORECASE)
 _ROOT = re.compile(rb"<\w+")
 _BLANKS = re.compile(rb"\s{2,}")
 _ENDING = re.compile(rb"</(?:\w+:)?(?:rss|feed|rdf|channel)\s*>", re.IGNORECASE)
@@ -44,7 +45,7 @@ def parse(fetched: Fetched, seen: frozenset[bytes] = frozenset()) -> ParsedFeed 
     base = safe_url(fetched.content_location, fetched.url) or fetched.url
     body = to_utf8(fetched.body, fetched.content_type).lstrip()
     if body.startswith(b"{"):
-        parsed = jsonfeed.parse(body, base, seen, salt=READING)
+        parsed = jsonfeed.parse(without_forbidden_bytes(body), base, seen, salt=READING)
     else:
         parsed = _parse_xml(_tidy(body), base, fetched.content_language, seen)
     if isinstance(parsed, Failed):
@@ -75,7 +76,8 @@ def _tidy(body: bytes) -> bytes:
 
     Blank lines, comments or warnings of a script before the declaration would make it not well-formed.
     """
-    start = max(body.find(b"<?xml", 0, 5_000), 0)
+    found = _START.search(body, 0, 5_000)
+    start = found.start() if found and found[0] == b"<?xml" else 0
     root = _ROOT.search(body, start)
     end = root.start() if root else len(body)
     prolog = _DECLARATION.sub(b"", body[start:end], count=1)
@@ -89,9 +91,10 @@ def _parse_xml(body: bytes, base: str, language: str, seen: frozenset[bytes]) ->
     parts = split(body, salt="\n".join((READING.decode(), base, language)).encode())
     if isinstance(parts, Failed):
         return parts
-    if parts is None:
-        return _parse_whole(body, base, language)
-    return _parse_split(parts, base, language, seen)
+    if parts is not None:
+        return _parse_split(parts, base, language, seen)
+    clean = without_forbidden_bytes(body)
+    return _parse_whole(body, base, language) if clean == body else _parse_xml(clean, base, language, seen)
 
 
 def _root_name(body: bytes) -> bytes:

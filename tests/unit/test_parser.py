@@ -242,6 +242,11 @@ def test_f8_what_stands_before_the_declaration_does_no_harm(before: str) -> None
     assert len(feed.digests) == 1
 
 
+def test_f8_a_declaration_inside_of_the_document_is_text() -> None:
+    feed = parsed(rss("<description><![CDATA[<?xml version='1.0'?>]]></description><item><guid>a</guid></item>"))
+    assert (feed.title, len(feed.digests)) == ("t", 1)
+
+
 def test_f8_control_characters_undefined_entities_and_undeclared_prefixes() -> None:
     assert parsed(rss("<item><title>a\x00\x0bb</title></item>")).entries[0].title == "ab"
     assert parsed(rss("<item><title>caf&eacute; &nbsp;&copy;</title></item>")).entries[0].title == "café ©"
