@@ -88,7 +88,7 @@ def _tidy(body: bytes) -> bytes:
 def _parse_xml(body: bytes, base: str, language: str, seen: frozenset[bytes]) -> ParsedFeed | Failed:
     if _root_name(body) in (b"", b"html"):
         return _not_a_feed()
-    parts = split(body, salt="\n".join((READING.decode(), base, language)).encode())
+    parts = split(body, "\n".join((READING.decode(), base, language)).encode(), seen)
     if isinstance(parts, Failed):
         return parts
     if parts is not None:

@@ -2,16 +2,23 @@
 
 One pass of expat. A document is split only where cutting one entry out cannot change what feedparser says of the
 others; where that is not certain, or where the document is not well-formed, the answer is None: parse it whole.
+
+Of an entry that was seen before, byte for byte, expat is shown an empty one instead. If it finds an entry there, the
+other one is an entry, too, and all that expat said of it when it was new still holds.
 """
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from hashlib import blake2b
+from hashlib import blake2b, sha1
 from xml.parsers import expat
 
+from feeds import siblings
 from feeds.documents import Failed, FailureKind
+
+NAME = 4  # bytes at the end of a digest: they tell an entry from its siblings
+UNSURE = bytes(NAME)
 
 # Over 193 well-formed real feeds the maxima were depth 6, 11 attributes and 4,191 elements.
 MAX_DEPTH = 64
@@ -46,41 +53,23 @@ _CONSTRUCTS = frozenset(
     browserfriendly
     """.split()  # noqa: SIM905
 )
+# Of the feed. Some list a thousand categories; `items` names all entries of RSS 1.0.
+_UNREAD = frozenset({"category", "items", "generator", "lastbuilddate", "docs"})
 _MARKUP_TYPES = frozenset({"xhtml", "application/xhtml+xml"})
 _CONTAINERS = frozenset({"http://search.yahoo.com/mrss/ content", "http://search.yahoo.com/mrss content"})
-# feedparser reads these as UTF-8 or windows-1252 that was decoded wrongly, and repairs them.
-_MISREAD = re.compile("[\x80-\x9f]|[\xc2-\xf4][\xa0-\xbf]")
-_LINK = re.compile(rb"<(?:[^\s<>/]*:)?(?:link|guid|id|href)\b", re.IGNORECASE)
-_TITLE = re.compile(rb"<(?:[^\s<>/]*:)?title\b", re.IGNORECASE)
-_DATE = re.compile(rb"<(?:[^\s<>/]*:)?(?:pubdate|published|issued|created)\b", re.IGNORECASE)
-_PLAIN_LINK = re.compile(
-    rb"<link>\s*(https?://[\w-][\w.-]*/(?:[\w%~+=-][\w.%~+=-]*/)*(?:[\w%~+=-][\w.%~+=-]*)?)\s*</link>", re.ASCII
-)
-_PLAIN_TITLE = re.compile(rb"<title>\s*([!-%'-;=-~](?:[ -%'-;=-~]{0,500}[!-%'-;=-~])?)\s*</title>")
-_PLAIN_DATE = re.compile(rb"<pubDate>\s*([\w:+,-][\w:+, -]{0,80})\s*</pubDate>", re.ASCII)
+_FIRST = re.compile(rb"<(item|entry)[\s>]")
 _TAG = re.compile(rb"<[^<>\"']*(?:(?:\"[^\"]*\"|'[^']*')[^<>\"']*)*>")  # attributes may hold ">"
-# feedparser's own names of namespaces; a document that gives such a name to another one confuses it from there on.
-_PREFIXES = {
-    "content": "purl.org/rss/1.0/modules/content",
-    "dc": "purl.org/dc/",
-    "dcterms": "purl.org/dc/",
-    "itunes": "itunes.com/dtds/",
-    "media": "search.yahoo.com/mrss",
-    "rdf": "22-rdf-syntax-ns",
-    "xhtml": "1999/xhtml",
-}
 _REFERENCE = re.compile(r"[&%][A-Za-z_:]")
 _JUNK = expat.errors.codes[expat.errors.XML_ERROR_JUNK_AFTER_DOC_ELEMENT]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slice:
-    """One entry: where it stands, and its identity as given."""
+    """One entry: where it stands, and what it is."""
 
     start: int
     end: int
-    digest: bytes  # 16 bytes: of its bytes, and of everything around it that gives them meaning
-    guid: str  # as written; "" = none, several, or one that feedparser repairs
+    digest: bytes  # 12 bytes of its content, and of everything around it that gives this a meaning; 4 of its name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +78,7 @@ class Split:
 
     body: bytes = field(repr=False)
     entries: tuple[Slice, ...]
-    surplus: tuple[tuple[int, int], ...] = ()  # where the feed's own categories stand; some feeds list a thousand
+    surplus: tuple[tuple[int, int], ...] = ()  # where elements of the feed stand that nobody reads
 
     @property
     def digests(self) -> tuple[bytes, ...]:
@@ -98,13 +87,13 @@ class Split:
     def without(self, unwanted: Collection[bytes], most: int) -> "Rest":
         """Return the document without the entries of these digests, without those after so many, without surplus.
 
-        An entry whose name is unsure, or shared, stays: who it is depends on its siblings.
+        An entry whose name is unsure, or shared with one that differs, stays: who it is depends on its siblings.
         """
-        names = [entry.guid or _other_name(self.body[entry.start : entry.end]) for entry in self.entries]
-        usage = Counter(names)
+        usage = Counter(digest[-NAME:] for digest in set(self.digests))
+        spare = {digest for digest in unwanted if usage[digest[-NAME:]] == 1 and digest[-NAME:] != UNSURE}
         kept, cut = [], list(self.surplus)
-        for number, (entry, name) in enumerate(zip(self.entries, names, strict=True)):
-            if number >= most or (entry.digest in unwanted and name and usage[name] == 1):
+        for number, entry in enumerate(self.entries):
+            if number >= most or entry.digest in spare:
                 cut.append((entry.start, entry.end))
             else:
                 kept.append(entry.digest)
@@ -128,35 +117,36 @@ def _without(body: bytes, spans: Iterable[tuple[int, int]]) -> bytes:
     return b"".join(pieces)
 
 
-def split(body: bytes, salt: bytes = b"") -> Split | Failed | None:
+def split(body: bytes, salt: bytes = b"", seen: Collection[bytes] = ()) -> Split | Failed | None:
     """Find the entries of a document; None = it cannot be split, Failed (HOSTILE) = it is built to do harm.
 
-    `salt` goes into every digest: whatever outside of the document gives an entry its meaning.
+    `salt` goes into every digest: whatever outside of the document gives an entry its meaning. `seen` are digests that
+    this function gave to entries of another document, with the same salt.
     """
-    walk = _Walk(body)
+    walk = _Walk(body, salt)
     try:
-        end = walk.run()
+        end = walk.run(seen)
     except _Hostile as error:
         return Failed(kind=FailureKind.HOSTILE, text=str(error))
+    if walk.is_misled:
+        return split(body, salt)
     if end is None or not walk.splittable:
         return None
-    return Split(body=body[:end], entries=walk.slices(salt), surplus=tuple(walk.surplus))
+    return Split(body=body[:end], entries=tuple(walk.entries), surplus=tuple(walk.surplus))
 
 
-def _other_name(entry: bytes) -> str:
-    """Return what tells an RSS item without a guid from its siblings: its link, else its title and date; "" = unsure.
+def _candidates(body: bytes, found: re.Match[bytes]) -> Iterator[tuple[int, int]]:
+    """Yield where something begins and ends that looks like an entry, from the first on."""
+    opening, closing = b"<" + found[1], b"</" + found[1] + b">"
+    start = found.start()
+    while start >= 0 and (end := body.find(closing, start)) >= 0:
+        yield start, end + len(closing)
+        start = body.find(opening, end)
 
-    Sure is only what stands there once, in plain characters, so that no way of reading can make two of them equal.
-    """
-    if not entry.startswith(b"<item>") or b"<!" in entry:
-        return ""
-    links, titles, dates = (pattern.findall(entry) for pattern in (_LINK, _TITLE, _DATE))
-    if len(links) == 1 and (link := _PLAIN_LINK.search(entry)):
-        return f"link {link[1].decode()}"
-    title, date = _PLAIN_TITLE.search(entry), _PLAIN_DATE.search(entry)
-    if title and date and (len(links), len(titles), len(dates)) == (0, 1, 1):
-        return f"title {' '.join(title[1].decode().split())} {date[1].decode()}"
-    return ""
+
+def _name(entry: bytes, guids: list[str]) -> bytes:
+    name = siblings.name(entry, guids)
+    return blake2b(name.encode(), digest_size=NAME).digest() if name else UNSURE
 
 
 class _Hostile(Exception):
@@ -172,22 +162,28 @@ class _Kinds(dict[str, int]):
             self[name] = _STRUCTURAL
         elif local in _CONSTRUCTS and name not in _CONTAINERS:
             self[name] = _CONSTRUCT
-        elif local == "category":
-            self[name] = _CATEGORY
+        elif local in _UNREAD:
+            self[name] = _SURPLUS
         else:
             self[name] = _ID if name in _IDS else 0
         return self[name]
 
 
-_STRUCTURAL, _CONSTRUCT, _ID, _CATEGORY = 1, 2, 3, 4
+_STRUCTURAL, _CONSTRUCT, _ID, _SURPLUS = 1, 2, 3, 4
 
 
 class _Walk:
     """One pass over a document. `_open` and `_close` are called for every element: half of the time is theirs."""
 
-    def __init__(self, body: bytes) -> None:
+    def __init__(self, body: bytes, salt: bytes) -> None:
         self.splittable = True
+        self.entries: list[Slice] = []
+        self.surplus: list[tuple[int, int]] = []
         self._body = body
+        self._hidden: dict[int, list[Slice]] = {}  # where a row of entries begins that expat is not shown -> these
+        self._hidden_under = b""  # the key of these digests
+        self._stand_in = b""  # what it is shown instead
+        self._shift = 0  # bytes that it was not shown so far
         self._depth = 0
         self._elements = 0
         self._kinds = _Kinds()
@@ -195,34 +191,53 @@ class _Walk:
         self._construct = 0  # depth of the open text construct; 0 = none is open
         self._markup = False  # may the open construct hold elements?
         self._start = -1  # of the open entry; -1 = none is open
-        self._category = -1  # start of the open category of the feed; -1 = none is open
-        self.surplus: list[tuple[int, int]] = []
+        self._surplus = -1  # start of the open element of the feed that nobody reads
         self._guids: list[str] = []  # of the open entry
         self._text: list[str] = []  # of the open guid
-        self._found: list[tuple[int, int, str]] = []
-        self._context: list[str] = []  # what gives the entries their meaning: ancestors, namespaces
+        self._key = blake2b(salt).digest()  # of what gives the entries their meaning: ancestors, namespaces
         self._namespaces: dict[tuple[str | None, str | None], None] = {}
         self._entities = 0
         self._parser = self._make_parser()
 
-    def run(self) -> int | None:
+    def run(self, seen: Collection[bytes]) -> int | None:
         """Return where the document ends, None if it is not well-formed; raise _Hostile."""
+        first = _FIRST.search(self._body) if seen else None
         try:
-            self._parser.Parse(self._body, True)
+            if first:
+                self._parser.Parse(self._body[: first.start()], False)
+                self._parser.Parse(self._shown(first, seen), True)
+            else:
+                self._parser.Parse(self._body, True)
         except expat.ExpatError as error:
             # What servers append to a complete document, such as a script, is no part of it.
-            return self._parser.ErrorByteIndex if error.code == _JUNK else None
+            return self._parser.ErrorByteIndex + self._shift if error.code == _JUNK else None
         return len(self._body)
 
-    def slices(self, salt: bytes) -> tuple[Slice, ...]:
-        key = blake2b(salt + repr(self._context).encode(), digest_size=32).digest()
-        return tuple(
-            Slice(start=start, end=end, guid=guid, digest=self._digest(start, end, key))
-            for start, end, guid in self._found
-        )
+    @property
+    def is_misled(self) -> bool:
+        """Say whether something that was hidden is no entry, or means something else here."""
+        return bool(self._hidden) or self._hidden_under not in (b"", self._key)
 
-    def _digest(self, start: int, end: int, key: bytes) -> bytes:
-        return blake2b(self._body[start:end], key=key, digest_size=16).digest()
+    def _shown(self, first: re.Match[bytes], seen: Collection[bytes]) -> bytes:
+        """Return the document from the first entry on, with one empty entry for each row of those seen before."""
+        self._hidden_under, self._stand_in = self._key, b"<%b></%b>" % (first[1], first[1])
+        digests = {digest[:-NAME]: digest for digest in seen}
+        row: list[Slice] = []
+        pieces, position = [], first.start()
+        for start, end in _candidates(self._body, first):
+            if digest := digests.get(self._content(start, end)):
+                between, position = self._body[position:start], end
+                if not row or between.strip():
+                    row = self._hidden[start] = []
+                    pieces += [between, self._stand_in]
+                row.append(Slice(start=start, end=end, digest=digest))
+        return b"".join((*pieces, self._body[position:]))
+
+    def _content(self, start: int, end: int) -> bytes:
+        # Half the time of BLAKE2b. Who makes two contents that have one digest hides nothing but a change of his own.
+        content = sha1(self._key, usedforsecurity=False)
+        content.update(memoryview(self._body)[start:end])
+        return content.digest()[: 16 - NAME]
 
     def _make_parser(self) -> expat.XMLParserType:
         parser = expat.ParserCreate("utf-8", " ")
@@ -253,8 +268,8 @@ class _Walk:
         elif kind == _ID and self._start >= 0:
             self._text = []
             self._parser.CharacterDataHandler = self._text.append
-        elif kind == _CATEGORY and self._start < 0 <= self._depth - 1 == len(self._structure):
-            self._category = self._parser.CurrentByteIndex
+        elif kind == _SURPLUS and self._is_the_feeds():
+            self._surplus = self._position()
         if kind == _STRUCTURAL:
             self._open_structure(name, attributes)
 
@@ -272,9 +287,11 @@ class _Walk:
         elif kind == _ID and self._start >= 0 and not self._construct:
             self._guids.append("".join(self._text).strip())
             self._parser.CharacterDataHandler = None
-        elif kind == _CATEGORY and self._category >= 0:
-            self.surplus.append((self._category, self._end(self._category)))
-            self._category = -1
+        elif kind == _SURPLUS and self._is_the_feeds():
+            self.surplus.append((self._surplus, self._end(self._surplus)))
+
+    def _is_the_feeds(self) -> bool:
+        return self._start < 0 and self._depth - 1 == len(self._structure)
 
     def _open_structure(self, name: str, attributes: dict[str, str]) -> None:
         """Begin an entry, or note what surrounds them; a document that has either elsewhere is not split."""
@@ -282,11 +299,12 @@ class _Walk:
         if self._start >= 0 or self._depth != len(self._structure):
             self.splittable = False
         elif tuple(self._structure) in _PATHS:
-            self._start = self._parser.CurrentByteIndex
+            self._start = self._position()
             self._guids = [attributes[_ABOUT]] if _ABOUT in attributes else []
         else:
-            self.splittable &= not self._found
-            self._context.append(repr((name, sorted(attributes.items()), list(self._namespaces))))
+            self.splittable &= not self.entries
+            surroundings = repr((name, sorted(attributes.items()), list(self._namespaces)))
+            self._key = blake2b(surroundings.encode(), key=self._key).digest()
 
     def _close_structure(self) -> None:
         if self._start >= 0 and tuple(self._structure) in _PATHS:
@@ -294,13 +312,21 @@ class _Walk:
         self._structure.pop()
 
     def _close_entry(self) -> None:
-        guid = self._guids[0] if len(self._guids) == 1 and not _MISREAD.search(self._guids[0]) else ""
-        self._found.append((self._start, self._end(self._start), guid))
+        if row := self._hidden.pop(self._start, None):
+            self.entries += row
+            self._shift += row[-1].end - self._start - len(self._stand_in)
+        else:
+            end = self._end(self._start)
+            digest = self._content(self._start, end) + _name(self._body[self._start : end], self._guids)
+            self.entries.append(Slice(start=self._start, end=end, digest=digest))
         self._start = -1
+
+    def _position(self) -> int:
+        return self._parser.CurrentByteIndex + self._shift
 
     def _end(self, start: int) -> int:
         """Return where the element ends that is being closed: expat stands at its end tag, or behind <item/>."""
-        index = self._parser.CurrentByteIndex
+        index = self._position()
         tag = _TAG.match(self._body, start)
         is_empty = tag is not None and tag.end() == index and tag[0].endswith(b"/>")
         return index if is_empty else self._body.index(b">", index) + 1
@@ -308,12 +334,6 @@ class _Walk:
     # Declarations
 
     def _declare_namespace(self, prefix: str | None, uri: str | None) -> None:
-        if (prefix, uri) in self._namespaces:
-            return
-        if prefix and any(prefix == other for other, _ in self._namespaces):
-            self.splittable = False
-        if _PREFIXES.get((prefix or "").lower(), "") not in (uri or "").lower():
-            self.splittable = False
         self._namespaces[prefix, uri] = None
         if len(self._namespaces) > MAX_NAMESPACES:
             raise _Hostile("too many namespaces")

@@ -453,6 +453,8 @@ ODDITIES = [
     "<body>b</body>",
     "<channel>c</channel>",
     "<rss/>",
+    "<description><![CDATA[<item><guid>1</guid></item>]]></description>",
+    "<!-- <item><guid>2</guid></item> -->",
 ]
 FRAMES = {
     "item": [
@@ -461,6 +463,8 @@ FRAMES = {
         "<rss version='2.0'><channel><image><title>x</title></image>{}</channel><!-- </rss> --></rss>\n\n<script/>",
         "<!DOCTYPE rss SYSTEM 'x'><rss><channel><category>c</category>{}<category term='>'/></channel></rss>",
         "<r:RDF xmlns:r='http://www.w3.org/1999/02/22-rdf-syntax-ns#' xmlns='http://purl.org/rss/1.0/'><channel/>{}</r:RDF>",
+        "<rss version='2.0'><!-- <item><guid>1</guid></item> --><channel>{}<item><guid>2</guid></item></channel></rss>",
+        "<rss><channel><title><![CDATA[<item><guid>1</guid></item>]]></title>{}</channel></rss><item><guid>2</guid></item>",
         "<rss><channel>{}",
     ],
     "entry": [
