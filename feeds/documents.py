@@ -282,6 +282,7 @@ class KnownFeed:
     revision: int
     request: FeedRequest
     paused: bool = False  # by a person
+    expired: bool = False  # switched off since its document says that it will never change again
     seen: frozenset[bytes] = frozenset()  # the entry digests of the last stored document
     listed: tuple[tuple[bytes, bytes], ...] = ()  # for each of its entries: that digest (or zeros), its guid digest
     pruned: bool = False  # have entries been removed that must not come back?

@@ -25,6 +25,7 @@ MOST_CHANGES = 24  # of one entry: a clock or a counter in the content must not 
 CONFIRMED_AFTER = timedelta(seconds=schedule.CONFIRMATION)  # between two 410 that switch a feed off
 GIVEN_UP_AFTER = timedelta(weeks=6)  # of 404
 MOST_LISTED = 20_000  # entries of which is remembered that the feed lists them
+EXPIRED = "the feed says that it will never change again"
 UNKNOWN = bytes(16)  # stands for a digest that is not known
 
 
@@ -51,6 +52,17 @@ def plan(
         return replace(plan, pause=_pause(outcome, now), fetch_seconds=fetch_seconds)
     assert not isinstance(outcome, Gone | TooMany | Failed)  # noqa: S101  # for mypy
     new = tuple(entry for entry in entries if entry.stored is None)
+    off = EXPIRED if (parsed or known).expired else ""  # a 304 leaves what the document said in force
+    if off:
+        next_check = schedule.never(interval=known.interval, reason=off)
+    else:
+        next_check = schedule.after_success(
+            now=now,
+            history=_history(known, outcome, parsed, new, now),
+            pace=pace,
+            hints=_hints(known, parsed, outcome.max_age),
+            luck=luck,
+        )
     return ImportPlan(
         feed=known,
         outcome=Outcome.UNCHANGED if isinstance(outcome, NotModified) else Outcome.IMPORTED,
@@ -61,13 +73,8 @@ def plan(
         changed=tuple(entry for entry in entries if _is_change(entry)),
         listed=_listed(known, parsed, entries) if parsed else (),
         fetch_seconds=fetch_seconds,
-        next_check=schedule.after_success(
-            now=now,
-            history=_history(known, outcome, parsed, new, now),
-            pace=pace,
-            hints=_hints(known, parsed, outcome.max_age),
-            luck=luck,
-        ),
+        switch_off=off,
+        next_check=next_check,
     )
 
 
@@ -89,7 +96,7 @@ def _listed(known: KnownFeed, parsed: ParsedFeed, entries: tuple[PlannedEntry, .
 
 
 def _hints(known: KnownFeed, parsed: ParsedFeed | None, max_age: float | None) -> schedule.Hints:
-    said = parsed or known  # a 304 leaves what the document said in force
+    said = parsed or known
     return schedule.Hints(
         max_age=max_age,
         ttl=said.ttl,
@@ -170,6 +177,8 @@ def _failed(
 
 def _end(known: KnownFeed, failure: Failed, now: datetime) -> str:
     """Return why this feed is not to be polled any more, or ""."""
+    if known.expired:
+        return EXPIRED
     failing_for = now - known.failing_since if known.failing_since else timedelta()
     match failure.kind:
         case FailureKind.INVALID_URL if not addresses.host_key(known.url):  # else a header or proxy of ours is

@@ -23,6 +23,7 @@ from feeds.documents import (
     Subscription,
 )
 from feeds.models import Entry, Feed, Tombstone
+from feeds.planner import EXPIRED
 
 T = TypeVar("T")
 
@@ -60,6 +61,7 @@ def _known(feed: Feed) -> KnownFeed:
         url=feed.url,
         request=_request(feed),
         paused=feed.status == Feed.Status.PAUSED,
+        expired=feed.status_reason == EXPIRED,
         revision=feed.revision,
         seen=frozenset(_split(bytes(feed.seen_digests))),
         listed=tuple(zip(_split(bytes(feed.seen_digests)), _split(bytes(feed.listed_digests)), strict=False)),

@@ -11,10 +11,11 @@ from django.db import connection
 from django.utils import timezone
 from dramatiq_crontab import scheduler
 
-from feeds import addresses, pacing, polling, tasks
+from feeds import addresses, pacing, planner, polling, tasks
 from feeds.conf import feeds_settings
 from feeds.documents import Outcome
 from feeds.models import Feed, Host
+from tests.integration.documents import import_document
 from tests.servers.counting import CountingServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -67,6 +68,16 @@ def test_what_is_due_is_sent_and_nothing_else() -> None:
     queue = Queue()
     assert poll(queue) is False
     assert list(queue.hosts) == ["due.example"]
+
+
+def test_f10_a_feed_that_has_expired_is_off_until_its_document_says_otherwise() -> None:
+    import_document(b'{"items": [], "expired": true}')
+    assert import_document(None).outcome is Outcome.UNCHANGED
+    feed = Feed.objects.get()
+    assert (feed.status, feed.status_reason, feed.next_check_at) == (Feed.Status.OFF, planner.EXPIRED, None)
+    import_document(b'{"items": []}')
+    feed.refresh_from_db()
+    assert (feed.status, feed.status_reason, feed.next_check_at is None) == (Feed.Status.ACTIVE, "", False)
 
 
 def test_the_longest_due_goes_first() -> None:

@@ -9,11 +9,14 @@ from feeds.documents import (
     Failed,
     FailureKind,
     FeedRequest,
+    Fetched,
     FetchOutcome,
     Gone,
     ImportPlan,
     KnownFeed,
     NotModified,
+    Outcome,
+    ParsedFeed,
     TooMany,
 )
 from feeds.schedule import Pace
@@ -24,7 +27,13 @@ NOT_FOUND = Failed(kind=FailureKind.NOT_FOUND, text="not found", status=404)
 
 
 def plan(
-    outcome: FetchOutcome, *, kind: str = "", failing_for: timedelta | None = None, outage: bool = False
+    outcome: FetchOutcome,
+    parsed: ParsedFeed | None = None,
+    *,
+    kind: str = "",
+    failing_for: timedelta | None = None,
+    outage: bool = False,
+    expired: bool = False,
 ) -> ImportPlan:
     known = KnownFeed(
         id=1,
@@ -32,12 +41,13 @@ def plan(
         revision=0,
         request=FeedRequest(url=URL),
         created_at=NOW,
+        expired=expired,
         failures=0 if failing_for is None else 5,
         failing_since=None if failing_for is None else NOW - failing_for,
         failure_kind=kind,
     )
     pace = Pace(shortest=3600, longest=86_400, unconditional=86_400)
-    return planner.plan(known, outcome, None, (), started_at=NOW, now=NOW, pace=pace, luck=0.5, outage=outage)
+    return planner.plan(known, outcome, parsed, (), started_at=NOW, now=NOW, pace=pace, luck=0.5, outage=outage)
 
 
 def days(made: ImportPlan) -> float:
@@ -80,6 +90,15 @@ def test_h17_everything_else_is_tried_for_ever(kind: FailureKind) -> None:
     made = plan(Failed(kind=kind, text="no"), kind=kind, failing_for=timedelta(weeks=100))
     assert made.switch_off == ""
     assert made.next_check.at is not None
+
+
+def test_f10_a_feed_that_has_expired_is_polled_no_more() -> None:
+    fetched = Fetched(url=URL, body=b"", body_digest=b"")
+    made = plan(fetched, ParsedFeed(expired=True))
+    assert (made.outcome, made.switch_off, made.next_check.at) == (Outcome.IMPORTED, planner.EXPIRED, None)
+    for outcome in (NotModified(url=URL), NOT_FOUND):
+        assert plan(outcome, expired=True).switch_off == planner.EXPIRED
+    assert plan(fetched, ParsedFeed(), expired=True).switch_off == ""
 
 
 def test_h17_if_nothing_can_be_reached_no_feed_is_charged() -> None:
