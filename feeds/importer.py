@@ -4,8 +4,9 @@ import logging
 import random
 import time
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 
+from django.db import DataError
 from django.utils import timezone
 
 from feeds import (
@@ -40,6 +41,8 @@ from feeds.fetcher import Fetcher
 
 logger = logging.getLogger(__name__)
 
+# What a value of a document can bring about that nobody foresaw. The rest is the database's, and a retry may help.
+UNFORESEEN = (ArithmeticError, AttributeError, DataError, LookupError, TypeError, ValueError)
 PATIENCE = 5.0  # seconds for which a caller without a queue waits for the host's slot
 
 _outlook = outage.Outlook()
@@ -121,6 +124,26 @@ def _check(known: KnownFeed, slot: datetime | None, started_at: datetime, fetch:
     outcome, parsed = _read(known, visit.outcome, settings)
     if (found := discovery.feed_of(visit.outcome, outcome, known)) is not None:
         return _found(known, found, started_at, fetch)
+    store = partial(_store, known, visit, started_at, settings)
+    try:
+        return store(outcome, parsed)
+    except UNFORESEEN as error:
+        if parsed is None:
+            raise
+        # Not for the queue to try again at once: the schedule comes back, for another document.
+        logger.exception("feed=%s: the document could not be stored", addresses.redacted(known.url))
+        text = f"the document could not be stored: {type(error).__name__}"
+        return store(Failed(kind=FailureKind.HOSTILE, text=text), None)
+
+
+def _store(
+    known: KnownFeed,
+    visit: gate.Visited,
+    started_at: datetime,
+    settings: FeedsSettings,
+    outcome: FetchOutcome,
+    parsed: ParsedFeed | None,
+) -> ImportReport:
     plan = planner.plan(
         known,
         outcome,

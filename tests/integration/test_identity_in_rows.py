@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feeds.documents import Outcome
+from feeds.documents import FailureKind, Outcome
 from feeds.models import Entry, Feed
 from tests.integration.documents import URL, import_document, item, items, rss
 
@@ -61,6 +61,16 @@ def test_what_the_feed_lists_is_known_though_only_new_entries_are_parsed():
     rows = Entry.objects.exclude(title="Title 0").values_list("guid_digest", flat=True)
     assert names == {bytes(digest) for digest in rows}
     assert len(feed.seen_digests) == len(listed)
+
+
+def test_a_value_that_nobody_foresaw_is_a_failure_that_the_schedule_tries_again():
+    import_document(rss(item(1)))
+    Entry.objects.update(url="http://[no address/?x")
+    report = import_document(rss(item(1, link="http://example.org/another", title="Another", pubDate="3 Mar 2026")))
+    assert (report.outcome, report.failure.kind) == (Outcome.FAILED, FailureKind.HOSTILE)
+    assert report.failure.text == "the document could not be stored: ValueError"
+    assert report.next_check.at is not None
+    assert Entry.objects.get().title == "Title 1"
 
 
 values = st.sampled_from(["", "a", "b"])
