@@ -104,11 +104,16 @@ class Feed(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["url_md5"], name="feeds_feed_url_unique")]
         indexes = [
-            # All that a look for due feeds reads stands in the index.
+            # All that a look for due feeds reads stands in these two. Most feeds never hold a slot.
             models.Index(
                 fields=["next_check_at", "id", "host", "slot_at"],
                 condition=models.Q(status="active"),
                 name="feeds_feed_due",
+            ),
+            models.Index(
+                fields=["next_check_at", "id", "host", "slot_at"],
+                condition=models.Q(status="active", slot_at__isnull=False),
+                name="feeds_feed_slots",
             ),
             models.Index(
                 fields=["claimed_at"], condition=models.Q(claimed_at__isnull=False), name="feeds_feed_claimed"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from feeds import hosts, pacing, schedule
 from feeds.conf import FeedsSettings
@@ -93,18 +93,21 @@ def claim(now: datetime, count: int, host_delay: float) -> Batch:
     )
 
 
-def due(now: datetime) -> QuerySet[Feed]:
-    """Return the feeds to send, the longest due first; a condition that reads nothing but the index."""
-    soon = now + pacing.LOOK_AHEAD
-    is_due = Q(next_check_at__lte=now) | Q(slot_at__isnull=False)
-    feeds: QuerySet[Feed] = Feed.objects.filter(is_due, status=Feed.Status.ACTIVE, next_check_at__lte=soon)
-    return feeds
+def windows(now: datetime) -> tuple[QuerySet[Feed], QuerySet[Feed]]:
+    """Return the feeds to send, the longest due first: those that are due, and those with a slot soon after.
+
+    In one query it would have to read all that gets due soon, for the few of them that hold a slot.
+    """
+    soon = Feed.objects.active().filter(next_check_at__gt=now, next_check_at__lte=now + pacing.LOOK_AHEAD)
+    return Feed.objects.due(now), soon.filter(slot_at__isnull=False).order_by("next_check_at", "id")
 
 
 def _window(now: datetime) -> list[pacing.Due]:
-    """Return the first of the due feeds, unlocked: locks are taken for those that are chosen of them."""
-    rows = due(now).order_by("next_check_at", "id").values_list("id", "host", "slot_at")
-    return [pacing.Due(id=id_, host=host, slot_at=slot_at) for id_, host, slot_at in rows[: pacing.WINDOW]]
+    """Return the first of the feeds to send, unlocked: locks are taken for those that are chosen of them."""
+    rows: list[tuple[int, str, datetime | None]] = []
+    for feeds in windows(now):
+        rows += feeds.values_list("id", "host", "slot_at")[: pacing.WINDOW - len(rows)]
+    return [pacing.Due(id=id_, host=host, slot_at=slot_at) for id_, host, slot_at in rows]
 
 
 def _take(now: datetime, ids: list[int]) -> dict[int, tuple[str, str]]:
