@@ -8,12 +8,10 @@ from collections.abc import Iterator
 import pytest
 from django.db import connection
 from django.utils import timezone
-from pytest_django import DjangoDbBlocker
 
 from feeds import polling
 from tests.acceptance.conftest import StartWorkers
 from tests.acceptance.deployment import Deployment
-from tests.acceptance.test_storing_costs import default_database
 from tests.servers.feed_server import FeedServer, Received, answer
 from tests.servers.samples import sample_feed
 
@@ -130,8 +128,10 @@ def test_two_schedulers_claim_different_feeds_and_do_not_wait_for_each_other(dep
     assert len(claims[0]) == 4
 
 
-def test_a_look_for_due_feeds_reads_nothing_but_an_index(database_url: str, django_db_blocker: DjangoDbBlocker) -> None:
-    with django_db_blocker.unblock(), default_database(database_url), connection.cursor() as cursor:
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("on_postgresql")
+def test_a_look_for_due_feeds_reads_nothing_but_an_index() -> None:
+    with connection.cursor() as cursor:
         cursor.execute("SET enable_seqscan = off; SET enable_bitmapscan = off")  # for a few rows they would do
         looks = [feeds.values_list("id", "host", "slot_at")[:1000] for feeds in polling.windows(timezone.now())]
         plans = [look.explain() for look in looks]
