@@ -327,6 +327,8 @@ class _Walk:
     def _end(self, start: int) -> int:
         """Return where the element ends that is being closed: expat stands at its end tag, or behind <item/>."""
         index = self._position()
+        if not self._body.startswith(b"</", index):
+            return index
         tag = _TAG.match(self._body, start)
         is_empty = tag is not None and tag.end() == index and tag[0].endswith(b"/>")
         return index if is_empty else self._body.index(b">", index) + 1
