@@ -12,7 +12,7 @@ from feeds.dates import parse_date
 
 # feedparser reads these as UTF-8 or windows-1252 that was decoded wrongly, and repairs them.
 _MISREAD = re.compile("[\x80-\x9f]|[\xc2-\xf4][\xa0-\xbf]")
-_CDATA = re.compile(rb"<!\[CDATA\[.*?\]\]>", re.DOTALL)
+_CDATA = re.compile(rb"<!\[CDATA\[.*?(?:\]\]>|\Z)", re.DOTALL)  # without an end, in a comment, it is looked for once
 _LINK = re.compile(rb"<(?:[^\s<>/]*:)?(?:link|href|(?:guid|id)(?![^<>]*></))\b", re.IGNORECASE)  # an empty id is none
 _TITLE = re.compile(rb"<(?:[^\s<>/]*:)?title\b", re.IGNORECASE)
 _DATE = re.compile(rb"<(?:[^\s<>/]*:)?(?:pubdate|published|issued|created)\b", re.IGNORECASE)
@@ -44,8 +44,7 @@ def _name_of_item(item: bytes) -> str:
 
 
 def _dated(title: str, date: str) -> str:
-    """Return what is left of a title, however often its references are resolved, and the moment."""
-    while (resolved := unescape(title)) != title:
-        title = resolved
-    moment = parse_date(date)
-    return f"title {_CHANGEABLE.sub('', title)} {moment}" if moment and "<" not in title else ""
+    """Return what is left of a title when its references are resolved, in XML and in HTML, and the moment."""
+    text, moment = unescape(unescape(title)), parse_date(date)
+    is_sure = moment is not None and "<" not in text and unescape(text) == text
+    return f"title {_CHANGEABLE.sub('', text)} {moment}" if is_sure else ""

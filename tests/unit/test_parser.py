@@ -397,6 +397,8 @@ HOSTILE = {
     "blank lines": '<?xml version="1.0"?>' + "\n" * 1_000_000 + rss(""),
     "categories": rss(f"<item>{''.join(f'<category>{n}</category>' for n in range(50_000))}</item>"),
     "openers": rss("&nbsp;<item><title>" + "<!--" * 20_000 + "<![CDATA[" * 20_000),
+    "openers in a comment": rss("<item><!--" + "<![CDATA[" * 100_000 + "--></item>"),
+    "names": rss("<item>" + "<a:b:c" * 50_000 + "</item>"),
     "quotes": rss("&nbsp;<item><title>" + '<a b="' * 20_000),
 }
 

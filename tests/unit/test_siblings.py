@@ -56,6 +56,7 @@ def test_titles_that_may_be_read_as_one_give_one_name(title: str, other: str) ->
         "<entry><link>https://e.org/1</link></entry>",
         DATED.format("&lt;b&gt;a&lt;/b&gt;", DATE),
         DATED.format("<![CDATA[a]]>", DATE),
+        DATED.format("&amp;amp;amp;amp;", DATE),
         DATED.format("a", "soon"),
         DATED.format("a", f"{DATE}</pubDate><pubDate>{DATE}"),
     ],
