@@ -27,7 +27,7 @@ from feeds.splitter import Split, split
 
 MAX_AUTHOR = 1_000  # characters that feedparser's author routine gets to see
 MAX_TAGS = 1_000  # categories of one entry
-# Salts the digests of entries: raise it when an entry that was seen before would be read in another way now.
+# Salts the digests of entries: raise it when one that was seen before would be read, split or refused otherwise now.
 READING = b"1"
 
 _DECLARATION = re.compile(rb"<\?xml[^>]*\?>\s*")
