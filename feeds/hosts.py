@@ -108,7 +108,7 @@ def holding(ticket: Ticket | None) -> Iterator[None]:
 
 def pause(wanted: Pause) -> None:
     """Pause a host; a pause that ends later stays."""
-    _create([wanted.host])
+    _create(wanted.host)
     shorter = models.Q(paused_until__isnull=True) | models.Q(paused_until__lt=wanted.until)
     Host.objects.filter(shorter, name=wanted.host).update(
         paused_until=wanted.until, pause_reason=wanted.reason, pauses=F("pauses") + 1
@@ -138,13 +138,10 @@ def _move(slots: dict[str, datetime]) -> None:
 
 
 def _lines(due: list[pacing.Due], now: datetime, default_gap: float) -> dict[str, pacing.Line]:
-    """Return the lines of the hosts that are spaced or paused, locked; but none where a lone feed just goes."""
+    """Return the lines of the hosts that are spaced or paused, locked. A lone feed goes: the door knows its pause."""
     if crowded := _crowded(due, default_gap):
-        _create(crowded - _with_rows(crowded))  # before anything is locked
-    has_line = models.Q(lone_feed=None) | models.Q(gap__isnull=False) | models.Q(paused_until__gt=now)
-    locked = _locked(_named({feed.host for feed in due}).filter(has_line | models.Q(_is_among(crowded))))
-    if no_longer_alone := {row.name for row in locked if row.lone_feed is not None and row.name in crowded}:
-        _named(no_longer_alone).update(lone_feed=None)
+        _share(crowded - set(_shared(crowded).values_list("name", flat=True)))  # before anything is locked
+    locked = _locked(_shared({feed.host for feed in due}))
     lines = {row.name: _line(row, pacing.gap(KnownHost(name=row.name, gap=row.gap), default_gap)) for row in locked}
     return {name: line for name, line in lines.items() if line.gap > 0 or line.is_paused(now)}
 
@@ -170,23 +167,25 @@ def in_rows(rows: list[tuple[Any, ...]]) -> tuple[str, list[Any]]:
 
 
 def _named(names: Iterable[str]) -> QuerySet[Host]:
-    """Return the rows of these hosts."""
-    return Host.objects.filter(_is_among(names))
+    """Return the rows of these hosts. The names go as one text: IN parses each, and psycopg each of an array."""
+    condition = RawSQL(AMONG[connection.vendor], (json.dumps(list(names)),), models.BooleanField())  # noqa: S611
+    return Host.objects.filter(condition)
 
 
-def _is_among(names: Iterable[str]) -> RawSQL:
-    """Return a condition. The names go as one text: IN would parse each, and psycopg each of an array."""
-    return RawSQL(AMONG[connection.vendor], (json.dumps(list(names)),), models.BooleanField())  # noqa: S611
+def _shared(names: Iterable[str]) -> QuerySet[Host]:
+    """Return the rows of those of the hosts that may have several feeds: they have an index of their own."""
+    return _named(names).filter(lone_feed=None)
 
 
-def _with_rows(names: set[str]) -> set[str]:
-    return set(_named(names).values_list("name", flat=True))
-
-
-def _create(names: Iterable[str], *, lone_feed: int | None = None) -> None:
-    rows = [Host(name=name, lone_feed=lone_feed) for name in sorted(names)]
+def _share(names: Iterable[str]) -> None:
+    """Write down that these hosts have several feeds."""
+    rows = [Host(name=name) for name in sorted(names)]
     if rows:
-        Host.objects.bulk_create(rows, ignore_conflicts=True)
+        Host.objects.bulk_create(rows, update_conflicts=True, unique_fields=["name"], update_fields=["lone_feed"])
+
+
+def _create(name: str, *, lone_feed: int | None = None) -> None:
+    Host.objects.bulk_create([Host(name=name, lone_feed=lone_feed)], ignore_conflicts=True)
 
 
 def _locked(hosts: QuerySet[Host]) -> list[Host]:
@@ -197,7 +196,7 @@ def _locked(hosts: QuerySet[Host]) -> list[Host]:
 def _locked_one(name: str, feed_id: int) -> Host:
     """Return the row of a host, locked. If there is none this feed is the first to come: it is made for it alone."""
     if not (rows := _locked(_named([name]))):
-        _create([name], lone_feed=feed_id)
+        _create(name, lone_feed=feed_id)
         rows = _locked(_named([name]))
     return rows[0]
 

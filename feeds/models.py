@@ -188,6 +188,10 @@ class Host(models.Model):
     waits = models.PositiveBigIntegerField(default=0, editable=False, help_text="How often a feed had to come back.")
     pauses = models.PositiveBigIntegerField(default=0, editable=False)
 
+    class Meta:
+        # A claim asks for its 500 hosts, and most have one feed.
+        indexes = [models.Index(fields=["name"], condition=models.Q(lone_feed=None), name="feeds_host_shared")]
+
     def __str__(self) -> str:
         return self.name
 
