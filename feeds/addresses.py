@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from urllib.parse import unquote
+from uuid import UUID
 
 from feeds.errors import ConfigurationError, InvalidURL
 
@@ -107,9 +108,9 @@ def feed_url(text: str) -> str:
         return f"no URL: {shown}" if controls else shown
 
 
-def url_md5(url: str) -> str:
-    """Return 32 hex digits that stand for the URL in keys."""
-    return hashlib.md5(url.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()
+def url_md5(url: str) -> UUID:
+    """Return the digest that stands for the URL in keys: as a UUID, which databases keep and compare as 16 bytes."""
+    return UUID(bytes=hashlib.md5(url.encode("utf-8", "surrogatepass"), usedforsecurity=False).digest())
 
 
 def host_key(url: str) -> str:

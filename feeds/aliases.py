@@ -6,6 +6,7 @@ The old URL stays known as an alias. All of this runs in the transaction of whoe
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, F, OuterRef
@@ -15,7 +16,7 @@ from feeds.documents import KnownFeed, Move
 from feeds.models import Alias, Entry, Feed, Tombstone
 
 
-def known_digests(url_digests: Iterable[str]) -> set[str]:
+def known_digests(url_digests: Iterable[UUID]) -> set[UUID]:
     """Return those of the URL digests under which a feed is known as something else."""
     return set(Alias.objects.filter(url_md5__in=url_digests).values_list("url_md5", flat=True))
 

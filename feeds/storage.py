@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from typing import TypeVar
+from uuid import UUID
 
 from django.db import models, transaction
 
@@ -167,7 +168,7 @@ def register(subscriptions: Iterable[Subscription]) -> Registered:
     return Registered(added=added, known=known)
 
 
-def _feed(md5: str, subscription: Subscription) -> Feed:
+def _feed(md5: UUID, subscription: Subscription) -> Feed:
     return Feed(
         url=subscription.url,
         url_md5=md5,

@@ -29,7 +29,7 @@ class Intake:
             if isinstance(item, BadLine):
                 self.bad_lines += 1
                 report(item)
-            elif (digest := bytes.fromhex(addresses.url_md5(item.url))) in self._digests:
+            elif (digest := addresses.url_md5(item.url).bytes) in self._digests:
                 self.duplicates += 1
             else:
                 self._digests.add(digest)

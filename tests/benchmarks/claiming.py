@@ -26,6 +26,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import django
 
@@ -119,24 +120,28 @@ def _fill(count: int, interval: timedelta, *, overdue: float) -> datetime:
     from django.db import connection, transaction
     from django.utils import timezone
 
-    from feeds.addresses import url_md5
     from feeds.models import Feed
 
     now, began = timezone.now(), time.monotonic()
     template = Feed.objects.create(
-        url="template", url_md5="", host="", interval=interval.total_seconds(), next_check_at=None, **_of_a_blog()
+        url="template",
+        url_md5=UUID(int=0),
+        host="",
+        interval=interval.total_seconds(),
+        next_check_at=None,
+        **_of_a_blog(),
     )
     luck = random.Random(1)
     rows = []
     for number, host in enumerate(_hosts(count)):
         url = f"https://{host}/{number}/feed.xml"
-        rows.append((url, url_md5(url), host, now + interval * (luck.random() - overdue)))
+        rows.append((url, _key(url), host, now + interval * (luck.random() - overdue)))
     given = ("url", "url_md5", "host", "next_check_at")
     copied = ", ".join(f'"{field.column}"' for field in Feed._meta.fields if field.column not in ("id", *given))
     into = f"INSERT INTO feeds_feed ({', '.join(given)}, {copied}) SELECT"
     with transaction.atomic(), connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            arrays = "unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[]) AS new(a, b, c, d)"
+            arrays = "unnest(%s::text[], %s::uuid[], %s::text[], %s::timestamptz[]) AS new(a, b, c, d)"
             for at in range(0, count, 10_000):
                 columns = [list(column) for column in zip(*rows[at : at + 10_000], strict=True)]
                 cursor.execute(
@@ -274,13 +279,12 @@ def _check(urls: list[str], now: datetime, interval: timedelta) -> None:
     from django.db import connection
 
     from feeds import hosts
-    from feeds.addresses import url_md5
 
     if not urls:
         return
     luck, moment = random.Random(now.timestamp()), connection.ops.adapt_datetimefield_value
     checked, values = hosts.in_rows(
-        [(url_md5(url), moment(now), moment(now + interval * luck.uniform(1, 2 * LUCK - 1))) for url in urls]
+        [(_key(url), moment(now), moment(now + interval * luck.uniform(1, 2 * LUCK - 1))) for url in urls]
     )
     with connection.cursor() as cursor:
         cursor.execute(
@@ -289,6 +293,16 @@ def _check(urls: list[str], now: datetime, interval: timedelta) -> None:
             f" FROM {checked} WHERE url_md5 = new.column1",
             values,
         )
+
+
+def _key(url: str) -> Any:
+    """Return what stands in the database for a URL."""
+    from django.db import connection
+
+    from feeds.addresses import url_md5
+    from feeds.models import Feed
+
+    return Feed._meta.get_field("url_md5").get_db_prep_value(url_md5(url), connection)
 
 
 def _tell_size() -> None:

@@ -83,4 +83,4 @@ def test_a_cache_that_cannot_list_says_so(settings):
 
 
 def test_the_digest_in_the_key_is_the_feeds():
-    assert lock_key("import_feed", URL).endswith(addresses.url_md5(URL))
+    assert lock_key("import_feed", URL).endswith(addresses.url_md5(URL).hex)

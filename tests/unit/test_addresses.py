@@ -3,6 +3,7 @@
 import hashlib
 import re
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -191,14 +192,14 @@ def test_the_canonical_form_is_stable_for_odd_authorities(authority: str) -> Non
 @given(st.text(max_size=60))
 def test_no_text_does_harm(text: str) -> None:
     assert feed_url(feed_url(text)) == feed_url(text)
-    assert len(url_md5(text)) == 32
+    url_md5(text)
     redacted(text)
     host_key(text)
 
 
 def test_the_md5_is_that_of_the_url_itself() -> None:
     url = "http://example.org/feed"
-    assert url_md5(url) == hashlib.md5(url.encode()).hexdigest()
+    assert url_md5(url) == UUID(hashlib.md5(url.encode()).hexdigest())
 
 
 def test_the_host_key_has_neither_port_nor_credentials() -> None:

@@ -1,9 +1,11 @@
 """locks: who holds which lock, and for how long; and the breaking of one, by its token."""
 
+import re
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.core.cache import caches
 from django.core.management import BaseCommand, CommandError, CommandParser
@@ -14,6 +16,8 @@ from feeds.conf import feeds_settings
 from feeds.errors import LockStoreError
 from feeds.management.display import printable
 from feeds.models import Feed
+
+DIGEST = re.compile("-lock-([0-9a-f]{32})$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,9 +72,9 @@ class Command(BaseCommand):
 
 def subjects(rows: Iterable[Row]) -> dict[str, str]:
     """Return the URLs of the feeds that are being imported, by key: the digest in the key is the feed's."""
-    digests = {row.key.rpartition("-lock-")[2]: row.key for row in rows}
-    feeds = Feed.objects.filter(url_md5__in=digests).values_list("url_md5", "url")
-    return {digests[digest]: printable(addresses.redacted(url)) for digest, url in feeds}
+    keys = {UUID(found[1]): row.key for row in rows if (found := DIGEST.search(row.key))}
+    feeds = Feed.objects.filter(url_md5__in=keys).values_list("url_md5", "url")
+    return {keys[digest]: printable(addresses.redacted(url)) for digest, url in feeds}
 
 
 def lines(rows: Iterable[Row], subjects: dict[str, str], now: float) -> Iterator[str]:
