@@ -81,7 +81,8 @@ def enter(
     with transaction.atomic():
         row = _locked_one(host.name, feed_id)
         now = timezone.now()  # of the moment from which on nobody else can decide
-        answer = pacing.enter(_line(row, gap), now=now, slot=slot, longest=deadline + MARGIN)
+        line = pacing.Line(gap=gap, slot_at=row.slot_at, open_at=row.open_at, paused_until=row.paused_until)
+        answer = pacing.enter(line, now=now, slot=slot, longest=deadline + MARGIN)
         admitted = isinstance(answer, pacing.Admitted)
         Host.objects.filter(name=host.name).update(
             slot_at=answer.line.slot_at,
@@ -118,13 +119,16 @@ def pause(wanted: Pause) -> None:
 # Many feeds
 
 
-def assign(due: list[pacing.Due], *, now: datetime, default_gap: float) -> list[pacing.Turn]:
-    """Reserve slots for feeds that are due together. Runs in the caller's transaction."""
+def assign(due: list[pacing.Due], *, now: datetime, default_gap: float) -> dict[int, datetime]:
+    """Reserve slots for feeds that are due together; return them by the feeds' ids. Runs in the caller's transaction.
+
+    Who gets none may go at once.
+    """
     lines = _lines(due, now, default_gap)
-    turns, changed = pacing.assign(due, lines, now)
+    slots, changed = pacing.assign(due, lines, now)
     # Only the line has moved; counters and pauses may be changed by others as soon as the rows are free.
     _move({name: line.slot_at for name, line in changed.items()})
-    return turns
+    return slots
 
 
 def _move(slots: dict[str, datetime]) -> None:
@@ -141,9 +145,15 @@ def _lines(due: list[pacing.Due], now: datetime, default_gap: float) -> dict[str
     """Return the lines of the hosts that are spaced or paused, locked. A lone feed goes: the door knows its pause."""
     if crowded := _crowded(due, default_gap):
         _share(crowded - set(_shared(crowded).values_list("name", flat=True)))  # before anything is locked
+    lines = {}
     locked = _locked(_shared({feed.host for feed in due}))
-    lines = {row.name: _line(row, pacing.gap(KnownHost(name=row.name, gap=row.gap), default_gap)) for row in locked}
-    return {name: line for name, line in lines.items() if line.gap > 0 or line.is_paused(now)}
+    rows = locked.values_list("name", "gap", "slot_at", "open_at", "paused_until")
+    for name, own_gap, slot_at, open_at, paused_until in rows:
+        gap = pacing.gap(KnownHost(name=name, gap=own_gap), default_gap)
+        line = pacing.Line(gap=gap, slot_at=slot_at, open_at=open_at, paused_until=paused_until)
+        if line.gap > 0 or line.is_paused(now):
+            lines[name] = line
+    return lines
 
 
 def _crowded(due: list[pacing.Due], default_gap: float) -> set[str]:
@@ -188,18 +198,15 @@ def _create(name: str, *, lone_feed: int | None = None) -> None:
     Host.objects.bulk_create([Host(name=name, lone_feed=lone_feed)], ignore_conflicts=True)
 
 
-def _locked(hosts: QuerySet[Host]) -> list[Host]:
+def _locked(hosts: QuerySet[Host]) -> QuerySet[Host]:
     """Return these rows, locked in the order of names: nobody waits in a circle."""
-    return list(hosts.order_by("name").select_for_update())
+    return hosts.order_by("name").select_for_update()
 
 
 def _locked_one(name: str, feed_id: int) -> Host:
     """Return the row of a host, locked. If there is none this feed is the first to come: it is made for it alone."""
-    if not (rows := _locked(_named([name]))):
+    rows = _locked(_named([name]))
+    if (row := rows.first()) is None:
         _create(name, lone_feed=feed_id)
-        rows = _locked(_named([name]))
-    return rows[0]
-
-
-def _line(row: Host, gap: float) -> pacing.Line:
-    return pacing.Line(gap=gap, slot_at=row.slot_at, open_at=row.open_at, paused_until=row.paused_until)
+        row = rows.get()
+    return row

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from ipaddress import ip_address
+from typing import NamedTuple
 
 from feeds.addresses import AddressPolicy
 from feeds.documents import KnownHost
@@ -156,25 +157,12 @@ def _is_address(host: str) -> bool:
 # Many feeds that are due together
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Due:
-    """A feed that is due."""
+class Due(NamedTuple):
+    """A feed that is due. A claim looks at a thousand: as dataclasses they take a millisecond, as tuples a third."""
 
     id: int
     host: str
     slot_at: datetime | None = None  # reserved earlier
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
-    """When a due feed may go."""
-
-    feed: Due
-    at: datetime | None = None  # its slot; None = it needs none
-
-    def is_soon(self, now: datetime) -> bool:
-        """Tell whether the message is sent now; else the feed is due again at its slot."""
-        return self.at is None or self.at <= now + LOOK_AHEAD
 
 
 def fair(due: Iterable[Due], count: int) -> list[Due]:
@@ -188,24 +176,27 @@ def fair(due: Iterable[Due], count: int) -> list[Due]:
     return [feed for _, _, feed in ranked[:count]]
 
 
-def assign(due: Sequence[Due], lines: Mapping[str, Line], now: datetime) -> tuple[list[Turn], dict[str, Line]]:
-    """Give feeds of one host different slots; return the lines that have changed, too.
+def assign(due: Sequence[Due], lines: Mapping[str, Line], now: datetime) -> tuple[dict[int, datetime], dict[str, Line]]:
+    """Give feeds of one host different slots; return the slots by the feeds' ids, and the lines that have changed.
 
     `lines` holds the hosts that are spaced or paused. A feed alone in the batch whose host is free needs no slot.
     """
     crowd = Counter(feed.host for feed in due)
-    turns: list[Turn] = []
+    slots: dict[int, datetime] = {}
     changed: dict[str, Line] = {}
     for feed in due:
         line = changed.get(feed.host) or lines.get(feed.host)
         if line is None:
-            turns.append(Turn(feed=feed))
-        elif feed.slot_at is not None and not line.is_paused(max(now, feed.slot_at)):
-            turns.append(Turn(feed=feed, at=feed.slot_at))
-        elif crowd[feed.host] == 1 and line.slot_at <= now and not line.is_paused(now):
-            turns.append(Turn(feed=feed))
-        else:
+            continue
+        if feed.slot_at is not None and not line.is_paused(max(now, feed.slot_at)):
+            slots[feed.id] = feed.slot_at
+        elif crowd[feed.host] > 1 or line.slot_at > now or line.is_paused(now):
             wait = reserve(line, now)
             changed[feed.host] = wait.line
-            turns.append(Turn(feed=feed, at=wait.at))
-    return turns, changed
+            slots[feed.id] = wait.at
+    return slots, changed
+
+
+def is_soon(slot: datetime, now: datetime) -> bool:
+    """Tell whether the message is sent now; else the feed is due again at its slot."""
+    return slot <= now + LOOK_AHEAD

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from django.db import connection, transaction
 from django.db.models import QuerySet
@@ -34,8 +35,7 @@ TAKE = {
 Send = Callable[[str, datetime | None], None]  # a URL, and the slot to come with; None = at once
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claimed:
+class Claimed(NamedTuple):
     """A feed to send."""
 
     url: str
@@ -83,12 +83,11 @@ def claim(now: datetime, count: int, host_delay: float) -> Batch:
         chosen = pacing.fair(_window(now), count)
         rows = _take(now, [feed.id for feed in chosen])
         due = [feed for feed in chosen if feed.id in rows]
-        turns = hosts.assign(due, now=now, default_gap=host_delay)
-        soon = [turn for turn in turns if turn.is_soon(now)]
-        later = [turn for turn in turns if not turn.is_soon(now)]
+        slots = hosts.assign(due, now=now, default_gap=host_delay)
+        later = {id_: slot for id_, slot in slots.items() if not pacing.is_soon(slot, now)}
         _put_off(later, rows, now)
     return Batch(
-        claimed=[Claimed(url=rows[turn.feed.id][0], slot=turn.at) for turn in soon],
+        claimed=[Claimed(rows[feed.id][0], slots.get(feed.id)) for feed in due if feed.id not in later],
         put_off=len(later),
     )
 
@@ -107,7 +106,7 @@ def _window(now: datetime) -> list[pacing.Due]:
     rows: list[tuple[int, str, datetime | None]] = []
     for feeds in windows(now):
         rows += feeds.values_list("id", "host", "slot_at")[: pacing.WINDOW - len(rows)]
-    return [pacing.Due(id=id_, host=host, slot_at=slot_at) for id_, host, slot_at in rows]
+    return [pacing.Due(*row) for row in rows]
 
 
 def _take(now: datetime, ids: list[int]) -> dict[int, tuple[str, str]]:
@@ -121,16 +120,13 @@ def _take(now: datetime, ids: list[int]) -> dict[int, tuple[str, str]]:
         return {id_: (url, reason) for id_, url, reason in cursor.fetchall()}
 
 
-def _put_off(turns: list[pacing.Turn], rows: dict[int, tuple[str, str]], now: datetime) -> None:
+def _put_off(slots: dict[int, datetime], rows: dict[int, tuple[str, str]], now: datetime) -> None:
     """Let feeds be due at their slots."""
     moment = connection.ops.adapt_datetimefield_value
-    changes = [
-        (turn.feed.id, moment(turn.at), _reason(rows[turn.feed.id][1], turn.at, now))
-        for turn in turns
-        if turn.at is not None
-    ]
-    if changes:
-        new, values = hosts.in_rows(changes)
+    if slots:
+        new, values = hosts.in_rows(
+            [(id_, moment(slot), _reason(rows[id_][1], slot, now)) for id_, slot in slots.items()]
+        )
         statement = f"""
             UPDATE feeds_feed
             SET next_check_at = new.column2, slot_at = new.column2, claimed_at = NULL, next_check_reason = new.column3

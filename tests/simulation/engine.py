@@ -101,13 +101,13 @@ class Engine:
         room = self.claim_limit - self.claimed
         sent = 0
         while room > sent:
-            turns = self._claim(min(pacing.BATCH, room - sent))
-            if not turns:
+            claimed = self._claim(min(pacing.BATCH, room - sent))
+            if not claimed:
                 break
-            sent += sum(self._send(turn) for turn in turns)
+            sent += sum(self._send(feed, slot) for feed, slot in claimed)
         return sent >= room
 
-    def _claim(self, count: int) -> list[tuple[Feed, pacing.Turn]]:
+    def _claim(self, count: int) -> list[tuple[Feed, datetime | None]]:
         window = self._window(pacing.WINDOW)
         chosen = pacing.fair([_due(feed) for feed in window], count)
         if len(chosen) < len(window):
@@ -117,10 +117,10 @@ class Engine:
                     self._enter_index(feed)
         hosts = {feed.host.name: feed.host for feed in window}
         lines = {name: line for name, host in hosts.items() if (line := self._line(host)) is not None}
-        turns, changed = pacing.assign(chosen, lines, at(self.now))
+        slots, changed = pacing.assign(chosen, lines, at(self.now))
         for name, line in changed.items():
             hosts[name].line = line
-        return [(self.world.feeds[turn.feed.id], turn) for turn in turns]
+        return [(self.world.feeds[due.id], slots.get(due.id)) for due in chosen]
 
     def _window(self, count: int) -> list[Feed]:
         """Take the first `count` due feeds out of the index."""
@@ -133,20 +133,18 @@ class Engine:
         window.sort(key=lambda feed: (feed.next_check_at, feed.id))
         return window
 
-    def _send(self, one: tuple[Feed, pacing.Turn]) -> bool:
-        feed, turn = one
-        if not turn.is_soon(at(self.now)):
-            self._put_off(feed, turn.at)
+    def _send(self, feed: Feed, slot: datetime | None) -> bool:
+        if slot and not pacing.is_soon(slot, at(self.now)):
+            self._put_off(feed, slot)
             return False
         feed.next_check_at = self.now + LEASE
         self._enter_index(feed)
         self._count_in(feed)
-        delay = max(0.0, since_start(turn.at) - self.now) if turn.at else 0.0
-        self._push(self.now + self._late(delay), MESSAGE, feed, turn.at)
+        delay = max(0.0, since_start(slot) - self.now) if slot else 0.0
+        self._push(self.now + self._late(delay), MESSAGE, feed, slot)
         return True
 
-    def _put_off(self, feed: Feed, slot: datetime | None) -> None:
-        assert slot is not None
+    def _put_off(self, feed: Feed, slot: datetime) -> None:
         feed.slot_at = slot
         feed.next_check_at = since_start(slot)
         self._release(feed)
