@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import dramatiq
 import pytest
 from django.core.cache import caches
+from django_dramatiq.middleware import DbConnectionsMiddleware
 from dramatiq import Worker
 from dramatiq.brokers.stub import StubBroker
 from dramatiq.middleware import AgeLimit, AsyncIO, Middleware, Retries, ShutdownNotifications, TimeLimit
@@ -28,7 +29,14 @@ WAIT = 10_000  # ms
 
 
 def make_broker(*middleware: Middleware) -> StubBroker:
-    chosen = middleware or (AgeLimit(), Retries(), LockMiddleware(), ShutdownNotifications(), TimeLimit())
+    chosen = middleware or (
+        AgeLimit(),
+        DbConnectionsMiddleware(),
+        Retries(),
+        LockMiddleware(),
+        ShutdownNotifications(),
+        TimeLimit(),
+    )
     return StubBroker(middleware=list(chosen), fail_fast_default=False)
 
 
