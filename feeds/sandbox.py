@@ -17,6 +17,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from xml.parsers import expat
 
 from feeds import parser
@@ -86,11 +87,12 @@ class _Child:
             command = [sys.executable, "-m", __name__]
             self._process = subprocess.Popen(command, stdin=theirs.fileno(), env=_environment())  # noqa: S603
 
-    def ask(self, request: bytes, deadline: float) -> bytes:
+    def ask(self, request: bytes, body: bytes, deadline: float) -> bytearray:
         """Return the answer; raise TimeoutError, or EOFError or ConnectionError where the child has ended."""
-        self.asked += len(request)
-        self._socket.settimeout(_rest(deadline))
-        self._socket.sendall(len(request).to_bytes(_LENGTH) + request)
+        self.asked += len(body)
+        for message in (request, body):
+            self._socket.settimeout(_rest(deadline))
+            _send(self._socket, message)
         return _received(self._socket, deadline)
 
     def kill(self) -> None:
@@ -126,18 +128,18 @@ class _Children:
         finally:
             self._slots.release()
 
-    def _answer(self, fetched: Fetched, seen: frozenset[bytes], limit: float) -> bytes:
+    def _answer(self, fetched: Fetched, seen: frozenset[bytes], limit: float) -> bytearray:
         deadline = time.monotonic() + limit
-        request = pickle.dumps((fetched, seen, limit))
+        request = pickle.dumps((replace(fetched, body=b""), seen, limit))  # the body goes as it is: it may be large
         while self._idle:
             # A child that was idle for long may be about to end. So only the end of a new one says something.
             with contextlib.suppress(EOFError, ConnectionError):
-                return self._asked(self._idle.pop(), request, deadline)
-        return self._asked(_Child(), request, deadline)
+                return self._asked(self._idle.pop(), request, fetched.body, deadline)
+        return self._asked(_Child(), request, fetched.body, deadline)
 
-    def _asked(self, child: _Child, request: bytes, deadline: float) -> bytes:
+    def _asked(self, child: _Child, request: bytes, body: bytes, deadline: float) -> bytearray:
         try:
-            answer = child.ask(request, deadline)
+            answer = child.ask(request, body, deadline)
         except BaseException:  # whatever interrupts: a late answer must never be taken for the next one
             child.kill()
             raise
@@ -175,12 +177,17 @@ def _rest(deadline: float) -> float:
     return rest
 
 
-def _received(connection: socket.socket, deadline: float) -> bytes:
+def _send(connection: socket.socket, message: bytes) -> None:
+    connection.sendall(len(message).to_bytes(_LENGTH))
+    connection.sendall(message)
+
+
+def _received(connection: socket.socket, deadline: float) -> bytearray:
     length = int.from_bytes(_exactly(connection, _LENGTH, deadline))
     return _exactly(connection, length, deadline)
 
 
-def _exactly(connection: socket.socket, length: int, deadline: float) -> bytes:
+def _exactly(connection: socket.socket, length: int, deadline: float) -> bytearray:
     """Return so many bytes; raise EOFError where the connection ends before, TimeoutError at the deadline."""
     data = bytearray(length)
     view, position = memoryview(data), 0
@@ -193,7 +200,7 @@ def _exactly(connection: socket.socket, length: int, deadline: float) -> bytes:
         if not received:
             raise EOFError
         position += received
-    return bytes(data)
+    return data
 
 
 # The child's side
@@ -204,14 +211,15 @@ def _serve(connection: socket.socket) -> None:
     while True:
         try:
             request = _received(connection, time.monotonic() + IDLE)
+            body = bytes(_received(connection, time.monotonic() + IDLE))
         except (EOFError, TimeoutError):
             return
         fetched, seen, limit = pickle.loads(request)  # noqa: S301  # of our own parent
         _limit_cpu(limit)
-        answer = pickle.dumps(_parse_here(fetched, seen))
+        answer = pickle.dumps(_parse_here(replace(fetched, body=body), seen))
         connection.settimeout(None)
-        connection.sendall(len(answer).to_bytes(_LENGTH) + answer)
-        del request, fetched, answer
+        _send(connection, answer)
+        del body, answer
 
 
 def _limit_cpu(limit: float) -> None:
