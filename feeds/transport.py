@@ -13,7 +13,8 @@ import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from io import BufferedReader, BytesIO, RawIOBase
+from typing import TYPE_CHECKING, NamedTuple
 
 import urllib3.connection
 import urllib3.exceptions
@@ -25,6 +26,9 @@ from feeds.addresses import AddressPolicy, SplitURL
 from feeds.deadlines import Deadline, DeadlineExpired, Patience, Watchdog
 from feeds.documents import FailureKind
 from feeds.names import AddressInfo, GetAddressInfo, Resolver, SocketAddress
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 MAX_HEADER_BYTES = 64 * 1024  # names and values together; http.client refuses more than 100 headers
 MAX_INTERIM_ANSWERS = 10  # 100 Continue, 103 Early Hints
@@ -353,7 +357,7 @@ class Transport:
 
     def _receive(self, connection: Connection, response: HTTPResponse, route: Route, deadline: Deadline) -> Answer:
         try:
-            answer = _answer(response, connection.address, self._limits.max_body_bytes)
+            answer = _answer(response, connection.address, self._limits.max_body_bytes, deadline)
             if deadline.expired:  # a socket that is shut down looks like the end of the body
                 raise DeadlineExpired
         except BaseException:
@@ -389,29 +393,48 @@ def _proxy_headers(proxy: SplitURL) -> dict[str, str]:
 # Answers
 
 
-def _answer(response: HTTPResponse, address: str, max_body_bytes: int) -> Answer:
+def _answer(response: HTTPResponse, address: str, max_body_bytes: int, deadline: Deadline) -> Answer:
     headers = response.headers
     if sum(len(name) + len(value) for name, value in headers.items()) > MAX_HEADER_BYTES:
         raise TransportError(FailureKind.PROTOCOL, f"the headers are larger than {MAX_HEADER_BYTES // 1024} KiB")
-    body = _body(response, max_body_bytes) if response.status in BODY_STATUSES else b""
+    body = _body(response, max_body_bytes, deadline) if response.status in BODY_STATUSES else b""
     return Answer(status=response.status, headers=headers, body=body, address=address)
 
 
-def _body(response: HTTPResponse, max_bytes: int) -> bytes:
+def _body(response: HTTPResponse, max_bytes: int, deadline: Deadline) -> bytes:
     _check_framing(response)
-    _check_encoding(response)
+    encoding = _encoding(response)
     if response.length_remaining == 0:
         return b""
     if response.length_remaining is not None and response.length_remaining > max_bytes:
         raise _too_large(max_bytes)
-    chunks = []
-    size = 0
-    while chunk := response.read1(READ_BYTES):
-        size += len(chunk)
+    wire = BufferedReader(_Wire(response, deadline), READ_BYTES)
+    decoded = HTTPResponse(wire, {"content-encoding": encoding}, preload_content=False)
+    body = BytesIO()
+    while chunk := decoded.read1(READ_BYTES):
+        size = body.tell() + len(chunk)
         if size > max_bytes:
             raise _too_large(max_bytes)
-        chunks.append(chunk)
-    return b"".join(chunks)
+        body.write(chunk)
+    return body.getvalue()
+
+
+class _Wire(RawIOBase):
+    """A body as it comes, for a decoder to read from."""
+
+    def __init__(self, response: HTTPResponse, deadline: Deadline) -> None:
+        self._response = response
+        self._deadline = deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        self._deadline.remaining()  # what came before can be read from a socket that is shut down, and decoding be slow
+        view = memoryview(buffer)
+        piece = self._response.read1(len(view), decode_content=False)
+        view[: len(piece)] = piece
+        return len(piece)
 
 
 def _check_framing(response: HTTPResponse) -> None:
@@ -420,16 +443,15 @@ def _check_framing(response: HTTPResponse) -> None:
         raise TransportError(FailureKind.PROTOCOL, "the body has a transfer encoding other than chunked")
 
 
-def _check_encoding(response: HTTPResponse) -> None:
-    given = response.headers.get("content-encoding")
-    if not given:
-        return
+def _encoding(response: HTTPResponse) -> str:
+    """Return what urllib3 shall decode by."""
+    given = response.headers.get("content-encoding", "")
     encodings = [name for name in (part.strip().lower() for part in given.split(",")) if name not in ("", "identity")]
     if len(encodings) > 1:
         raise TransportError(FailureKind.ENCODING, "the body is compressed more than once")
     if not KNOWN_ENCODINGS.issuperset(encodings):
         raise TransportError(FailureKind.ENCODING, f"the body has the content encoding {encodings[0][:40]!r}")
-    response.headers["content-encoding"] = "".join(encodings)  # what urllib3 decodes by
+    return "".join(encodings)
 
 
 def _too_large(max_bytes: int) -> TransportError:

@@ -268,6 +268,15 @@ def test_s4_many_small_gzip_members_end_at_the_cap(server: FeedServer, fetcher: 
     assert fetcher.fetch(FeedRequest(url=server.url(), deadline=20.0)) == too_large()
 
 
+@pytest.mark.skipif("zstd" not in KNOWN_ENCODINGS, reason="no decoder for zstd is installed")
+def test_s5_the_deadline_ends_the_decoding_of_nothing(server: FeedServer) -> None:
+    compressor = zstd.ZstdCompressor()
+    frame = compressor.compress(b"") + compressor.flush()
+    server.routes["/feed"] = answer(body=frame * (10 * MEBIBYTE // len(frame)), content_encoding="zstd")
+    with closing(Fetcher(FeedsSettings(allowed_networks=LOOPBACK))) as fetcher:
+        assert failed(fetcher, server.url()).kind == FailureKind.TIMEOUT
+
+
 def test_s4_a_body_without_a_length_ends_at_the_cap(server: FeedServer, fetcher: Fetcher) -> None:
     server.routes["/feed"] = lambda _: server.endless(HEAD + b"\r\n", b"<" * 65536)
     assert fetcher.fetch(FeedRequest(url=server.url(), deadline=20.0)) == too_large()
