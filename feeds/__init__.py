@@ -8,6 +8,7 @@ The way of a feed through the rooms, in the order of the data:
       -> importer     the score: load, fetch, parse, plan, apply
       -> hosts        one request at a time to one host, and lanes: a few places for slow servers; pacing decides
       -> fetcher      conditional GET over transport's guarded sockets, to the addresses that addresses allows
+      -> bulk         large documents one after the other: a bound on memory
       -> sandbox      the parser, in a process that can be killed where it may take long
       -> parser       the document as values; splitter, jsonfeed and sanitizer help
       -> identity     which entry is which, and under which row

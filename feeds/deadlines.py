@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Self
 
 THREAD_IDLE_SECONDS = 10.0
+ALERT = 0.5  # seconds; a thread that waits looks up so often, and Dramatiq can interrupt it then
 
 
 class DeadlineExpired(Exception):
@@ -28,6 +29,7 @@ class Patience:
 
     seconds: float
     more: Callable[[float], float]  # how many have passed -> more; 0 = end it. In the watchdog's thread; must not wait
+    turn: Callable[[float], bool] | None = None  # waits so many seconds for a large document's turn -> whether it came
 
 
 class Deadline:
@@ -36,6 +38,7 @@ class Deadline:
     def __init__(self, watchdog: "Watchdog", seconds: float, patience: Patience | None = None) -> None:
         self._watchdog = watchdog
         self._patience = patience if patience and patience.seconds < seconds else None
+        self._turn = patience.turn if patience else None
         self.seconds = seconds
         self._begun = time.monotonic()
         self.at = self._begun + seconds
@@ -59,6 +62,11 @@ class Deadline:
         if self.expired or remaining <= 0:
             raise DeadlineExpired
         return remaining
+
+    def take_turn(self) -> None:
+        """Wait until a large document may be held; raise DeadlineExpired if there is no time left before."""
+        while self._turn and not self._turn(min(ALERT, self.remaining())):
+            pass
 
     def guard(self, sock: socket.socket) -> None:
         """Have `sock` shut down at the deadline, instead of the one guarded so far."""

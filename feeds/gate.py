@@ -6,29 +6,32 @@ Every fetch passes here, whoever asked for it: through the lane if its server is
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 
 from django.utils import timezone
 
-from feeds import hosts, lanes, pacing
+from feeds import bulk, hosts, lanes, pacing
 from feeds.conf import FeedsSettings
 from feeds.deadlines import Patience
 from feeds.documents import Failed, FailureKind, FeedRequest, FetchOutcome, KnownFeed
 
 Fetch = Callable[[FeedRequest, Patience | None], FetchOutcome]
 
+# What becomes of a connection that nobody reads from while its document waits for its turn.
+BROKEN_OFF = frozenset({FailureKind.TIMEOUT, FailureKind.CONNECT, FailureKind.PROTOCOL})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visited:
     outcome: FetchOutcome
-    seconds: float  # that the fetch took
+    seconds: float  # that the fetch took, without those that it waited for others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnedAway:
-    """Nothing was fetched."""
+    """Nothing was fetched that counts."""
 
     at: datetime  # when to come back
     cut_after: float | None = None  # seconds; the fetch had begun, and ended because there was no place for a slow one
@@ -43,12 +46,16 @@ def visit(known: KnownFeed, fetch: Fetch, *, slot: datetime | None, settings: Fe
         ticket = _knock(known, slot, settings)
         if isinstance(ticket, pacing.Wait):
             return TurnedAway(at=ticket.at)
+        turn = bulk.Turn()
         begun = time.monotonic()
         with hosts.holding(ticket):
-            outcome = fetch(known.request, place.patience)
-        seconds = time.monotonic() - begun
+            outcome = fetch(known.request, replace(place.patience, turn=turn.comes))
+        seconds = time.monotonic() - begun - turn.waited
         lane.habit.note(seconds)
-    if place.was_cut and isinstance(outcome, Failed) and outcome.kind is FailureKind.TIMEOUT:
+    kind = outcome.kind if isinstance(outcome, Failed) else None
+    if turn.waited and kind in BROKEN_OFF:
+        return _back_to_the_lane(slot)
+    if place.was_cut and kind is FailureKind.TIMEOUT:
         return _back_to_the_lane(slot, cut_after=seconds)
     return Visited(outcome=outcome, seconds=seconds)
 

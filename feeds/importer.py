@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from feeds import (
     addresses,
+    bulk,
     discovery,
     gate,
     identity,
@@ -73,9 +74,12 @@ def import_feed(
     started_at = timezone.now()
     url = addresses.feed_url(url)
     fetch = fetch or _fetcher(feeds_settings()).fetch
-    report = _serve(url, storage.load(url) if add else storage.find(url), requested_at, slot, fetch)
-    if report.outcome is Outcome.SUPERSEDED:
-        report = _serve_again(report, requested_at or started_at, fetch)
+    try:
+        report = _serve(url, storage.load(url) if add else storage.find(url), requested_at, slot, fetch)
+        if report.outcome is Outcome.SUPERSEDED:
+            report = _serve_again(report, requested_at or started_at, fetch)
+    finally:
+        bulk.leave()
     _tell(report, (timezone.now() - started_at).total_seconds())
     return report
 

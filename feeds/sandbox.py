@@ -21,6 +21,7 @@ from dataclasses import replace
 from xml.parsers import expat
 
 from feeds import parser
+from feeds.deadlines import ALERT
 from feeds.documents import Failed, FailureKind, Fetched, ParsedFeed
 
 logger = logging.getLogger(__name__)
@@ -29,7 +30,6 @@ INLINE_BYTES = 256 * 1024  # the worst that was built of so many took 0.9 s
 MEMORY = 240 * 1024 * 1024  # bytes of address space of a child; a feed of 10 MiB takes 150
 RETIRED_AFTER = 8 * 1024 * 1024  # bytes of documents; what a process has taken it gives back late or never
 IDLE = 300.0  # seconds after which a child without work ends
-ALERT = 0.5  # seconds; a thread that waits looks up so often, and Dramatiq can interrupt it then
 _LENGTH = 8  # bytes that say how long a message is
 
 _Parsed = ParsedFeed | Failed

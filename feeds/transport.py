@@ -22,6 +22,7 @@ from urllib3 import HTTPHeaderDict
 from urllib3.response import BaseHTTPResponse, HTTPResponse
 from urllib3.util import make_headers
 
+from feeds import bulk
 from feeds.addresses import AddressPolicy, SplitURL
 from feeds.deadlines import Deadline, DeadlineExpired, Patience, Watchdog
 from feeds.documents import FailureKind
@@ -409,12 +410,16 @@ def _body(response: HTTPResponse, max_bytes: int, deadline: Deadline) -> bytes:
     if response.length_remaining is not None and response.length_remaining > max_bytes:
         raise _too_large(max_bytes)
     wire = BufferedReader(_Wire(response, deadline), READ_BYTES)
+    if encoding == "br" and _has_large_window(wire.peek(1)):
+        deadline.take_turn()
     decoded = HTTPResponse(wire, {"content-encoding": encoding}, preload_content=False)
     body = BytesIO()
     while chunk := decoded.read1(READ_BYTES):
         size = body.tell() + len(chunk)
         if size > max_bytes:
             raise _too_large(max_bytes)
+        if body.tell() <= bulk.LARGE < size:
+            deadline.take_turn()
         body.write(chunk)
     return body.getvalue()
 
@@ -435,6 +440,11 @@ class _Wire(RawIOBase):
         piece = self._response.read1(len(view), decode_content=False)
         view[: len(piece)] = piece
         return len(piece)
+
+
+def _has_large_window(begin: bytes) -> bool:
+    """Say whether a decoder of Brotli fills 8 or 16 MiB before it gives the first byte (RFC 7932 §9.1)."""
+    return bool(begin) and begin[0] & 0b1101 == 0b1101
 
 
 def _check_framing(response: HTTPResponse) -> None:
