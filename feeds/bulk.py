@@ -1,4 +1,7 @@
-"""Large documents in, one after the other out: a bound on the memory that they take in one process."""
+"""Large documents in, one after the other out: a bound on the memory that they take in one process.
+
+A document of 10 MiB and what is made of it take 35 MB until it is stored. With eight at once a worker took 350.
+"""
 
 import contextlib
 import threading

@@ -1,0 +1,43 @@
+"""The memory of a real worker, attacked in all its threads at once. `tests.benchmarks.attacks` knows more attacks."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.conftest import StartWorkers
+from tests.acceptance.deployment import Deployment
+from tests.benchmarks.attacks import THREADS, imports, peak_memory
+from tests.conftest import running
+from tests.servers.daemon import eventually
+from tests.servers.hostile import ATTACKS, HostileServer
+
+MOST = 150_000_000  # bytes
+COSTLY = ("gzip-bomb", "br-bomb", "zstd-bomb", "page", "entries", "small-entries-1-mib", "almost-all")
+
+
+@pytest.fixture
+def extra_environment() -> dict[str, str]:
+    return {"FEEDS_FETCH_DEADLINE": "2", "FEEDS_SLOW_FETCHES": str(THREADS), "FEEDS_LOG_LEVEL": "INFO"}
+
+
+@pytest.fixture
+def hostile_server(tmp_path: Path) -> Iterator[HostileServer]:
+    folder = tmp_path / "hostile"
+    folder.mkdir()
+    yield from running(HostileServer(folder))
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of another process is read from /proc")
+def test_a_worker_under_attack_stays_below_150_mb(
+    deployment: Deployment, start_workers: StartWorkers, hostile_server: HostileServer
+) -> None:
+    def peak_under(attack: str) -> int:
+        deployment.send(hostile_server.urls(attack, THREADS))
+        eventually(lambda: len(imports(workers, attack)) >= THREADS, within=60, what=f"{attack} is over")
+        return peak_memory(pid)
+
+    workers = start_workers(1, THREADS)
+    (pid,) = workers.pids()
+    peaks = {attack: peak_under(attack) for attack in COSTLY if attack in ATTACKS}
+    assert max(peaks.values()) < MOST, peaks
