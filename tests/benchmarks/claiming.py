@@ -16,6 +16,7 @@ import argparse
 import logging
 import os
 import random
+import re
 import shutil
 import statistics
 import tempfile
@@ -43,6 +44,7 @@ BIGGEST_SHARE = 0.03  # of all feeds on the biggest host; the others by Zipf's l
 ENTRIES = 25  # of a feed's last document: two digests each stand in its row
 
 # For the 1.6 GB of a million feeds; with the 128 MB that it comes with half of a claim's time goes into swapping pages.
+# In huge pages (`sysctl vm.nr_hugepages=1200`), as our guide says, a claim takes a fifth less than without.
 MEMORY = ("shared_buffers=2GB",)
 WEEK_IN_MINUTES = ("autovacuum_naptime=1s", "autovacuum_vacuum_cost_delay=0")
 
@@ -91,10 +93,18 @@ def _postgresql(settings: tuple[str, ...]) -> Iterator[None]:
         server = Configured(folder)
         server.settings = settings
         with server:
+            print(f"{_huge_pages():,} huge pages set aside")
             _use(server.url(server.create_database()))
             yield
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _huge_pages() -> int:
+    """Return how many the machine has (Linux). PostgreSQL takes them where they suffice for its shared buffers."""
+    meminfo = Path("/proc/meminfo")
+    found = re.search(r"HugePages_Total:\s+(\d+)", meminfo.read_text()) if meminfo.exists() else None
+    return int(found[1]) if found else 0
 
 
 @contextmanager
