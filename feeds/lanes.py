@@ -6,7 +6,7 @@ a hundred servers that hang hold a few threads, and the rest is there for all ot
 
 Where hundreds are new, two seconds for each are too long. So a feed never fetched before is *late* already when it
 takes much longer than fetches took lately, and then needs a place for late ones, until it is slow. Of these there are
-more while waiting pays: while late servers answer after all. Who was cut comes back to the place that is kept for such.
+more while waiting pays: while late servers answer after all. Who was cut comes back to one in four of them.
 """
 
 import threading
@@ -18,7 +18,7 @@ from typing import Self
 from feeds.deadlines import Patience
 
 QUICK = 2.0  # seconds
-SHORTEST = 0.2  # seconds that any fetch may take
+SHORTEST = 0.15  # seconds that any fetch may take
 REMEMBERED = 100  # fetches
 ENOUGH = 8  # fetches to judge others by
 COME_BACK = 30.0  # seconds, about: who found no place tries again
@@ -58,6 +58,11 @@ class LateLane(Lane):
         super().__init__(4 * slow_places)
         self.least, self._most = slow_places, 32 * slow_places
 
+    @property
+    def kept_for_new(self) -> int:
+        """Return how many places those that come back leave free. They have one in four: most of them hang again."""
+        return self._places - max(self.least, self._places // 4)
+
     def give_back(self, *, answered: bool) -> None:
         super().give_back(answered=answered)
         with self._mutex:
@@ -76,7 +81,7 @@ class Habit:
             self._took.append(seconds)
 
     def limit(self) -> float:
-        """Return the seconds after which a fetch is late: twice what three of four took, those that were cut included.
+        """Return the seconds after which a fetch is late: 1.5 times what three of four took, be they cut or not.
 
         So it follows where more than a quarter of all servers takes longer.
         """
@@ -84,7 +89,7 @@ class Habit:
             took = sorted(self._took)
         if len(took) < ENOUGH:
             return QUICK
-        return min(QUICK, max(SHORTEST, 2 * took[len(took) * 3 // 4]))
+        return min(QUICK, max(SHORTEST, 1.5 * took[len(took) * 3 // 4]))
 
 
 class Lanes:
@@ -103,16 +108,17 @@ class Lanes:
         if fetch_seconds is not None and fetch_seconds >= QUICK:
             return Visit(self, needs=self.slow, seconds=inf)
         if is_new and fetch_seconds is not None:
-            return Visit(self, needs=self.late, seconds=QUICK)
+            return Visit(self, needs=self.late, keep=self.late.kept_for_new, seconds=QUICK)
         return Visit(self, seconds=SHORTEST if is_new else QUICK)
 
 
 class Visit:
     """One fetch: `is_turned_away` says before it that there is no place, `was_cut` after it that there was none."""
 
-    def __init__(self, lanes: Lanes, *, needs: Lane | None = None, seconds: float) -> None:
+    def __init__(self, lanes: Lanes, *, needs: Lane | None = None, keep: int = 0, seconds: float) -> None:
         self._lanes = lanes
         self._needs = needs
+        self._keep = keep
         self.patience = Patience(seconds=seconds, more=self._more)  # what the fetch shall be made with
         self._mutex = threading.Lock()
         self._place: Lane | None = None
@@ -121,7 +127,7 @@ class Visit:
         self.was_cut = False
 
     def __enter__(self) -> Self:
-        self.is_turned_away = self._needs is not None and not self._takes(self._needs)
+        self.is_turned_away = self._needs is not None and not self._takes(self._needs, keep=self._keep)
         return self
 
     def __exit__(
