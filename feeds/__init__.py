@@ -18,5 +18,5 @@ The way of a feed through the rooms, in the order of the data:
 
 And beside it: polling sends what is due, retention removes what is old, feedscore proves how we fetch.
 
-`documents` holds the values that pass between rooms, `errors` the exceptions.
+`documents` holds the values that pass between rooms, `exceptions` what is raised.
 """

@@ -24,8 +24,8 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
-from feeds import addresses, aliases
-from feeds.errors import InvalidURL, describe
+from feeds import aliases, canonical_urls
+from feeds.exceptions import InvalidURL, describe
 from feeds.forms import FetchOptionsForm
 from feeds.models import Alias, Entry, Feed, FetchOptions, Host, Lock
 
@@ -91,7 +91,7 @@ class FeedForm(FeedModelForm):
 
     def clean_url(self) -> str:
         try:
-            url = addresses.canonical_url(self.cleaned_data["url"])
+            url = canonical_urls.canonical_url(self.cleaned_data["url"])
         except InvalidURL as error:
             raise forms.ValidationError(str(error), code="invalid") from error
         if other := Feed.objects.filter(pk__in=Feed.objects.ids_by_url([url]).values()).exclude(pk=self.instance.pk):
@@ -156,7 +156,7 @@ class FeedAdmin(FeedModelAdmin):
 
     @admin.display(description="feed", ordering="title")
     def name(self, feed: Feed) -> str:
-        url = Truncator(addresses.redacted(feed.url)).chars(LISTED_TEXT)
+        url = Truncator(canonical_urls.redacted(feed.url)).chars(LISTED_TEXT)
         return format_html("{}<br><small>{}</small>", feed.title, url) if feed.title else url
 
     @admin.display(description="host", ordering="host")
@@ -193,11 +193,11 @@ class FeedAdmin(FeedModelAdmin):
         if not feed.moved_to:
             return NOTHING
         seen = f"seen {feed.moved_count} times since {feed.moved_since:%Y-%m-%d}"
-        return format_html("{}<br><small>{}</small>", addresses.redacted(feed.moved_to), seen)
+        return format_html("{}<br><small>{}</small>", canonical_urls.redacted(feed.moved_to), seen)
 
     @admin.display(description="URL")
     def shown_url(self, feed: Feed) -> str:
-        return addresses.redacted(feed.url)
+        return canonical_urls.redacted(feed.url)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Feed]:
         # Digests are 16 bytes for every entry of a document, and shown nowhere.
@@ -224,7 +224,7 @@ class FeedAdmin(FeedModelAdmin):
     ) -> tuple[QuerySet[Feed], bool]:
         """Find a URL by its digest, which is indexed, and anything else by looking at every row."""
         try:
-            url = addresses.canonical_url(search_term)
+            url = canonical_urls.canonical_url(search_term)
         except InvalidURL:
             return super().get_search_results(request, queryset, search_term)
         exact = queryset.filter(pk__in=Feed.objects.ids_by_url([url]).values())
@@ -237,7 +237,7 @@ class FeedAdmin(FeedModelAdmin):
         if not change:
             _set(obj, aliases.columns(obj.url))
             obj.save()
-        elif obj.url_md5 == addresses.url_md5(obj.url):
+        elif obj.url_md5 == canonical_urls.url_md5(obj.url):
             obj.save(update_fields=DECIDED)
         else:
             now = timezone.now()
@@ -247,7 +247,7 @@ class FeedAdmin(FeedModelAdmin):
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Count the entries that go with the feeds. Django would list each of them, and ask for leave to delete it."""
-        listed = [addresses.redacted(feed.url) for feed in objs]
+        listed = [canonical_urls.redacted(feed.url) for feed in objs]
         entries = Entry.objects.filter(feed__in=[feed.pk for feed in objs]).count()
         return listed, {"feeds": len(listed), "entries": entries}, set(), []
 
@@ -364,11 +364,11 @@ class EntryAdmin(ReadOnlyAdmin):
 
     @admin.display(description="entry")
     def name(self, entry: Entry) -> str:
-        return Truncator(entry.title or addresses.redacted(entry.url) or entry.guid or NOTHING).chars(LISTED_TEXT)
+        return Truncator(entry.title or canonical_urls.redacted(entry.url) or entry.guid or NOTHING).chars(LISTED_TEXT)
 
     @admin.display(description="feed")
     def feed_link(self, entry: Entry) -> str:
-        name = Truncator(entry.feed.title or addresses.redacted(entry.feed.url)).chars(LISTED_TEXT)
+        name = Truncator(entry.feed.title or canonical_urls.redacted(entry.feed.url)).chars(LISTED_TEXT)
         return _link(reverse("admin:feeds_feed_change", args=[entry.feed_id]), name)
 
     @admin.display(description="URL")

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, F, OuterRef
 
-from feeds import addresses
+from feeds import canonical_urls
 from feeds.documents import KnownFeed, Move
 from feeds.models import Alias, Entry, Feed, Tombstone
 
@@ -38,17 +38,17 @@ def settle(known: KnownFeed, move: Move, now: datetime) -> int:
 def keep(feed_id: int, url: str, reason: str, now: datetime) -> None:
     """Let a feed be known by a URL that it had."""
     values = {"feed_id": feed_id, "url": url, "reason": reason, "created_at": now}
-    Alias.objects.update_or_create(values, url_md5=addresses.url_md5(url))
+    Alias.objects.update_or_create(values, url_md5=canonical_urls.url_md5(url))
 
 
 def drop(url: str) -> None:
     """Let no feed be known by this URL, since one has it now: it came back to where it was."""
-    Alias.objects.filter(url_md5=addresses.url_md5(url)).delete()
+    Alias.objects.filter(url_md5=canonical_urls.url_md5(url)).delete()
 
 
 def _at(url: str, *, other_than: int) -> Feed | None:
     """Return the other feed that is known by this URL, locked."""
-    md5 = addresses.url_md5(url)
+    md5 = canonical_urls.url_md5(url)
     others = Feed.objects.exclude(pk=other_than).select_for_update(of=("self",))
     found: Feed | None = others.filter(url_md5=md5).first() or others.filter(aliases__url_md5=md5).first()
     return found
@@ -73,8 +73,8 @@ def columns(url: str) -> dict[str, Any]:
     """Return what a feed has with a new URL, and what it cannot keep of the one before."""
     return {
         "url": url,
-        "url_md5": addresses.url_md5(url),
-        "host": addresses.host_key(url),
+        "url_md5": canonical_urls.url_md5(url),
+        "host": canonical_urls.host_key(url),
         "validators_url": "",  # its own
         "slot_at": None,  # that was in the line of the old host
         "moved_to": "",

@@ -33,7 +33,7 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 from pymemcache.client.base import Client, PooledClient
 
-from feeds.errors import LockStoreError
+from feeds.exceptions import LockStoreError
 
 if TYPE_CHECKING:
     from feeds.models import Lock

@@ -18,7 +18,7 @@ from feeds.addresses import AddressPolicy
 from feeds.caches import LockCache
 from feeds.conf import FeedsSettings, feeds_settings
 from feeds.embedded import EmbeddedBroker
-from feeds.errors import ConfigurationError, LockStoreError
+from feeds.exceptions import ConfigurationError, LockStoreError
 from feeds.fitness import Fault
 from feeds.middleware import LockMiddleware
 

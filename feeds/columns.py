@@ -4,18 +4,10 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from feeds import addresses
-from feeds.documents import (
-    FailureKind,
-    Fetched,
-    ImportPlan,
-    KnownFeed,
-    NotModified,
-    ParsedFeed,
-    PlannedEntry,
-    Sighting,
-)
+from feeds import canonical_urls
+from feeds.documents import Fetched, ImportPlan, KnownFeed, NotModified, ParsedFeed, PlannedEntry, Sighting
 from feeds.models import Feed
+from feeds.outcomes import FailureKind
 
 COUNTED = {FailureKind.GONE, FailureKind.NOT_FOUND}  # after a day or six weeks of these a feed is switched off
 
@@ -84,7 +76,7 @@ def _sighting_fields(sighting: Sighting | None) -> dict[str, Any]:
 
 
 def _fetched_fields(fetched: Fetched | NotModified, feed: KnownFeed) -> dict[str, Any]:
-    elsewhere = fetched.url != addresses.redacted(feed.url)
+    elsewhere = fetched.url != canonical_urls.redacted(feed.url)
     values: dict[str, Any] = {
         "etag": fetched.etag,
         "last_modified": fetched.last_modified,

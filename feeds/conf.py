@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.signals import setting_changed
 
-from feeds.errors import ConfigurationError
+from feeds.exceptions import ConfigurationError
 
 LOCK_MARGIN = 4  # seconds between an actor's time limit and its lock's expiry: the recipe's 3 and the limit's 1 s tick
 

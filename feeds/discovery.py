@@ -10,9 +10,10 @@ from html.parser import HTMLParser
 from itertools import islice
 from urllib.parse import urljoin
 
-from feeds import addresses, moves, pacing
-from feeds.documents import Failed, FailureKind, Fetched, FetchOutcome, KnownFeed, Move
-from feeds.errors import InvalidURL
+from feeds import canonical_urls, moves, pacing
+from feeds.documents import Failed, Fetched, FetchOutcome, KnownFeed, Move
+from feeds.exceptions import InvalidURL
+from feeds.outcomes import FailureKind
 
 MAX_PAGE = 512 * 1024  # bytes looked at; links stand in the head
 MAX_TAGS = 1_000
@@ -63,7 +64,7 @@ def choose(page: Fetched, known: KnownFeed) -> Move | None:
     found = [replace(link, url=url) for link, url in homes if url and url != known.url]
     if not found:
         return None
-    host = addresses.host_key(page.url)
+    host = canonical_urls.host_key(page.url)
     best = min(found, key=lambda link: _rank(link, host))  # of equals the first
     kind = FEED_TYPES.get(best.type, "JSON")
     reason = f"a page; of {_count(found)} on it this was chosen: {kind}" + (f" {best.title!r}" if best.title else "")
@@ -82,14 +83,14 @@ def links(page: Fetched) -> list[Link]:
         if len(found) == MAX_LINKS:
             break
     # A page of the Internet must not point us into a network that was allowed for feeds that a person names.
-    if not pacing.is_private(addresses.host_key(page.url)):
-        return [link for link in found.values() if not pacing.is_private(addresses.host_key(link.url))]
+    if not pacing.is_private(canonical_urls.host_key(page.url)):
+        return [link for link in found.values() if not pacing.is_private(canonical_urls.host_key(link.url))]
     return list(found.values())
 
 
 def _rank(link: Link, host: str) -> tuple[bool, bool, bool]:
     is_comments = bool(_COMMENTS.search(link.title) or _COMMENTS.search(link.url.partition("://")[2].partition("/")[2]))
-    return is_comments, link.type == JSON, addresses.host_key(link.url) != host
+    return is_comments, link.type == JSON, canonical_urls.host_key(link.url) != host
 
 
 def _link(base: str, attributes: dict[str, str]) -> Link | None:
@@ -107,7 +108,7 @@ def _absolute(base: str, reference: str) -> str:
     if not reference.strip():
         return ""
     try:
-        return addresses.split_url(urljoin(base, reference.strip())).public
+        return canonical_urls.split_url(urljoin(base, reference.strip())).public
     except (InvalidURL, ValueError):
         return ""
 

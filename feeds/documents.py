@@ -2,74 +2,8 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 
-
-class FailureKind(StrEnum):
-    """Why a feed could not be imported. Stored on the feed; `label` says it in words."""
-
-    INVALID_URL = "invalid_url"
-    REFUSED_ADDRESS = "refused_address"
-    DNS = "dns"
-    CONNECT = "connect"
-    TLS = "tls"
-    TIMEOUT = "timeout"
-    PROTOCOL = "protocol"
-    REDIRECT = "redirect"
-    TOO_LARGE = "too_large"
-    ENCODING = "encoding"
-    UNAUTHORIZED = "unauthorized"
-    FORBIDDEN = "forbidden"
-    NOT_FOUND = "not_found"
-    LEGAL = "legal"
-    CLIENT_ERROR = "client_error"
-    SERVER_ERROR = "server_error"
-    TOO_MANY = "too_many"
-    GONE = "gone"
-    NOT_A_FEED = "not_a_feed"
-    HOSTILE = "hostile"
-
-    @property
-    def label(self) -> str:
-        return FAILURE_LABELS[self]
-
-
-FAILURE_LABELS = {
-    FailureKind.INVALID_URL: "not an http or https URL",
-    FailureKind.REFUSED_ADDRESS: "the address may not be fetched from",
-    FailureKind.DNS: "the host name does not resolve",
-    FailureKind.CONNECT: "no connection",
-    FailureKind.TLS: "no trusted TLS connection",
-    FailureKind.TIMEOUT: "no complete answer in time",
-    FailureKind.PROTOCOL: "not a valid HTTP answer",
-    FailureKind.REDIRECT: "redirects lead nowhere",
-    FailureKind.TOO_LARGE: "the document is too large",
-    FailureKind.ENCODING: "unknown content encoding",
-    FailureKind.UNAUTHORIZED: "a login is required (401)",
-    FailureKind.FORBIDDEN: "access denied (403)",
-    FailureKind.NOT_FOUND: "not found (404)",
-    FailureKind.LEGAL: "withheld for legal reasons (451)",
-    FailureKind.CLIENT_ERROR: "the request was refused (4xx)",
-    FailureKind.SERVER_ERROR: "the server failed (5xx)",
-    FailureKind.TOO_MANY: "asked to come back later (429 or 503)",
-    FailureKind.GONE: "gone for good (410)",
-    FailureKind.NOT_A_FEED: "the document is no feed",
-    FailureKind.HOSTILE: "the document is built to do harm",
-}
-
-
-class Outcome(StrEnum):
-    """How one import ended."""
-
-    IMPORTED = "imported"  # the document was new; entries may have been added or changed
-    UNCHANGED = "unchanged"  # 304, or the same bytes as last time
-    FAILED = "failed"  # recorded on the feed; the schedule tries again
-    COVERED = "covered"  # a check that began after the request was made has answered it
-    SUPERSEDED = "superseded"  # somebody else imported the feed meanwhile; nothing was written
-    DELAYED = "delayed"  # the host is busy; the message went back with its slot as delay
-    PAUSED = "paused"  # the feed is switched off
-    DELETED = "deleted"  # the feed was deleted after the request was made
-
+from feeds.outcomes import FailureKind, Outcome
 
 # Fetching
 
@@ -386,17 +320,6 @@ class Subscription:
     url: str  # canonical
     folder: str = ""  # nested folders joined by slashes
     title: str = ""  # as in OPML; what the feed says replaces it
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outline:
-    """A feed as it stands in an OPML document."""
-
-    url: str  # as written
-    folder: str = ""  # nested folders joined by slashes
-    title: str = ""
-    site_url: str = ""
-    line: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

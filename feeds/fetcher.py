@@ -18,22 +18,14 @@ from urllib.parse import urljoin
 
 from urllib3 import HTTPHeaderDict
 
-from feeds.addresses import AddressPolicy, SplitURL, split_url
+from feeds.addresses import AddressPolicy
+from feeds.canonical_urls import SplitURL, split_url
 from feeds.conf import FeedsSettings
 from feeds.deadlines import Deadline, Patience
-from feeds.documents import (
-    Failed,
-    FailureKind,
-    FeedRequest,
-    Fetched,
-    FetchOutcome,
-    Gone,
-    NotModified,
-    Redirect,
-    TooMany,
-)
-from feeds.errors import InvalidURL
+from feeds.documents import Failed, FeedRequest, Fetched, FetchOutcome, Gone, NotModified, Redirect, TooMany
+from feeds.exceptions import InvalidURL
 from feeds.names import GetAddressInfo
+from feeds.outcomes import FailureKind
 from feeds.transport import ACCEPT_ENCODING, Answer, Call, Limits, Transport, TransportError
 
 ACCEPT = (

@@ -11,7 +11,7 @@ from django.db import models
 from feeds import fetcher
 from feeds.conf import feeds_settings
 from feeds.documents import FeedRequest
-from feeds.errors import InvalidURL
+from feeds.exceptions import InvalidURL
 from feeds.models import FetchOptions
 
 if TYPE_CHECKING:

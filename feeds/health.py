@@ -18,7 +18,7 @@ from dramatiq.brokers.rabbitmq import RabbitmqBroker
 from dramatiq.brokers.redis import RedisBroker
 
 from feeds.conf import feeds_settings
-from feeds.errors import describe
+from feeds.exceptions import describe
 
 if TYPE_CHECKING:
     from dramatiq import Broker

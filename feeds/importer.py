@@ -10,8 +10,8 @@ from django.db import DataError
 from django.utils import timezone
 
 from feeds import (
-    addresses,
     bulk,
+    canonical_urls,
     discovery,
     gate,
     identity,
@@ -27,18 +27,17 @@ from feeds import (
 from feeds.conf import FeedsSettings, feeds_settings
 from feeds.documents import (
     Failed,
-    FailureKind,
     Fetched,
     FetchOutcome,
     ImportReport,
     KnownFeed,
     Move,
     NextCheck,
-    Outcome,
     ParsedFeed,
     PlannedEntry,
 )
 from feeds.fetcher import Fetcher
+from feeds.outcomes import FailureKind, Outcome
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +71,7 @@ def import_feed(
     the outside world are values in the report; only our own database raises.
     """
     started_at = timezone.now()
-    url = addresses.feed_url(url)
+    url = canonical_urls.feed_url(url)
     fetch = fetch or _fetcher(feeds_settings()).fetch
     try:
         report = _serve(url, storage.load(url) if add else storage.find(url), requested_at, slot, fetch)
@@ -135,7 +134,7 @@ def _check(known: KnownFeed, slot: datetime | None, started_at: datetime, fetch:
         if parsed is None:
             raise
         # Not for the queue to try again at once: the schedule comes back, for another document.
-        logger.exception("feed=%s: the document could not be stored", addresses.redacted(known.url))
+        logger.exception("feed=%s: the document could not be stored", canonical_urls.redacted(known.url))
         text = f"the document could not be stored: {type(error).__name__}"
         return store(Failed(kind=FailureKind.HOSTILE, text=text), None)
 
@@ -184,7 +183,7 @@ def _identified(known: KnownFeed, parsed: ParsedFeed) -> tuple[PlannedEntry, ...
 
 def _is_outage(known: KnownFeed, outcome: FetchOutcome) -> bool:
     kind = outcome.kind if isinstance(outcome, Failed) else None
-    return _outlook.note(addresses.host_key(known.url), kind, timezone.now())
+    return _outlook.note(canonical_urls.host_key(known.url), kind, timezone.now())
 
 
 def _pace(known: KnownFeed, settings: FeedsSettings) -> schedule.Pace:
@@ -216,7 +215,9 @@ def _delayed(known: KnownFeed, visit: gate.TurnedAway) -> ImportReport:
 
 def _found(known: KnownFeed, move: Move, started_at: datetime, fetch: gate.Fetch) -> ImportReport:
     """Go on with the feed that a page names: under its own URL, and through the door of its own host."""
-    logger.info("feed=%s found=%s reason=%s", addresses.redacted(known.url), addresses.redacted(move.url), move.reason)
+    logger.info(
+        "feed=%s found=%s reason=%s", canonical_urls.redacted(known.url), canonical_urls.redacted(move.url), move.reason
+    )
     home = storage.adopt(known, move, started_at)
     if home is None:
         return ImportReport(feed_id=known.id, url=known.url, outcome=Outcome.SUPERSEDED)
@@ -235,7 +236,7 @@ def _tell(report: ImportReport, seconds: float) -> None:
     locks.counts.add(report.outcome.value)
     logger.info(
         "feed=%s outcome=%s new=%s changed=%s seconds=%.3f error=%s next=%s",
-        addresses.redacted(report.url),
+        canonical_urls.redacted(report.url),
         report.outcome.value,
         report.new,
         report.changed,

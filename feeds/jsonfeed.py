@@ -9,7 +9,8 @@ from typing import Any
 
 from feeds.dates import parse_date
 from feeds.decoding import without_forbidden
-from feeds.documents import Category, Enclosure, Failed, FailureKind, ParsedEntry, ParsedFeed, Person
+from feeds.documents import Category, Enclosure, Failed, ParsedEntry, ParsedFeed, Person
+from feeds.outcomes import FailureKind
 from feeds.sanitizer import Cleaned, clean_html, escape_text, plain_text, safe_url
 
 MAX_ITEMS = 10_000  # of one document; what follows is left out

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Self
 
 from django.db import models
 
-from feeds import addresses
+from feeds import canonical_urls
 
 if TYPE_CHECKING:
     from feeds.models import Feed
@@ -23,7 +23,7 @@ class FeedQuerySet(models.QuerySet["Feed"]):
 
     def ids_by_url(self, urls: Iterable[str]) -> dict[str, int]:
         """Return the ids of the feeds that are known by these canonical URLs, be it by an alias."""
-        by_md5 = {addresses.url_md5(url): url for url in urls}
+        by_md5 = {canonical_urls.url_md5(url): url for url in urls}
         # Two statements: with an OR over both tables PostgreSQL would read every feed.
         aliases = self.filter(aliases__url_md5__in=by_md5).values_list("aliases__url_md5", "id")
         feeds = self.filter(url_md5__in=by_md5).values_list("url_md5", "id")

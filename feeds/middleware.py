@@ -26,7 +26,7 @@ from dramatiq.middleware import Interrupt, Middleware, MiddlewareError, SkipMess
 from feeds import fitness, locks
 from feeds.caches import LockCache
 from feeds.conf import feeds_settings
-from feeds.errors import LockStoreError
+from feeds.exceptions import LockStoreError
 
 if TYPE_CHECKING:
     from dramatiq import Actor, Broker, Worker

@@ -4,9 +4,9 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models.functions import Now
 
-from feeds import addresses
-from feeds.documents import FailureKind, Outcome
+from feeds import canonical_urls
 from feeds.managers import FeedManager
+from feeds.outcomes import FailureKind, Outcome
 
 
 class Feed(models.Model):
@@ -122,7 +122,7 @@ class Feed(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.title or addresses.redacted(self.url)
+        return self.title or canonical_urls.redacted(self.url)
 
 
 class Alias(models.Model):
@@ -139,7 +139,7 @@ class Alias(models.Model):
         constraints = [models.UniqueConstraint(fields=["url_md5"], name="feeds_alias_url_unique")]
 
     def __str__(self) -> str:
-        return addresses.redacted(self.url)
+        return canonical_urls.redacted(self.url)
 
 
 class FetchOptions(models.Model):
@@ -235,7 +235,7 @@ class Entry(models.Model):
         indexes = [models.Index(fields=["feed", "-sorted_at"], name="feeds_entry_newest")]
 
     def __str__(self) -> str:
-        return self.title or addresses.redacted(self.url or self.guid)
+        return self.title or canonical_urls.redacted(self.url or self.guid)
 
 
 class Tombstone(models.Model):

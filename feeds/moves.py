@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from feeds import addresses
+from feeds import canonical_urls
 from feeds.documents import Fetched, ImportPlan, KnownFeed, Move, NotModified, Redirect, Sighting
 
 PERMANENT = frozenset({301, 308})
@@ -58,7 +58,7 @@ def _target(known: KnownFeed, fetched: Fetched | NotModified) -> str:
     """Return the URL that the feed could have instead of its own, or ""."""
     if not fetched.redirects or fetched.into_private or not _is_permanent(fetched.redirects):
         return ""
-    hops = [addresses.split_url(url) for url in (known.url, *(hop.url for hop in fetched.redirects))]
+    hops = [canonical_urls.split_url(url) for url in (known.url, *(hop.url for hop in fetched.redirects))]
     if any(one.scheme == "https" and other.scheme == "http" for one, other in pairwise(hops)):
         return ""
     return home(known, fetched.redirects[-1].url)
@@ -69,7 +69,7 @@ def home(known: KnownFeed, url: str) -> str:
 
     "" where a login or headers set for the feed would be sent to another origin from then on.
     """
-    start, end = addresses.split_url(known.url), addresses.split_url(url)
+    start, end = canonical_urls.split_url(known.url), canonical_urls.split_url(url)
     if end.origin == start.origin:
         return str(replace(end, userinfo=start.userinfo))
     return "" if known.request.username or known.request.headers else str(replace(end, userinfo=""))

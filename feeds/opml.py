@@ -3,13 +3,25 @@
 import codecs
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
 
-from feeds import addresses
+from feeds import canonical_urls
 from feeds.decoding import without_forbidden
-from feeds.documents import Outline
-from feeds.errors import OPMLError
+from feeds.exceptions import OPMLError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outline:
+    """A feed as it stands in an OPML document."""
+
+    url: str  # as written
+    folder: str = ""  # nested folders joined by slashes
+    title: str = ""
+    site_url: str = ""
+    line: int = 0
+
 
 MAX_BYTES = 256 * 1024 * 1024  # a million outlines take about 150 MB
 MAX_DEPTH = 100  # nested outlines; each level makes the folder's name longer
@@ -180,13 +192,13 @@ def _change_folder(old: tuple[str, ...], new: tuple[str, ...]) -> Iterator[str]:
 
 
 def _attributes(feed: Outline) -> str:
-    url = addresses.redacted(feed.url)
+    url = canonical_urls.redacted(feed.url)
     given = {
         "type": "rss",  # what readers ask for, whatever the format (OPML 2.0)
         "text": feed.title or url,
         "title": feed.title,
         "xmlUrl": url,
-        "htmlUrl": addresses.redacted(feed.site_url),
+        "htmlUrl": canonical_urls.redacted(feed.site_url),
     }
     return "".join(f" {name}={quoteattr(without_forbidden(value))}" for name, value in given.items() if value)
 

@@ -6,7 +6,7 @@ A machine that was asleep or offline must not charge its failures to the feeds.
 import threading
 from datetime import datetime, timedelta
 
-from feeds.documents import FailureKind
+from feeds.outcomes import FailureKind
 
 UNREACHED = frozenset({FailureKind.DNS, FailureKind.CONNECT, FailureKind.TIMEOUT})
 HOSTS = 10  # so many different hosts in a row without a single answer

@@ -3,10 +3,9 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from feeds import addresses, pacing, schedule
+from feeds import canonical_urls, pacing, schedule
 from feeds.documents import (
     Failed,
-    FailureKind,
     Fetched,
     FetchOutcome,
     Gone,
@@ -14,12 +13,12 @@ from feeds.documents import (
     KnownFeed,
     NextCheck,
     NotModified,
-    Outcome,
     ParsedFeed,
     Pause,
     PlannedEntry,
     TooMany,
 )
+from feeds.outcomes import FailureKind, Outcome
 
 MOST_CHANGES = 24  # of one entry: a clock or a counter in the content must not rewrite it for ever
 CONFIRMED_AFTER = timedelta(seconds=schedule.CONFIRMATION)  # between two 410 that switch a feed off
@@ -141,7 +140,7 @@ def _pause(outcome: FetchOutcome, now: datetime) -> Pause | None:
     """Return how long the host that answered is to be left alone; private ones answer for each feed by itself."""
     if not isinstance(outcome, TooMany):
         return None
-    host = addresses.host_key(outcome.url)
+    host = canonical_urls.host_key(outcome.url)
     seconds = pacing.pause(outcome.status, outcome.retry_after)
     if pacing.is_private(host) or not seconds:
         return None
@@ -181,7 +180,7 @@ def _end(known: KnownFeed, failure: Failed, now: datetime) -> str:
         return EXPIRED
     failing_for = now - known.failing_since if known.failing_since else timedelta()
     match failure.kind:
-        case FailureKind.INVALID_URL if not addresses.host_key(known.url):  # else a header or proxy of ours is
+        case FailureKind.INVALID_URL if not canonical_urls.host_key(known.url):  # else a header or proxy of ours is
             return failure.text
         case FailureKind.GONE if known.failure_kind == FailureKind.GONE and failing_for >= CONFIRMED_AFTER:
             return failure.text

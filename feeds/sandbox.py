@@ -22,7 +22,8 @@ from xml.parsers import expat
 
 from feeds import parser
 from feeds.deadlines import ALERT
-from feeds.documents import Failed, FailureKind, Fetched, ParsedFeed
+from feeds.documents import Failed, Fetched, ParsedFeed
+from feeds.outcomes import FailureKind
 
 logger = logging.getLogger(__name__)
 

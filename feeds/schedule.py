@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import exp, log
 
-from feeds.documents import FailureKind, NextCheck
+from feeds.documents import NextCheck
+from feeds.outcomes import FailureKind
 
 HOUR, DAY = 3600.0, 24 * 3600.0  # seconds
 

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import BinaryIO
 
-from feeds import addresses, opml
+from feeds import canonical_urls, opml
 from feeds.documents import BadLine, Subscription
-from feeds.errors import InvalidURL, OPMLError
+from feeds.exceptions import InvalidURL, OPMLError
 
 STDIN = "-"
 CHUNK = 64 * 1024  # bytes
@@ -93,6 +93,6 @@ def _split(chunks: Iterable[bytes]) -> Iterator[str]:
 
 def _subscription(source: str, line: int, text: str, *, folder: str = "", title: str = "") -> Item:
     try:
-        return Subscription(url=addresses.canonical_url(text), folder=folder, title=title)
+        return Subscription(url=canonical_urls.canonical_url(text), folder=folder, title=title)
     except InvalidURL as error:
         return BadLine(source=source, line=line, text=text, why=str(error))

@@ -9,14 +9,13 @@ from uuid import UUID
 
 from django.db import models, transaction
 
-from feeds import addresses, aliases, columns, hosts, schedule, signals
+from feeds import aliases, canonical_urls, columns, hosts, schedule, signals
 from feeds.documents import (
     FeedRequest,
     ImportPlan,
     ImportReport,
     KnownFeed,
     Move,
-    Outcome,
     PlannedEntry,
     Registered,
     Sighting,
@@ -24,6 +23,7 @@ from feeds.documents import (
     Subscription,
 )
 from feeds.models import Entry, Feed, Tombstone
+from feeds.outcomes import Outcome
 from feeds.planner import EXPIRED
 
 T = TypeVar("T")
@@ -42,14 +42,14 @@ def load(url: str) -> KnownFeed:
 
 def find(url: str) -> KnownFeed | None:
     """Return what is known of the feed at `url`, a canonical URL, if it is stored."""
-    md5 = addresses.url_md5(url)
+    md5 = canonical_urls.url_md5(url)
     feed = _feeds().filter(url_md5=md5).first() or _feeds().filter(aliases__url_md5=md5).first()
     return _known(feed) if feed else None
 
 
 def _added(url: str) -> KnownFeed:
     register([Subscription(url=url)])
-    return _known(_feeds().get(url_md5=addresses.url_md5(url)))
+    return _known(_feeds().get(url_md5=canonical_urls.url_md5(url)))
 
 
 def _feeds() -> models.QuerySet[Feed]:
@@ -158,7 +158,7 @@ def register(subscriptions: Iterable[Subscription]) -> Registered:
     """Store the feeds that are not known yet, due at once. Two may do that for the same feeds at the same time."""
     added = known = 0
     for chunk in chunked(subscriptions, CHUNK):
-        wanted = {addresses.url_md5(subscription.url): subscription for subscription in chunk}
+        wanted = {canonical_urls.url_md5(subscription.url): subscription for subscription in chunk}
         there = set(Feed.objects.filter(url_md5__in=wanted).values_list("url_md5", flat=True))
         there |= aliases.known_digests(wanted.keys() - there)
         missing = [_feed(md5, subscription) for md5, subscription in wanted.items() if md5 not in there]
@@ -172,7 +172,7 @@ def _feed(md5: UUID, subscription: Subscription) -> Feed:
     return Feed(
         url=subscription.url,
         url_md5=md5,
-        host=addresses.host_key(subscription.url),
+        host=canonical_urls.host_key(subscription.url),
         folder=subscription.folder,
         title=subscription.title,
     )

@@ -9,7 +9,7 @@ from django.utils import timezone
 from dramatiq.middleware import CurrentMessage
 from dramatiq_crontab import cron
 
-from feeds import addresses, importer, pacing, polling, retention
+from feeds import canonical_urls, importer, pacing, polling, retention
 from feeds.conf import feeds_settings
 
 SLOT = "host_slot"  # message option: the slot that this message holds in its host's line, in seconds since the epoch
@@ -21,9 +21,9 @@ MINUTE = 55.0  # seconds, of that
 
 
 @dramatiq.actor(
-    lock_key=lambda url: addresses.feed_url(url),  # by this name, too
+    lock_key=lambda url: canonical_urls.feed_url(url),  # by this name, too
     lock_expire=feeds_settings().lock_expire,
-    lock_busy_text=lambda url: f"Feed {addresses.redacted(url)} is already being imported by another worker",
+    lock_busy_text=lambda url: f"Feed {canonical_urls.redacted(url)} is already being imported by another worker",
     time_limit=feeds_settings().time_limit * 1000,
     max_retries=3,  # for what is ours: database, lock store. What servers do wrong, the schedule tries again.
     min_backoff=5_000,

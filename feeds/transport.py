@@ -23,10 +23,11 @@ from urllib3.response import BaseHTTPResponse, HTTPResponse
 from urllib3.util import make_headers
 
 from feeds import bulk
-from feeds.addresses import AddressPolicy, SplitURL
+from feeds.addresses import AddressPolicy
+from feeds.canonical_urls import SplitURL
 from feeds.deadlines import Deadline, DeadlineExpired, Patience, Watchdog
-from feeds.documents import FailureKind
 from feeds.names import AddressInfo, GetAddressInfo, Resolver, SocketAddress
+from feeds.outcomes import FailureKind
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

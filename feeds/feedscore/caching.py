@@ -3,13 +3,13 @@
 import gzip
 from datetime import datetime, timedelta
 
-from feeds.documents import FailureKind
 from feeds.feedscore import publisher as pub
 from feeds.feedscore.publisher import Publisher, feed
 from feeds.feedscore.rules import Rule
 from feeds.feedscore.server import answer
 from feeds.feedscore.stage import Stage
 from feeds.models import Entry
+from feeds.outcomes import FailureKind
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 NOT_MODIFIED = answer(304)

@@ -5,13 +5,14 @@ from datetime import timedelta
 from itertools import pairwise
 
 from feeds import moves
-from feeds.documents import FailureKind, FeedRequest, Fetched, KnownFeed, Redirect
+from feeds.documents import FeedRequest, Fetched, KnownFeed, Redirect
 from feeds.feedscore import publisher as pub
 from feeds.feedscore.publisher import Publisher, feed, page
 from feeds.feedscore.rules import Rule
 from feeds.feedscore.server import answer
 from feeds.feedscore.stage import Stage
 from feeds.models import Alias, Entry, Feed
+from feeds.outcomes import FailureKind
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 NOT_MODIFIED = answer(304)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from django.utils import timezone
 
-from feeds import addresses, discovery, planner, sandbox, schedule
+from feeds import canonical_urls, discovery, planner, sandbox, schedule
 from feeds.conf import FeedsSettings, feeds_settings
 from feeds.documents import (
     Failed,
@@ -27,9 +27,9 @@ from feeds.fetcher import Fetcher
 def explain(url: str) -> Iterator[str]:
     """Ask for a feed, then ask again with the validators it gave. Raise InvalidURL."""
     settings = feeds_settings()
-    request = FeedRequest(url=addresses.canonical_url(url))
+    request = FeedRequest(url=canonical_urls.canonical_url(url))
     fetcher = Fetcher(settings)
-    yield f"First request, without conditions: {addresses.redacted(request.url)}"
+    yield f"First request, without conditions: {canonical_urls.redacted(request.url)}"
     first, seconds = _timed(fetcher, request)
     yield from _told(first, seconds)
     document = _parsed(first, settings)

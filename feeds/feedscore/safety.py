@@ -8,7 +8,7 @@ from itertools import count
 from pathlib import Path
 
 from feeds import opml
-from feeds.documents import Failed, FailureKind, FeedRequest, FetchOutcome, Outline
+from feeds.documents import Failed, FeedRequest, FetchOutcome
 from feeds.feedscore import publisher as pub
 from feeds.feedscore.publisher import feed
 from feeds.feedscore.rules import Rule
@@ -16,6 +16,8 @@ from feeds.feedscore.scenery import environment
 from feeds.feedscore.server import Pieces, Received, answer
 from feeds.feedscore.stage import DEADLINE, Stage
 from feeds.models import Entry, Feed
+from feeds.opml import Outline
+from feeds.outcomes import FailureKind
 
 HANG = 20 * DEADLINE  # seconds: so long lasts what the deadline does not end, however busy this machine is
 MEBIBYTE = 1024 * 1024

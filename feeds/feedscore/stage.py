@@ -13,7 +13,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from feeds import addresses, importer, polling, storage
+from feeds import canonical_urls, importer, polling, storage
 from feeds.conf import feeds_settings
 from feeds.documents import ImportReport, Subscription
 from feeds.feedscore.publisher import Publisher, Reply
@@ -80,7 +80,7 @@ class Stage:
         return publisher
 
     def subscribe(self, *urls: str) -> None:
-        storage.register([Subscription(url=addresses.canonical_url(url)) for url in urls])
+        storage.register([Subscription(url=canonical_urls.canonical_url(url)) for url in urls])
         Feed.objects.filter(checked_at=None).update(next_check_at=self.clock.now())
 
     def follow(self, host: str, *replies: Reply, days: float) -> Publisher:

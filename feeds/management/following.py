@@ -9,8 +9,8 @@ from itertools import islice
 from django.db.models import Count, F
 
 from feeds import storage
-from feeds.documents import FailureKind, Outcome
 from feeds.models import Entry, Feed
+from feeds.outcomes import FailureKind, Outcome
 
 TICK = 0.05  # seconds between two looks: 100 feeds must not wait for a clock
 LABELS = {kind.value: kind.label for kind in FailureKind}

@@ -4,7 +4,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from feeds import addresses, storage
+from feeds import canonical_urls, storage
 from feeds.documents import BadLine, Registered, Subscription
 from feeds.models import Feed
 
@@ -29,7 +29,7 @@ class Intake:
             if isinstance(item, BadLine):
                 self.bad_lines += 1
                 report(item)
-            elif (digest := addresses.url_md5(item.url).bytes) in self._digests:
+            elif (digest := canonical_urls.url_md5(item.url).bytes) in self._digests:
                 self.duplicates += 1
             else:
                 self._digests.add(digest)

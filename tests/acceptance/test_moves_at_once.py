@@ -7,9 +7,10 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from feeds import addresses, storage
-from feeds.documents import ImportPlan, KnownFeed, Move, NextCheck, Outcome
+from feeds import canonical_urls, storage
+from feeds.documents import ImportPlan, KnownFeed, Move, NextCheck
 from feeds.models import Feed
+from feeds.outcomes import Outcome
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -32,7 +33,7 @@ class Rival:
         if "feeds_alias" in sql and "FOR UPDATE" in sql and not self.has_come:
             self.has_come = True
             with psycopg.connect(self.url) as theirs:
-                theirs.execute(INSERT, (NEW, addresses.url_md5(NEW)))
+                theirs.execute(INSERT, (NEW, canonical_urls.url_md5(NEW)))
         return result
 
 

@@ -31,6 +31,7 @@ from uuid import UUID
 
 import django
 
+from feeds import polling, storage
 from tests.servers.postgresql import PostgreSQL
 
 FOUR_HOURS = timedelta(hours=4)
@@ -211,7 +212,7 @@ def _vacuum() -> None:
 def _explain(now: datetime) -> None:
     from django.db import connection
 
-    from feeds import pacing, polling
+    from feeds import pacing
 
     options: dict[str, Any] = {"analyze": True, "buffers": True} if connection.vendor == "postgresql" else {}
     due, in_line = (feeds.values_list("id", "host", "slot_at")[: pacing.WINDOW] for feeds in polling.windows(now))
@@ -252,7 +253,7 @@ def _live(claims: int, feeds: int) -> None:
 
 def _poll(claims: int, feeds: int, interval: timedelta, now: datetime, before: Callable[[int], None]) -> datetime:
     """Claim and check, claim and check; print what the claims took. Return the time that it is then."""
-    from feeds import pacing, polling
+    from feeds import pacing
 
     took, busy, cpu = [], [], _cpu_clock()
     sent = put_off = 0
@@ -314,7 +315,7 @@ def _key(url: str) -> Any:
     """Return what stands in the database for a URL."""
     from django.db import connection
 
-    from feeds.addresses import url_md5
+    from feeds.canonical_urls import url_md5
     from feeds.models import Feed
 
     return Feed._meta.get_field("url_md5").get_db_prep_value(url_md5(url), connection)
@@ -364,7 +365,7 @@ def _importers() -> Iterator[None]:
 def _import(stop: threading.Event, errors: list[Exception], counts: list[int], number: int) -> None:
     from django.utils import timezone
 
-    from feeds import planner, storage
+    from feeds import planner
     from feeds.documents import NotModified
     from feeds.models import Feed
     from feeds.schedule import Pace

@@ -13,10 +13,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from dramatiq.brokers.redis import RedisBroker
 
-from feeds import addresses, admin, storage, tasks
-from feeds.documents import FailureKind, ImportPlan, NextCheck, Outcome, Subscription
+from feeds import addresses, admin, canonical_urls, storage, tasks
+from feeds.documents import ImportPlan, NextCheck, Subscription
 from feeds.embedded import EmbeddedBroker
 from feeds.models import Alias, Entry, Feed, Host, Lock
+from feeds.outcomes import FailureKind, Outcome
 
 pytestmark = pytest.mark.django_db
 
@@ -44,7 +45,9 @@ def queue() -> Iterator[EmbeddedBroker]:
 
 
 def new_feed(url: str = "https://example.com/feed", **fields: object) -> Feed:
-    return Feed.objects.create(url=url, url_md5=addresses.url_md5(url), host=addresses.host_key(url), **fields)
+    return Feed.objects.create(
+        url=url, url_md5=canonical_urls.url_md5(url), host=canonical_urls.host_key(url), **fields
+    )
 
 
 def new_entry(feed: Feed, number: int = 1, **fields: object) -> Entry:
@@ -160,7 +163,7 @@ def test_credentials_of_a_url_stand_in_no_list(admin_client: Client) -> None:
 
 def test_who_may_only_look_sees_no_credentials(client: Client) -> None:
     feed, other = new_feed("https://user:secret@example.com/feed", title="Private"), "https://user:secret@old.example/"
-    Alias.objects.create(feed=feed, url=other, url_md5=addresses.url_md5(other), created_at=NOON)
+    Alias.objects.create(feed=feed, url=other, url_md5=canonical_urls.url_md5(other), created_at=NOON)
     client.force_login(staff("view_feed"))
     page = text_at(client, page_of(feed))
     assert "example.com/feed" in page
@@ -182,7 +185,7 @@ def test_feeds_are_filtered_by_status_error_outcome_and_host(admin_client: Clien
         "status__exact": "paused",
         "error_kind__exact": "tls",
         "last_outcome__exact": "failed",
-        "host__exact": addresses.host_key("https://other.example/feed"),
+        "host__exact": canonical_urls.host_key("https://other.example/feed"),
     }.items():
         page = text_at(admin_client, FEEDS, **{name: value})
         assert "Broken" in page
@@ -224,8 +227,8 @@ def test_entries_are_searched_by_title(admin_client: Client) -> None:
 def test_a_feed_added_by_hand_is_canonical_and_due_at_once(admin_client: Client) -> None:
     save(admin_client, ADD, url=" HTTPS://Example.COM:443/feed#top ", folder="News")
     feed = Feed.objects.get()
-    assert feed.url == addresses.canonical_url("https://example.com/feed")
-    assert (feed.url_md5, feed.host) == (addresses.url_md5(feed.url), addresses.host_key(feed.url))
+    assert feed.url == canonical_urls.canonical_url("https://example.com/feed")
+    assert (feed.url_md5, feed.host) == (canonical_urls.url_md5(feed.url), canonical_urls.host_key(feed.url))
     assert feed.folder == "News"
     assert feed.next_check_at is not None
     assert feed.next_check_at <= datetime.now(UTC) + timedelta(seconds=1)
@@ -233,7 +236,7 @@ def test_a_feed_added_by_hand_is_canonical_and_due_at_once(admin_client: Client)
 
 def test_what_is_no_url_is_an_error_of_the_form(admin_client: Client) -> None:
     with pytest.raises(addresses.InvalidURL) as error:
-        addresses.canonical_url("ftp://example.com/feed")
+        canonical_urls.canonical_url("ftp://example.com/feed")
     assert str(error.value) in save(admin_client, ADD, url="ftp://example.com/feed")
     assert not Feed.objects.exists()
 
@@ -259,7 +262,7 @@ def test_a_new_url_drops_what_belonged_to_the_old_one(admin_client: Client) -> N
     save(admin_client, page_of(feed), url="https://example.com/moved")
     feed.refresh_from_db()
     assert feed.url == "https://example.com/moved"
-    assert feed.url_md5 == addresses.url_md5(feed.url)
+    assert feed.url_md5 == canonical_urls.url_md5(feed.url)
     assert (feed.etag, feed.last_modified, bytes(feed.body_digest), bytes(feed.seen_digests)) == ("", "", b"", b"")
     assert feed.revision == 8
     assert (feed.status, feed.error_kind) == (Feed.Status.ACTIVE, "")
@@ -281,7 +284,7 @@ def test_the_url_that_a_feed_had_still_leads_to_it(admin_client: Client) -> None
 def test_another_url_of_a_feed_is_free_again_once_it_was_removed(client: Client) -> None:
     client.force_login(staff("view_feed", "change_feed", "add_feed"))
     feed, other = new_feed(title="First"), "https://user:secret@example.com/other"
-    alias = Alias.objects.create(feed=feed, url=other, url_md5=addresses.url_md5(other), created_at=NOON)
+    alias = Alias.objects.create(feed=feed, url=other, url_md5=canonical_urls.url_md5(other), created_at=NOON)
     assert "There is a feed with this URL already: First" in save(client, ADD, url=other)
     page = text_at(client, page_of(feed))
     assert "example.com/other" in page

@@ -10,18 +10,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from feeds import addresses, hosts, importer, pacing, planner, polling, schedule, storage, tasks
-from feeds.documents import (
-    FetchOutcome,
-    ImportReport,
-    KnownFeed,
-    KnownHost,
-    Move,
-    Outcome,
-    Subscription,
-    TooMany,
-)
+from feeds import canonical_urls, hosts, importer, pacing, planner, polling, schedule, storage, tasks
+from feeds.documents import FetchOutcome, ImportReport, KnownFeed, KnownHost, Move, Subscription, TooMany
 from feeds.models import Feed, Host
+from feeds.outcomes import Outcome
 from tests.servers.feed_server import FeedServer, Received, answer
 from tests.servers.samples import sample_feed
 
@@ -194,7 +186,7 @@ def by_registering() -> None:
 
 
 def past_our_code() -> None:
-    Feed.objects.bulk_create([Feed(url=OTHER, url_md5=addresses.url_md5(OTHER), host="example.org")])
+    Feed.objects.bulk_create([Feed(url=OTHER, url_md5=canonical_urls.url_md5(OTHER), host="example.org")])
 
 
 def by_a_move() -> None:

@@ -15,7 +15,7 @@ from dramatiq.brokers.rabbitmq import RabbitmqBroker
 from dramatiq.brokers.redis import RedisBroker
 from pymemcache import PooledClient
 
-from feeds import errors, health
+from feeds import exceptions, health
 from feeds.models import Lock
 from tests.servers.daemon import free_port
 from tests.servers.memcached import Memcached
@@ -142,4 +142,4 @@ def test_a_broker_that_hangs_costs_no_more_than_the_patience_and_one_thread(
     ],
 )
 def test_errors_are_described_in_one_line_without_credentials(text: str, shown: str) -> None:
-    assert errors.describe(ValueError(text)) == shown
+    assert exceptions.describe(ValueError(text)) == shown

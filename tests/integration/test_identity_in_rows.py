@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feeds.documents import FailureKind, Outcome
 from feeds.models import Entry, Feed
+from feeds.outcomes import FailureKind, Outcome
 from tests.integration.documents import URL, import_document, item, items, rss
 
 pytestmark = pytest.mark.django_db

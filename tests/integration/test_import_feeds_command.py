@@ -13,9 +13,10 @@ from django.core.management.base import CommandError
 from django.utils import timezone
 
 from feeds import samples, storage, tasks
-from feeds.documents import Outcome, Subscription
+from feeds.documents import Subscription
 from feeds.management.following import Following, Row, ending, follow, load
 from feeds.models import Entry, Feed
+from feeds.outcomes import Outcome
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

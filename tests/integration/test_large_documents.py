@@ -9,8 +9,9 @@ from dramatiq.middleware import TimeLimitExceeded
 from dramatiq.threading import raise_thread_exception
 
 from feeds import bulk, gate, importer
-from feeds.documents import FeedRequest, FetchOutcome, Outcome
+from feeds.documents import FeedRequest, FetchOutcome
 from feeds.models import Feed
+from feeds.outcomes import Outcome
 from tests.servers.daemon import eventually
 from tests.servers.feed_server import FeedServer, answer
 from tests.servers.samples import sample_feed

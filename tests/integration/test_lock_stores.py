@@ -11,7 +11,7 @@ from django.db import connections
 
 from feeds import locks
 from feeds.caches import DatabaseLocks, LockCache, MemcachedLocks
-from feeds.errors import LockStoreError
+from feeds.exceptions import LockStoreError
 from tests.servers.memcached import Memcached
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -8,7 +8,7 @@ import pytest
 from django.core.cache import caches
 from django.core.management import CommandError, call_command
 
-from feeds import addresses, locks, storage
+from feeds import canonical_urls, locks, storage
 from feeds.documents import Subscription
 from feeds.locks import lock_key
 from tests.servers.memcached import Memcached
@@ -83,4 +83,4 @@ def test_a_cache_that_cannot_list_says_so(settings):
 
 
 def test_the_digest_in_the_key_is_the_feeds():
-    assert lock_key("import_feed", URL).endswith(addresses.url_md5(URL).hex)
+    assert lock_key("import_feed", URL).endswith(canonical_urls.url_md5(URL).hex)

@@ -9,11 +9,12 @@ from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from feeds import addresses, importer, storage
+from feeds import canonical_urls, importer, storage
 from feeds.conf import feeds_settings
-from feeds.documents import FailureKind, Outcome, Subscription
+from feeds.documents import Subscription
 from feeds.fetcher import Fetcher
 from feeds.models import Alias, Entry, Feed, FetchOptions, Host, Tombstone
+from feeds.outcomes import FailureKind, Outcome
 from tests.servers.feed_server import FeedServer, Received, answer
 from tests.servers.samples import sample_feed
 
@@ -64,7 +65,7 @@ def test_h15_a_feed_moves_once_its_redirect_was_seen_often_and_long_enough(serve
     report = importer.import_feed(old)
 
     row = Feed.objects.get()
-    assert (row.url, row.url_md5, row.host) == (new, addresses.url_md5(new), "127.0.0.1")
+    assert (row.url, row.url_md5, row.host) == (new, canonical_urls.url_md5(new), "127.0.0.1")
     assert (report.url, report.feed_id) == (new, row.pk)
     assert (row.etag, row.validators_url, row.moved_to) == ('"1"', "", "")
     alias = Alias.objects.get()
@@ -169,7 +170,7 @@ def test_two_feeds_that_become_one_lose_no_entry(server: FeedServer) -> None:
     Alias.objects.create(
         feed=source,
         url="https://x.example/",
-        url_md5=addresses.url_md5("https://x.example/"),
+        url_md5=canonical_urls.url_md5("https://x.example/"),
         created_at=timezone.now(),
     )
     Tombstone.objects.create(feed=source, guid_digest=b"x" * 16, buried_at=timezone.now())

@@ -11,10 +11,10 @@ from django.db import connection
 from django.utils import timezone
 from dramatiq_crontab import scheduler
 
-from feeds import addresses, pacing, planner, polling, tasks
+from feeds import canonical_urls, pacing, planner, polling, tasks
 from feeds.conf import feeds_settings
-from feeds.documents import Outcome
 from feeds.models import Feed, Host
+from feeds.outcomes import Outcome
 from tests.integration.documents import import_document
 from tests.servers.counting import CountingServer
 
@@ -38,13 +38,13 @@ class Queue:
 
     @property
     def hosts(self) -> Counter[str]:
-        return Counter(addresses.host_key(url) for url, _ in self.sent)
+        return Counter(canonical_urls.host_key(url) for url, _ in self.sent)
 
 
 def add(host: str, count: int = 1, *, due_at: datetime | None = None, **values: Any) -> None:
     urls = [f"https://{host}/{Feed.objects.count() + number}" for number in range(count)]
     Feed.objects.bulk_create(
-        Feed(url=url, url_md5=addresses.url_md5(url), host=host, next_check_at=due_at or timezone.now(), **values)
+        Feed(url=url, url_md5=canonical_urls.url_md5(url), host=host, next_check_at=due_at or timezone.now(), **values)
         for url in urls
     )
 
@@ -243,7 +243,7 @@ def here(settings: Any, counting_server: CountingServer) -> Iterator[CountingSer
     settings.FEEDS_ALLOWED_NETWORKS = ["127.0.0.0/8"]
     for number in range(6):
         url = counting_server.url(f"feed-{number}")
-        Feed.objects.create(url=url, url_md5=addresses.url_md5(url), host="127.0.0.1")
+        Feed.objects.create(url=url, url_md5=canonical_urls.url_md5(url), host="127.0.0.1")
     yield counting_server
     assert tasks.import_feed.broker.drain(30)
 

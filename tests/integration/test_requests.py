@@ -10,8 +10,9 @@ from django.db import connection
 from django.utils import timezone
 
 from feeds import importer, storage, tasks
-from feeds.documents import FeedRequest, FetchOutcome, NotModified, Outcome, Subscription
+from feeds.documents import FeedRequest, FetchOutcome, NotModified, Subscription
 from feeds.models import Feed, Host
+from feeds.outcomes import Outcome
 from tests.integration.documents import URL, import_document, items, rss
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -7,8 +7,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from feeds import retention, tasks
-from feeds.documents import Outcome
 from feeds.models import Entry, Feed, Tombstone
+from feeds.outcomes import Outcome
 from feeds.retention import Keep
 from tests.integration.documents import URL, import_document, item, items, rss
 

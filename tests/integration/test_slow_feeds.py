@@ -8,8 +8,8 @@ import pytest
 from django.utils import timezone
 
 from feeds import importer, lanes
-from feeds.documents import Outcome
 from feeds.models import Feed
+from feeds.outcomes import Outcome
 from tests.servers.feed_server import FeedServer, Received, answer
 from tests.servers.samples import sample_feed
 

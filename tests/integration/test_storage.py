@@ -10,19 +10,18 @@ from django.test.utils import CaptureQueriesContext
 from feeds import identity, planner, schedule, signals, storage
 from feeds.documents import (
     Failed,
-    FailureKind,
     Fetched,
     FetchOutcome,
     ImportPlan,
     ImportReport,
     KnownFeed,
     NotModified,
-    Outcome,
     ParsedEntry,
     ParsedFeed,
     Subscription,
 )
 from feeds.models import Entry, Feed
+from feeds.outcomes import FailureKind, Outcome
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

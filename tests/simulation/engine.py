@@ -13,7 +13,7 @@ from datetime import datetime
 from math import exp
 
 from feeds import pacing, schedule
-from feeds.documents import FailureKind
+from feeds.outcomes import FailureKind
 from tests.simulation.figures import Figures
 from tests.simulation.world import CROWD_AT, DAY, OUTAGE, RESTART, STORM, WEEK, Feed, Host, World, at, since_start
 

@@ -10,8 +10,9 @@ import pytest
 from feeds import bulk
 from feeds.conf import FeedsSettings
 from feeds.deadlines import Patience
-from feeds.documents import Failed, FailureKind, FeedRequest, Fetched, FetchOutcome
+from feeds.documents import Failed, FeedRequest, Fetched, FetchOutcome
 from feeds.fetcher import Fetcher
+from feeds.outcomes import FailureKind
 from tests.servers.feed_server import FeedServer, answer
 
 LARGE = answer(body=b"x" * (bulk.LARGE + 1))

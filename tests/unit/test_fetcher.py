@@ -14,8 +14,9 @@ from urllib3 import HTTPHeaderDict
 
 from feeds import transport
 from feeds.conf import FeedsSettings
-from feeds.documents import Failed, FailureKind, FeedRequest, Fetched, Gone, NotModified, Redirect, TooMany
+from feeds.documents import Failed, FeedRequest, Fetched, Gone, NotModified, Redirect, TooMany
 from feeds.fetcher import Fetcher, freshness, into_private, retry_after
+from feeds.outcomes import FailureKind
 from feeds.transport import AddressInfo
 from tests.servers.feed_server import CERTIFICATE, FeedServer, Received, answer
 

@@ -14,8 +14,9 @@ import brotli
 import pytest
 
 from feeds.conf import FeedsSettings
-from feeds.documents import Failed, FailureKind, FeedRequest, Fetched, Redirect, TooMany
+from feeds.documents import Failed, FeedRequest, Fetched, Redirect, TooMany
 from feeds.fetcher import Fetcher
+from feeds.outcomes import FailureKind
 from feeds.transport import KNOWN_ENCODINGS, AddressInfo, GetAddressInfo
 from tests.servers.feed_server import FeedServer, Pieces, Received, answer
 

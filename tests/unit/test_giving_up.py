@@ -7,7 +7,6 @@ import pytest
 from feeds import planner
 from feeds.documents import (
     Failed,
-    FailureKind,
     FeedRequest,
     Fetched,
     FetchOutcome,
@@ -15,10 +14,10 @@ from feeds.documents import (
     ImportPlan,
     KnownFeed,
     NotModified,
-    Outcome,
     ParsedFeed,
     TooMany,
 )
+from feeds.outcomes import FailureKind, Outcome
 from feeds.schedule import Pace
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)

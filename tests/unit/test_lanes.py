@@ -10,8 +10,9 @@ import pytest
 from feeds import lanes, pacing
 from feeds.conf import FeedsSettings
 from feeds.deadlines import Patience
-from feeds.documents import Failed, FailureKind, FeedRequest, Fetched
+from feeds.documents import Failed, FeedRequest, Fetched
 from feeds.fetcher import Fetcher
+from feeds.outcomes import FailureKind
 from tests.servers.feed_server import FeedServer, Received, answer
 
 SLOW = lanes.QUICK + 1

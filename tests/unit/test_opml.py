@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 import pytest
 
 from feeds import opml
-from feeds.documents import Outline
-from feeds.errors import OPMLError
+from feeds.exceptions import OPMLError
+from feeds.opml import Outline
 
 
 def read(document: str | bytes, *, chunk: int = 7) -> list[Outline]:

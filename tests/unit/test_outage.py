@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from feeds.documents import FailureKind
 from feeds.outage import HOSTS, Outlook
+from feeds.outcomes import FailureKind
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from feeds import identity, planner
 from feeds.documents import (
     Failed,
-    FailureKind,
     FeedRequest,
     Fetched,
     FetchOutcome,
@@ -14,12 +13,12 @@ from feeds.documents import (
     ImportPlan,
     KnownFeed,
     NotModified,
-    Outcome,
     ParsedEntry,
     ParsedFeed,
     StoredEntry,
     TooMany,
 )
+from feeds.outcomes import FailureKind, Outcome
 from feeds.schedule import Pace
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from feeds import schedule
-from feeds.documents import FailureKind, NextCheck
+from feeds.documents import NextCheck
+from feeds.outcomes import FailureKind
 from feeds.schedule import DAY, HOUR, Hints, History, Pace
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)  # a Wednesday

@@ -1,7 +1,8 @@
 import pytest
 
 from feeds import splitter
-from feeds.documents import Failed, FailureKind
+from feeds.documents import Failed
+from feeds.outcomes import FailureKind
 from feeds.splitter import NAME, Split, split
 
 RSS = b'<rss version="2.0"><channel><title>t</title>%s</channel></rss>'

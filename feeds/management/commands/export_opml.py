@@ -6,8 +6,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from feeds import opml
-from feeds.documents import Outline
 from feeds.models import Feed
+from feeds.opml import Outline
 
 
 class Command(BaseCommand):

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from feeds.errors import InvalidURL
+from feeds.exceptions import InvalidURL
 from feeds.feedscore import caching, courtesy, probe, rules, safety
 from feeds.feedscore.rules import Rule, Verdict
 from feeds.feedscore.stage import stage

@@ -15,14 +15,15 @@ from django.core.cache import caches
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from feeds import addresses, locks, sources, storage, tasks
+from feeds import canonical_urls, locks, sources, storage, tasks
 from feeds.conf import feeds_settings
-from feeds.documents import BadLine, Outcome
+from feeds.documents import BadLine
 from feeds.embedded import EmbeddedBroker
 from feeds.management.display import printable, progress, table
 from feeds.management.following import Ending, Following, Row, follow, load
 from feeds.management.intake import Intake, rehearse, take_in
 from feeds.models import Feed
+from feeds.outcomes import Outcome
 
 USAGE, INTERRUPTED = 2, 130  # exit codes
 
@@ -105,7 +106,7 @@ class Command(BaseCommand):
     def _report_bad_line(self, bad: BadLine) -> None:
         if self.verbosity:
             place = f"{bad.source}: line {bad.line}" if bad.line else bad.source
-            text = f" ({addresses.redacted(bad.text)})" if bad.text and bad.text != bad.source else ""
+            text = f" ({canonical_urls.redacted(bad.text)})" if bad.text and bad.text != bad.source else ""
             self.stderr.write(printable(f"{place}: {bad.why}{text}"))
 
     # From the database to the queue, and to the outcome
@@ -159,7 +160,7 @@ class Command(BaseCommand):
         counted["outstanding"] = len(following.outstanding)
         table(self.stdout, ("outcome", "feeds"), [(word, count) for word, count in counted.items() if count])
         if self.tally.failures:
-            failures = [(addresses.redacted(failure.url), failure.error) for failure in self.tally.failures]
+            failures = [(canonical_urls.redacted(failure.url), failure.error) for failure in self.tally.failures]
             table(self.stdout, ("failed feed", "error"), failures)
         self.stdout.write(_summary(counted, self.tally.new_entries))
 
@@ -266,7 +267,7 @@ def _skipped(row: Row) -> Ending:
 
 def _line(ending: Ending) -> str:
     more = ending.error or (f"{ending.new:,} new" if ending.outcome is Outcome.IMPORTED else "")
-    return printable(f"{WORDS[ending.outcome]:<9} {addresses.redacted(ending.url)} {more}".rstrip())
+    return printable(f"{WORDS[ending.outcome]:<9} {canonical_urls.redacted(ending.url)} {more}".rstrip())
 
 
 def _summary(counted: dict[str, int], new_entries: int) -> str:

@@ -10,10 +10,10 @@ from uuid import UUID
 from django.core.cache import caches
 from django.core.management import BaseCommand, CommandError, CommandParser
 
-from feeds import addresses, locks
+from feeds import canonical_urls, locks
 from feeds.caches import LockCache
 from feeds.conf import feeds_settings
-from feeds.errors import LockStoreError
+from feeds.exceptions import LockStoreError
 from feeds.management.display import printable
 from feeds.models import Feed
 
@@ -74,7 +74,7 @@ def subjects(rows: Iterable[Row]) -> dict[str, str]:
     """Return the URLs of the feeds that are being imported, by key: the digest in the key is the feed's."""
     keys = {UUID(found[1]): row.key for row in rows if (found := DIGEST.search(row.key))}
     feeds = Feed.objects.filter(url_md5__in=keys).values_list("url_md5", "url")
-    return {keys[digest]: printable(addresses.redacted(url)) for digest, url in feeds}
+    return {keys[digest]: printable(canonical_urls.redacted(url)) for digest, url in feeds}
 
 
 def lines(rows: Iterable[Row], subjects: dict[str, str], now: float) -> Iterator[str]:

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import models
 from django.utils import timezone
 
-from feeds import addresses, retention
+from feeds import canonical_urls, retention
 from feeds.conf import feeds_settings
 from feeds.management.display import printable
 from feeds.models import Feed
@@ -31,7 +31,7 @@ class Command(BaseCommand):
         for feed in _feeds(options["urls"], keep):
             removed = retention.prune(feed, keep, now, dry_run=options["dry_run"])
             if removed and options["verbosity"] > 1:
-                self.stdout.write(printable(f"{removed:,} of {addresses.redacted(feed.url)}"))
+                self.stdout.write(printable(f"{removed:,} of {canonical_urls.redacted(feed.url)}"))
             feeds, entries = feeds + bool(removed), entries + removed
         if options["verbosity"]:
             would = "would be " if options["dry_run"] else ""
@@ -57,10 +57,10 @@ def _feeds(urls: list[str], keep: retention.Keep) -> models.QuerySet[Feed]:
     feeds = retention.feeds_to_prune(keep)
     if not urls:
         return feeds
-    wanted = [addresses.feed_url(url) for url in urls]
+    wanted = [canonical_urls.feed_url(url) for url in urls]
     known = Feed.objects.ids_by_url(wanted)
     if unknown := [url for url in wanted if url not in known]:
-        raise CommandError(f"No such feed: {', '.join(addresses.redacted(url) for url in unknown)}", returncode=2)
+        raise CommandError(f"No such feed: {', '.join(canonical_urls.redacted(url) for url in unknown)}", returncode=2)
     return feeds.filter(pk__in=known.values())
 
 

@@ -9,17 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeds.addresses import (
-    MAX_URL_LENGTH,
-    AddressPolicy,
-    canonical_url,
-    feed_url,
-    host_key,
-    redacted,
-    split_url,
-    url_md5,
-)
-from feeds.errors import ConfigurationError, InvalidURL
+from feeds.addresses import AddressPolicy
+from feeds.canonical_urls import MAX_URL_LENGTH, canonical_url, feed_url, host_key, redacted, split_url, url_md5
+from feeds.exceptions import ConfigurationError, InvalidURL
 
 TABLE = [
     line.split()[:2]
