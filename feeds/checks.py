@@ -14,11 +14,11 @@ from django.core.exceptions import ImproperlyConfigured
 from dramatiq.middleware import CurrentMessage
 
 from feeds import fitness, parser
-from feeds.addresses import AddressPolicy
 from feeds.caches import LockCache
 from feeds.conf import FeedsSettings, feeds_settings
 from feeds.embedded import EmbeddedBroker
 from feeds.exceptions import ConfigurationError, LockStoreError
+from feeds.fetching import IPPolicy
 from feeds.fitness import Fault
 from feeds.middleware import LockMiddleware
 
@@ -78,7 +78,7 @@ def _ranges(values: FeedsSettings) -> Iterator[str]:
     if values.max_interval < values.min_interval:
         yield "FEEDS_MAX_INTERVAL must not be less than FEEDS_MIN_INTERVAL"
     try:
-        AddressPolicy(values.allowed_networks)
+        IPPolicy(values.allowed_networks)
     except ConfigurationError as error:
         yield str(error)
     for name in ("contact_url", "user_agent"):

@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from feeds import canonical_urls
-from feeds.documents import Fetched, ImportPlan, KnownFeed, NotModified, ParsedFeed, PlannedEntry, Sighting
+from feeds.documents import ImportPlan, KnownFeed, ParsedFeed, PlannedEntry, Sighting
+from feeds.fetching import Fetched, NotModified
 from feeds.models import Feed
 from feeds.outcomes import FailureKind
 

@@ -2,12 +2,17 @@
 
 from dataclasses import dataclass, fields
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.conf import settings
 from django.core.signals import setting_changed
 
 from feeds.exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Part = TypeVar("Part", bound="DataclassInstance")
 
 LOCK_MARGIN = 4  # seconds between an actor's time limit and its lock's expiry: the recipe's 3 and the limit's 1 s tick
 
@@ -44,6 +49,10 @@ class FeedsSettings:
         What the time limit ends is no outcome: nothing is recorded on the feed, and it is tried again for ever.
         """
         return self.time_limit - self.parse_limit
+
+    def part(self, kind: type[Part]) -> Part:
+        """Return the settings of one package: those of the fields that it names."""
+        return kind(**{field.name: getattr(self, field.name) for field in fields(kind)})
 
 
 @cache

@@ -10,9 +10,10 @@ from html.parser import HTMLParser
 from itertools import islice
 from urllib.parse import urljoin
 
-from feeds import canonical_urls, moves, pacing
-from feeds.documents import Failed, Fetched, FetchOutcome, KnownFeed, Move
+from feeds import canonical_urls, fetching, moves
+from feeds.documents import KnownFeed, Move
 from feeds.exceptions import InvalidURL
+from feeds.fetching import Failed, Fetched, FetchOutcome
 from feeds.outcomes import FailureKind
 
 MAX_PAGE = 512 * 1024  # bytes looked at; links stand in the head
@@ -83,8 +84,8 @@ def links(page: Fetched) -> list[Link]:
         if len(found) == MAX_LINKS:
             break
     # A page of the Internet must not point us into a network that was allowed for feeds that a person names.
-    if not pacing.is_private(canonical_urls.host_key(page.url)):
-        return [link for link in found.values() if not pacing.is_private(canonical_urls.host_key(link.url))]
+    if not fetching.is_private_host(canonical_urls.host_key(page.url)):
+        return [link for link in found.values() if not fetching.is_private_host(canonical_urls.host_key(link.url))]
     return list(found.values())
 
 

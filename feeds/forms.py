@@ -8,10 +8,10 @@ from django import forms
 from django.contrib.admin.widgets import AdminTextInputWidget
 from django.db import models
 
-from feeds import fetcher
+from feeds import fetching
 from feeds.conf import feeds_settings
-from feeds.documents import FeedRequest
 from feeds.exceptions import InvalidURL
+from feeds.fetching import FeedRequest
 from feeds.models import FetchOptions
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _check_options(values: dict[str, Any]) -> None:
         proxy=values["proxy"],
     )
     try:
-        fetcher.plan_calls(request, "feeds")
+        fetching.plan_calls(request, "feeds")
     except InvalidURL as error:
         raise forms.ValidationError(str(error), code="invalid") from error
 

@@ -14,8 +14,8 @@ from django.utils import timezone
 
 from feeds import bulk, hosts, lanes, pacing
 from feeds.conf import FeedsSettings
-from feeds.deadlines import Patience
-from feeds.documents import Failed, FeedRequest, FetchOutcome, KnownFeed
+from feeds.documents import KnownFeed
+from feeds.fetching import Failed, FeedRequest, FetchOutcome, Patience
 from feeds.outcomes import FailureKind
 
 Fetch = Callable[[FeedRequest, Patience | None], FetchOutcome]

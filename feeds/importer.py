@@ -25,18 +25,8 @@ from feeds import (
     storage,
 )
 from feeds.conf import FeedsSettings, feeds_settings
-from feeds.documents import (
-    Failed,
-    Fetched,
-    FetchOutcome,
-    ImportReport,
-    KnownFeed,
-    Move,
-    NextCheck,
-    ParsedFeed,
-    PlannedEntry,
-)
-from feeds.fetcher import Fetcher
+from feeds.documents import ImportReport, KnownFeed, Move, NextCheck, ParsedFeed, PlannedEntry
+from feeds.fetching import Failed, Fetched, Fetcher, FetchOutcome, FetchSettings
 from feeds.outcomes import FailureKind, Outcome
 
 logger = logging.getLogger(__name__)
@@ -229,7 +219,7 @@ def _found(known: KnownFeed, move: Move, started_at: datetime, fetch: gate.Fetch
 @lru_cache(maxsize=1)
 def _fetcher(settings: FeedsSettings) -> Fetcher:
     """Return the process's one fetcher: its sockets are shared by all threads."""
-    return Fetcher(settings, clock=lambda: timezone.now().timestamp())
+    return Fetcher(settings.part(FetchSettings), clock=lambda: timezone.now().timestamp())
 
 
 def _tell(report: ImportReport, seconds: float) -> None:

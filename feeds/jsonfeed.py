@@ -9,7 +9,8 @@ from typing import Any
 
 from feeds.dates import parse_date
 from feeds.decoding import without_forbidden
-from feeds.documents import Category, Enclosure, Failed, ParsedEntry, ParsedFeed, Person
+from feeds.documents import Category, Enclosure, ParsedEntry, ParsedFeed, Person
+from feeds.fetching import Failed
 from feeds.outcomes import FailureKind
 from feeds.sanitizer import Cleaned, clean_html, escape_text, plain_text, safe_url
 

@@ -15,7 +15,7 @@ from math import inf
 from types import TracebackType
 from typing import Self
 
-from feeds.deadlines import Patience
+from feeds.fetching import Patience
 
 QUICK = 2.0  # seconds
 SHORTEST = 0.15  # seconds that any fetch may take

@@ -15,7 +15,8 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from feeds import canonical_urls
-from feeds.documents import Fetched, ImportPlan, KnownFeed, Move, NotModified, Redirect, Sighting
+from feeds.documents import ImportPlan, KnownFeed, Move, Sighting
+from feeds.fetching import Fetched, NotModified, Redirect
 
 PERMANENT = frozenset({301, 308})
 

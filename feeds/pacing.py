@@ -13,20 +13,17 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import lru_cache
-from ipaddress import ip_address
 from typing import NamedTuple
 
-from feeds.addresses import AddressPolicy
 from feeds.documents import KnownHost
+from feeds.fetching import is_private_host
 
 LONGEST_PAUSE = 24 * 3600.0  # seconds; one odd Retry-After must not silence a big host for a week
 # Seconds, where the server does not say how long. 429 means us; a 503 may be the trouble of one feed among thousands.
 PAUSES = {429: 600.0, 503: 60.0}
 SPACING = 1.05  # gaps between two slots: the rest lets those in who came late, or a full line would never heal
 PATIENCE = 2  # gaps that a request under way may last until those with slots behind it get new ones
-LOCAL_NAMES = (".localhost", ".local", ".internal", ".intranet", ".lan", ".home.arpa")
-PUBLIC = AddressPolicy()
+
 
 # Seconds until a slot for which a message may wait in the broker: RabbitMQ cuts consumers that keep one, delayed ones
 # too, unacknowledged for 30 min, and brokers are no schedulers.
@@ -72,7 +69,7 @@ def gap(host: KnownHost, default: float) -> float:
     """Return the seconds between two requests to a host; 0 = no pacing."""
     if host.gap is not None:
         return host.gap
-    return 0.0 if is_private(host.name) else default
+    return 0.0 if is_private_host(host.name) else default
 
 
 def is_gated(host: KnownHost, default: float, now: datetime) -> bool:
@@ -134,24 +131,6 @@ def pause(status: int, retry_after: float | None) -> float:
     """Return for how many seconds a 429 or 503 pauses its host."""
     asked = PAUSES.get(status, 0.0) if retry_after is None else retry_after
     return min(max(asked, 0.0), LONGEST_PAUSE)
-
-
-@lru_cache(maxsize=10_000)
-def is_private(host: str) -> bool:
-    """Tell whether a host is somebody's own, as far as its name says: those are neither spaced nor paused."""
-    if not _is_address(host):
-        return "." not in host or host.endswith(LOCAL_NAMES)
-    return not PUBLIC.allows(host)
-
-
-def _is_address(host: str) -> bool:
-    if host[-1:].isalpha() and ":" not in host:  # as nearly all do; to fail to parse an address takes ten times longer
-        return False
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 # Many feeds that are due together

@@ -20,7 +20,8 @@ from feedparser.util import FeedParserDict
 
 from feeds import jsonfeed
 from feeds.decoding import to_utf8, without_forbidden, without_forbidden_bytes
-from feeds.documents import Failed, Fetched, ParsedFeed
+from feeds.documents import ParsedFeed
+from feeds.fetching import Failed, Fetched
 from feeds.outcomes import FailureKind
 from feeds.reading import MAX_ENTRIES, read_feed
 from feeds.sanitizer import safe_url

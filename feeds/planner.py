@@ -3,21 +3,9 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from feeds import canonical_urls, pacing, schedule
-from feeds.documents import (
-    Failed,
-    Fetched,
-    FetchOutcome,
-    Gone,
-    ImportPlan,
-    KnownFeed,
-    NextCheck,
-    NotModified,
-    ParsedFeed,
-    Pause,
-    PlannedEntry,
-    TooMany,
-)
+from feeds import canonical_urls, fetching, pacing, schedule
+from feeds.documents import ImportPlan, KnownFeed, NextCheck, ParsedFeed, Pause, PlannedEntry
+from feeds.fetching import Failed, Fetched, FetchOutcome, Gone, NotModified, TooMany
 from feeds.outcomes import FailureKind, Outcome
 
 MOST_CHANGES = 24  # of one entry: a clock or a counter in the content must not rewrite it for ever
@@ -142,7 +130,7 @@ def _pause(outcome: FetchOutcome, now: datetime) -> Pause | None:
         return None
     host = canonical_urls.host_key(outcome.url)
     seconds = pacing.pause(outcome.status, outcome.retry_after)
-    if pacing.is_private(host) or not seconds:
+    if fetching.is_private_host(host) or not seconds:
         return None
     said = f"{outcome.status}, " + ("Retry-After" if outcome.retry_after is not None else "without Retry-After")
     return Pause(host=host, until=now + timedelta(seconds=seconds), reason=f"{said}: {seconds:.0f} s")

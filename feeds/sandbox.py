@@ -21,8 +21,8 @@ from dataclasses import replace
 from xml.parsers import expat
 
 from feeds import parser
-from feeds.deadlines import ALERT
-from feeds.documents import Failed, Fetched, ParsedFeed
+from feeds.documents import ParsedFeed
+from feeds.fetching import ALERT, Failed, Fetched
 from feeds.outcomes import FailureKind
 
 logger = logging.getLogger(__name__)

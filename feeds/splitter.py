@@ -15,7 +15,7 @@ from hashlib import blake2b, sha1
 from xml.parsers import expat
 
 from feeds import siblings
-from feeds.documents import Failed
+from feeds.fetching import Failed
 from feeds.outcomes import FailureKind
 
 NAME = 4  # bytes at the end of a digest: they tell an entry from its siblings

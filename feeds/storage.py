@@ -11,7 +11,6 @@ from django.db import models, transaction
 
 from feeds import aliases, canonical_urls, columns, hosts, schedule, signals
 from feeds.documents import (
-    FeedRequest,
     ImportPlan,
     ImportReport,
     KnownFeed,
@@ -22,6 +21,7 @@ from feeds.documents import (
     StoredEntry,
     Subscription,
 )
+from feeds.fetching import FeedRequest
 from feeds.models import Entry, Feed, Tombstone
 from feeds.outcomes import Outcome
 from feeds.planner import EXPIRED

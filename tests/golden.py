@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from feeds import parser
-from feeds.documents import Fetched, ParsedFeed
+from feeds.documents import ParsedFeed
+from feeds.fetching.values import Fetched
 
 FOLDER = Path(__file__).parent / "data"
 

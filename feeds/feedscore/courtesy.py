@@ -5,12 +5,13 @@ from datetime import timedelta
 from itertools import pairwise
 
 from feeds import moves
-from feeds.documents import FeedRequest, Fetched, KnownFeed, Redirect
+from feeds.documents import KnownFeed
 from feeds.feedscore import publisher as pub
 from feeds.feedscore.publisher import Publisher, feed, page
 from feeds.feedscore.rules import Rule
 from feeds.feedscore.server import answer
 from feeds.feedscore.stage import Stage
+from feeds.fetching import FeedRequest, Fetched, Redirect
 from feeds.models import Alias, Entry, Feed
 from feeds.outcomes import FailureKind
 

@@ -8,27 +8,26 @@ from django.utils import timezone
 
 from feeds import canonical_urls, discovery, planner, sandbox, schedule
 from feeds.conf import FeedsSettings, feeds_settings
-from feeds.documents import (
+from feeds.documents import KnownFeed, NextCheck, ParsedFeed
+from feeds.fetching import (
     Failed,
     FeedRequest,
     Fetched,
+    Fetcher,
     FetchOutcome,
+    FetchSettings,
     Gone,
-    KnownFeed,
-    NextCheck,
     NotModified,
-    ParsedFeed,
     Redirect,
     TooMany,
 )
-from feeds.fetcher import Fetcher
 
 
 def explain(url: str) -> Iterator[str]:
     """Ask for a feed, then ask again with the validators it gave. Raise InvalidURL."""
     settings = feeds_settings()
     request = FeedRequest(url=canonical_urls.canonical_url(url))
-    fetcher = Fetcher(settings)
+    fetcher = Fetcher(settings.part(FetchSettings))
     yield f"First request, without conditions: {canonical_urls.redacted(request.url)}"
     first, seconds = _timed(fetcher, request)
     yield from _told(first, seconds)

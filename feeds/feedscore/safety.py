@@ -8,13 +8,13 @@ from itertools import count
 from pathlib import Path
 
 from feeds import opml
-from feeds.documents import Failed, FeedRequest, FetchOutcome
 from feeds.feedscore import publisher as pub
 from feeds.feedscore.publisher import feed
 from feeds.feedscore.rules import Rule
 from feeds.feedscore.scenery import environment
 from feeds.feedscore.server import Pieces, Received, answer
 from feeds.feedscore.stage import DEADLINE, Stage
+from feeds.fetching import Failed, FeedRequest, FetchOutcome
 from feeds.models import Entry, Feed
 from feeds.opml import Outline
 from feeds.outcomes import FailureKind

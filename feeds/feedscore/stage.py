@@ -19,7 +19,7 @@ from feeds.documents import ImportReport, Subscription
 from feeds.feedscore.publisher import Publisher, Reply
 from feeds.feedscore.scenery import Clock, Records, database_in_memory, nobody_listens, recorded, seeded, told_by
 from feeds.feedscore.server import Handler, Received, ScriptedServer
-from feeds.fetcher import Fetcher
+from feeds.fetching import Fetcher, FetchSettings
 from feeds.models import Alias, Feed, Host
 
 HERE = "127.0.0.1"
@@ -59,7 +59,9 @@ class Stage:
             "read_timeout": DEADLINE,
         }
         settings = replace(self.settings, **here | changes)
-        return Fetcher(settings, clock=lambda: self.clock.now().timestamp(), getaddrinfo=self._resolve)
+        return Fetcher(
+            settings.part(FetchSettings), clock=lambda: self.clock.now().timestamp(), getaddrinfo=self._resolve
+        )
 
     def _resolve(self, host: str, port: int, **_: Any) -> list[tuple[int, int, int, str, tuple[Any, ...]]]:
         return [(10 if ":" in address else 2, 1, 6, "", (address, port)) for address in self.names.get(host, [HERE])]

@@ -366,7 +366,7 @@ def _import(stop: threading.Event, errors: list[Exception], counts: list[int], n
     from django.utils import timezone
 
     from feeds import planner
-    from feeds.documents import NotModified
+    from feeds.fetching.values import NotModified
     from feeds.models import Feed
     from feeds.schedule import Pace
 

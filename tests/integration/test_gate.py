@@ -11,7 +11,8 @@ import pytest
 from django.utils import timezone
 
 from feeds import canonical_urls, hosts, importer, pacing, planner, polling, schedule, storage, tasks
-from feeds.documents import FetchOutcome, ImportReport, KnownFeed, KnownHost, Move, Subscription, TooMany
+from feeds.documents import ImportReport, KnownFeed, KnownHost, Move, Subscription
+from feeds.fetching.values import FetchOutcome, TooMany
 from feeds.models import Feed, Host
 from feeds.outcomes import Outcome
 from tests.servers.feed_server import FeedServer, Received, answer

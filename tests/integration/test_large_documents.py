@@ -9,7 +9,7 @@ from dramatiq.middleware import TimeLimitExceeded
 from dramatiq.threading import raise_thread_exception
 
 from feeds import bulk, gate, importer
-from feeds.documents import FeedRequest, FetchOutcome
+from feeds.fetching.values import FeedRequest, FetchOutcome
 from feeds.models import Feed
 from feeds.outcomes import Outcome
 from tests.servers.daemon import eventually

@@ -12,7 +12,8 @@ from django.utils import timezone
 from feeds import canonical_urls, importer, storage
 from feeds.conf import feeds_settings
 from feeds.documents import Subscription
-from feeds.fetcher import Fetcher
+from feeds.fetching import FetchSettings
+from feeds.fetching.fetcher import Fetcher
 from feeds.models import Alias, Entry, Feed, FetchOptions, Host, Tombstone
 from feeds.outcomes import FailureKind, Outcome
 from tests.servers.feed_server import FeedServer, Received, answer
@@ -327,7 +328,9 @@ def test_h22_the_page_and_its_feed_go_through_their_hosts_door(server: FeedServe
     settings.FEEDS_HOST_DELAY = 1.0
     named = f"http://feeds.example:{server.port}"
     server.routes = {"/": page("/feed"), "/feed": feed(), "/other": feed("other")}
-    fetcher = Fetcher(feeds_settings(), getaddrinfo=lambda host, port, **_: [(2, 1, 6, "", ("127.0.0.1", port))])
+    fetcher = Fetcher(
+        feeds_settings().part(FetchSettings), getaddrinfo=lambda host, port, **_: [(2, 1, 6, "", ("127.0.0.1", port))]
+    )
     importer.import_feed(f"{named}/other", fetch=fetcher.fetch)
     _open_the_door()
     report = importer.import_feed(f"{named}/", fetch=fetcher.fetch)

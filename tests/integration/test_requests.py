@@ -10,7 +10,8 @@ from django.db import connection
 from django.utils import timezone
 
 from feeds import importer, storage, tasks
-from feeds.documents import FeedRequest, FetchOutcome, NotModified, Subscription
+from feeds.documents import Subscription
+from feeds.fetching.values import FeedRequest, FetchOutcome, NotModified
 from feeds.models import Feed, Host
 from feeds.outcomes import Outcome
 from tests.integration.documents import URL, import_document, items, rss

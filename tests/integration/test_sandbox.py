@@ -13,7 +13,8 @@ import dramatiq.threading
 import pytest
 
 from feeds import parser, sandbox
-from feeds.documents import Failed, Fetched, ParsedFeed
+from feeds.documents import ParsedFeed
+from feeds.fetching.values import Failed, Fetched
 from feeds.outcomes import FailureKind
 from tests.servers.daemon import eventually
 from tests.servers.workers import PROJECT

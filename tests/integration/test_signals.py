@@ -10,7 +10,7 @@ from django.dispatch import Signal
 from django.test.utils import CaptureQueriesContext
 
 from feeds import importer, signals
-from feeds.documents import Failed
+from feeds.fetching.values import Failed
 from feeds.models import Entry, Feed
 from feeds.outcomes import FailureKind
 from tests.integration.documents import URL, import_document, item, rss

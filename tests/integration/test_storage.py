@@ -8,18 +8,8 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from feeds import identity, planner, schedule, signals, storage
-from feeds.documents import (
-    Failed,
-    Fetched,
-    FetchOutcome,
-    ImportPlan,
-    ImportReport,
-    KnownFeed,
-    NotModified,
-    ParsedEntry,
-    ParsedFeed,
-    Subscription,
-)
+from feeds.documents import ImportPlan, ImportReport, KnownFeed, ParsedEntry, ParsedFeed, Subscription
+from feeds.fetching.values import Failed, Fetched, FetchOutcome, NotModified
 from feeds.models import Entry, Feed
 from feeds.outcomes import FailureKind, Outcome
 

@@ -13,7 +13,7 @@ import brotli
 
 from feeds import bulk
 from feeds.feedscore.server import Handler, Pieces, Received, ScriptedServer, answer
-from feeds.transport import KNOWN_ENCODINGS
+from feeds.fetching.transport import KNOWN_ENCODINGS
 from tests.servers.daemon import Daemon
 
 if "zstd" in KNOWN_ENCODINGS:

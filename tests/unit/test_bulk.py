@@ -8,10 +8,10 @@ import brotli
 import pytest
 
 from feeds import bulk
-from feeds.conf import FeedsSettings
-from feeds.deadlines import Patience
-from feeds.documents import Failed, FeedRequest, Fetched, FetchOutcome
-from feeds.fetcher import Fetcher
+from feeds.fetching import FetchSettings
+from feeds.fetching.fetcher import Fetcher
+from feeds.fetching.sockets import Patience
+from feeds.fetching.values import Failed, FeedRequest, Fetched, FetchOutcome
 from feeds.outcomes import FailureKind
 from tests.servers.feed_server import FeedServer, answer
 
@@ -58,7 +58,7 @@ def server() -> Iterator[FeedServer]:
 def fetch(server: FeedServer, content: bytes, *, seconds: float, turn: bulk.Turn | None) -> FetchOutcome:
     server.routes["/feed"] = content
     patience = Patience(seconds=seconds, more=lambda _: 0.0, turn=turn.comes) if turn else None
-    with closing(Fetcher(FeedsSettings(allowed_networks=("127.0.0.0/8",)))) as fetcher:
+    with closing(Fetcher(FetchSettings(allowed_networks=("127.0.0.0/8",)))) as fetcher:
         return fetcher.fetch(FeedRequest(url=server.url()), patience)
 
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeds.addresses import AddressPolicy
 from feeds.canonical_urls import MAX_URL_LENGTH, canonical_url, feed_url, host_key, redacted, split_url, url_md5
 from feeds.exceptions import ConfigurationError, InvalidURL
+from feeds.fetching.ip_policy import IPPolicy
 
 TABLE = [
     line.split()[:2]
@@ -25,7 +25,7 @@ def verdict(host: str) -> str:
         address = split_url(f"http://{host}/").host
     except InvalidURL:
         return "invalid"
-    return "yes" if AddressPolicy().allows(address) else "no"
+    return "yes" if IPPolicy().allows(address) else "no"
 
 
 def test_the_table_is_long_enough() -> None:
@@ -38,12 +38,12 @@ def test_s2_every_address_of_the_table_is_decided_right(host: str, expected: str
 
 
 def test_s2_what_is_no_address_is_not_allowed() -> None:
-    policy = AddressPolicy(["0.0.0.0/0", "::/0"])
+    policy = IPPolicy(["0.0.0.0/0", "::/0"])
     assert not any(policy.allows(text) for text in ("", "example.org", "127.1", "0x7f000001", "1.2.3.4/8", "[::1]"))
 
 
 def test_allowed_networks_open_private_ones_in_every_spelling_and_no_others() -> None:
-    policy = AddressPolicy(["127.0.0.0/8", "10.1.2.3", "fd00::/8", " 192.168.1.7/24 "])
+    policy = IPPolicy(["127.0.0.0/8", "10.1.2.3", "fd00::/8", " 192.168.1.7/24 "])
     for address in ("127.0.0.1", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "10.1.2.3", "fd12::1", "192.168.1.200"):
         assert policy.allows(address), address
     for address in ("10.1.2.4", "fc00::1", "192.168.2.1", "::1", "169.254.169.254"):
@@ -52,11 +52,11 @@ def test_allowed_networks_open_private_ones_in_every_spelling_and_no_others() ->
 
 def test_an_allowed_network_that_is_none_is_a_configuration_error() -> None:
     with pytest.raises(ConfigurationError, match="FEEDS_ALLOWED_NETWORKS: 'intranet' is no network"):
-        AddressPolicy(["intranet"])
+        IPPolicy(["intranet"])
 
 
 def test_ports_of_other_services_are_refused_but_in_allowed_networks() -> None:
-    policy = AddressPolicy(["10.0.0.0/8"])
+    policy = IPPolicy(["10.0.0.0/8"])
     assert [policy.allows_port("8.8.8.8", port) for port in (22, 25, 6379, 11211)] == [False] * 4
     assert all(policy.allows_port("8.8.8.8", port) for port in (80, 443, 8000, 8080, 8443, 3000, 61000))
     assert policy.allows_port("10.1.1.1", 6379)

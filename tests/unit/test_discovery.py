@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 import pytest
 
 from feeds import discovery
-from feeds.documents import Failed, FeedRequest, Fetched, KnownFeed
+from feeds.documents import KnownFeed
+from feeds.fetching.values import Failed, FeedRequest, Fetched
 from feeds.outcomes import FailureKind
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)

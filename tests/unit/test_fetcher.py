@@ -12,12 +12,12 @@ import brotli
 import pytest
 from urllib3 import HTTPHeaderDict
 
-from feeds import transport
-from feeds.conf import FeedsSettings
-from feeds.documents import Failed, FeedRequest, Fetched, Gone, NotModified, Redirect, TooMany
-from feeds.fetcher import Fetcher, freshness, into_private, retry_after
+from feeds.fetching import FetchSettings, transport
+from feeds.fetching.fetcher import Fetcher
+from feeds.fetching.names import AddressInfo
+from feeds.fetching.responses import freshness, into_private, retry_after
+from feeds.fetching.values import Failed, FeedRequest, Fetched, Gone, NotModified, Redirect, TooMany
 from feeds.outcomes import FailureKind
-from feeds.transport import AddressInfo
 from tests.servers.feed_server import CERTIFICATE, FeedServer, Received, answer
 
 if "zstd" in transport.KNOWN_ENCODINGS:
@@ -42,7 +42,7 @@ def tls_server() -> Iterator[FeedServer]:
 
 @pytest.fixture
 def fetcher() -> Iterator[Fetcher]:
-    made = Fetcher(FeedsSettings(allowed_networks=LOOPBACK), clock=lambda: NOW)
+    made = Fetcher(FetchSettings(allowed_networks=LOOPBACK), clock=lambda: NOW)
     yield made
     made.close()
 
@@ -178,9 +178,9 @@ def test_h10_cookies_and_referer_do_not_come_with_redirects_either(server: FeedS
 def test_h18_the_user_agent_names_product_version_and_contact(server: FeedServer) -> None:
     server.routes["/feed"] = answer(body=BODY)
     for settings in (
-        FeedsSettings(allowed_networks=LOOPBACK, contact_url="https://example.org/about"),
-        FeedsSettings(allowed_networks=LOOPBACK),
-        FeedsSettings(allowed_networks=LOOPBACK, user_agent="mine/1"),
+        FetchSettings(allowed_networks=LOOPBACK, contact_url="https://example.org/about"),
+        FetchSettings(allowed_networks=LOOPBACK),
+        FetchSettings(allowed_networks=LOOPBACK, user_agent="mine/1"),
     ):
         fetcher = Fetcher(settings)
         fetched(fetcher, server.url())
@@ -602,7 +602,7 @@ def test_certificates_that_the_system_trusts_are_trusted_for_their_names_only(
     monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
     tls_server.routes["/feed"] = answer(body=BODY)
     with contextlib.closing(
-        Fetcher(FeedsSettings(allowed_networks=LOOPBACK), getaddrinfo=everything_is_here)
+        Fetcher(FetchSettings(allowed_networks=LOOPBACK), getaddrinfo=everything_is_here)
     ) as fetcher:
         fetched(fetcher, tls_server.url())
         fetched(fetcher, tls_server.url(host="feeds.test"))

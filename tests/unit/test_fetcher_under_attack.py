@@ -13,11 +13,12 @@ from contextlib import closing
 import brotli
 import pytest
 
-from feeds.conf import FeedsSettings
-from feeds.documents import Failed, FeedRequest, Fetched, Redirect, TooMany
-from feeds.fetcher import Fetcher
+from feeds.fetching import FetchSettings
+from feeds.fetching.fetcher import Fetcher
+from feeds.fetching.names import AddressInfo, GetAddressInfo
+from feeds.fetching.transport import KNOWN_ENCODINGS
+from feeds.fetching.values import Failed, FeedRequest, Fetched, Redirect, TooMany
 from feeds.outcomes import FailureKind
-from feeds.transport import KNOWN_ENCODINGS, AddressInfo, GetAddressInfo
 from tests.servers.feed_server import FeedServer, Pieces, Received, answer
 
 if "zstd" in KNOWN_ENCODINGS:
@@ -25,7 +26,7 @@ if "zstd" in KNOWN_ENCODINGS:
 
 LOOPBACK = ("127.0.0.0/8",)
 DEADLINE = 0.5  # seconds
-OTHER_TIMEOUTS = FeedsSettings().connect_timeout  # seconds; the shortest of all else that could end a fetch
+OTHER_TIMEOUTS = FetchSettings().connect_timeout  # seconds; the shortest of all else that could end a fetch
 MEBIBYTE = 1024 * 1024
 PUBLIC = "93.184.216.34"
 
@@ -42,8 +43,8 @@ def fetcher() -> Iterator[Fetcher]:
         yield made
 
 
-def settings(*, allowed: tuple[str, ...] = LOOPBACK) -> FeedsSettings:
-    return FeedsSettings(allowed_networks=allowed, max_body_bytes=MEBIBYTE)
+def settings(*, allowed: tuple[str, ...] = LOOPBACK) -> FetchSettings:
+    return FetchSettings(allowed_networks=allowed, max_body_bytes=MEBIBYTE)
 
 
 def failed(fetcher: Fetcher, url: str, **request: str) -> Failed:
@@ -223,7 +224,7 @@ def test_the_watchdog_forgets_what_ended_in_time(server: FeedServer, fetcher: Fe
 
 def test_a_server_that_stops_sending_is_left_after_the_read_timeout(server: FeedServer) -> None:
     server.routes["/feed"] = lambda _: silence(server)
-    with closing(Fetcher(FeedsSettings(allowed_networks=LOOPBACK, read_timeout=0.2))) as fetcher:
+    with closing(Fetcher(FetchSettings(allowed_networks=LOOPBACK, read_timeout=0.2))) as fetcher:
         outcome = fetcher.fetch(FeedRequest(url=server.url()))
     assert isinstance(outcome, Failed)
     assert (outcome.kind, outcome.text) == (FailureKind.TIMEOUT, "the server stopped sending")
@@ -274,7 +275,7 @@ def test_s5_the_deadline_ends_the_decoding_of_nothing(server: FeedServer) -> Non
     compressor = zstd.ZstdCompressor()
     frame = compressor.compress(b"") + compressor.flush()
     server.routes["/feed"] = answer(body=frame * (10 * MEBIBYTE // len(frame)), content_encoding="zstd")
-    with closing(Fetcher(FeedsSettings(allowed_networks=LOOPBACK))) as fetcher:
+    with closing(Fetcher(FetchSettings(allowed_networks=LOOPBACK))) as fetcher:
         assert failed(fetcher, server.url()).kind == FailureKind.TIMEOUT
 
 

@@ -5,18 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from feeds import planner
-from feeds.documents import (
-    Failed,
-    FeedRequest,
-    Fetched,
-    FetchOutcome,
-    Gone,
-    ImportPlan,
-    KnownFeed,
-    NotModified,
-    ParsedFeed,
-    TooMany,
-)
+from feeds.documents import ImportPlan, KnownFeed, ParsedFeed
+from feeds.fetching.values import Failed, FeedRequest, Fetched, FetchOutcome, Gone, NotModified, TooMany
 from feeds.outcomes import FailureKind, Outcome
 from feeds.schedule import Pace
 

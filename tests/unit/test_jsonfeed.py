@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 
 from feeds import jsonfeed, parser
-from feeds.documents import Failed, ParsedFeed
+from feeds.documents import ParsedFeed
+from feeds.fetching.values import Failed
 from feeds.outcomes import FailureKind
 from tests.golden import fetched
 

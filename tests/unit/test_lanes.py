@@ -8,10 +8,10 @@ from math import inf
 import pytest
 
 from feeds import lanes, pacing
-from feeds.conf import FeedsSettings
-from feeds.deadlines import Patience
-from feeds.documents import Failed, FeedRequest, Fetched
-from feeds.fetcher import Fetcher
+from feeds.fetching import FetchSettings
+from feeds.fetching.fetcher import Fetcher
+from feeds.fetching.sockets import Patience
+from feeds.fetching.values import Failed, FeedRequest, Fetched
 from feeds.outcomes import FailureKind
 from tests.servers.feed_server import FeedServer, Received, answer
 
@@ -191,7 +191,7 @@ def server() -> Iterator[FeedServer]:
 
 @pytest.fixture
 def fetcher() -> Iterator[Fetcher]:
-    with closing(Fetcher(FeedsSettings(allowed_networks=("127.0.0.0/8",)))) as made:
+    with closing(Fetcher(FetchSettings(allowed_networks=("127.0.0.0/8",)))) as made:
         yield made
 
 

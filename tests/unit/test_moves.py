@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from feeds import moves
-from feeds.documents import FeedRequest, Fetched, KnownFeed, NotModified, Redirect, Sighting
+from feeds.documents import KnownFeed, Sighting
+from feeds.fetching.values import FeedRequest, Fetched, NotModified, Redirect
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 OLD, NEW = "https://example.org/feed", "https://example.org/new"

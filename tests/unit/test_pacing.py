@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from feeds import pacing
 from feeds.documents import KnownHost
+from feeds.fetching import ip_policy
 from feeds.pacing import Admitted, Due, Line, Wait
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
@@ -126,7 +127,7 @@ def test_h14_how_long_a_host_is_paused(status: int, retry_after: float | None, s
     "host", ["127.0.0.1", "10.1.2.3", "::1", "localhost", "rss-bridge", "nas.lan", "a.internal", ""]
 )
 def test_h14_private_hosts_are_exempt(host: str) -> None:
-    assert pacing.is_private(host)
+    assert ip_policy.is_private_host(host)
     assert pacing.gap(KnownHost(name=host, shared=True), 1.0) == 0.0
 
 

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feeds import parser
-from feeds.documents import Category, Enclosure, Failed, ParsedEntry, ParsedFeed, Person
+from feeds.documents import Category, Enclosure, ParsedEntry, ParsedFeed, Person
+from feeds.fetching.values import Failed
 from feeds.outcomes import FailureKind
 from feeds.reading import MAX_ENTRIES
 from tests.golden import as_read, documents, expected, fetched

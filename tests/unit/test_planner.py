@@ -4,20 +4,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from feeds import identity, planner
-from feeds.documents import (
-    Failed,
-    FeedRequest,
-    Fetched,
-    FetchOutcome,
-    Gone,
-    ImportPlan,
-    KnownFeed,
-    NotModified,
-    ParsedEntry,
-    ParsedFeed,
-    StoredEntry,
-    TooMany,
-)
+from feeds.documents import ImportPlan, KnownFeed, ParsedEntry, ParsedFeed, StoredEntry
+from feeds.fetching.values import Failed, FeedRequest, Fetched, FetchOutcome, Gone, NotModified, TooMany
 from feeds.outcomes import FailureKind, Outcome
 from feeds.schedule import Pace
 

@@ -1,7 +1,7 @@
 import pytest
 
 from feeds import splitter
-from feeds.documents import Failed
+from feeds.fetching.values import Failed
 from feeds.outcomes import FailureKind
 from feeds.splitter import NAME, Split, split
 

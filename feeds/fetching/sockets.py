@@ -15,6 +15,10 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from feeds.fetching.ip_policy import IPPolicy
+from feeds.fetching.names import AddressInfo, Resolver, SocketAddress
+from feeds.outcomes import FailureKind
+
 THREAD_IDLE_SECONDS = 10.0
 ALERT = 0.5  # seconds; a thread that waits looks up so often, and Dramatiq can interrupt it then
 
@@ -156,3 +160,113 @@ class Watchdog:
         if deadline.handle is not None:
             deadline.handle.close()
             deadline.handle = None
+
+
+MAX_ADDRESSES = 4  # of one name, that are tried in turn
+MAX_TEXT_LENGTH = 300  # characters of an error's text
+
+
+class TransportError(Exception):
+    """No usable answer: of which kind, and why, in words for people."""
+
+    def __init__(self, kind: FailureKind, text: str) -> None:
+        super().__init__(text)
+        self.kind = kind
+        # Servers have a hand in some texts, and a database takes no NUL.
+        self.text = "".join(letter if letter.isprintable() else "?" for letter in text[:MAX_TEXT_LENGTH])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    connect_timeout: float  # seconds to resolve a name, and to reach one of its addresses
+    read_timeout: float  # seconds between two bytes
+    max_body_bytes: int  # decoded
+
+
+class Dialer:
+    """Opens sockets to addresses that the policy allows, and to no others."""
+
+    def __init__(self, policy: IPPolicy, resolver: Resolver, connect_timeout: float) -> None:
+        self._policy = policy
+        self._resolver = resolver
+        self._connect_timeout = connect_timeout
+
+    def dial(self, host: str, port: int, deadline: Deadline) -> socket.socket:
+        """Return a connected socket that ends with `deadline`."""
+        failure = TransportError(FailureKind.DNS, f"{host} has no address")
+        for family, sockaddr in self._checked_addresses(host, port, deadline)[:MAX_ADDRESSES]:
+            try:
+                return self._connected(family, sockaddr, deadline)
+            except OSError as error:
+                failure = _connect_failure(host, port, error)
+        deadline.remaining()  # raises, where that was what broke the connection
+        raise failure
+
+    def check_literal(self, host: str, port: int) -> None:
+        """Raise TransportError where `host` is an address that is refused; a name passes."""
+        if is_literal(host):
+            self._check(host, host, port)
+
+    def _checked_addresses(self, host: str, port: int, deadline: Deadline) -> list[tuple[int, SocketAddress]]:
+        if is_literal(host):
+            self._check(host, host, port)
+            return [(socket.AF_INET6 if ":" in host else socket.AF_INET, (host, port))]
+        addresses = [(info[0], info[4]) for info in self._look_up(host, port, deadline)]
+        # One refused address refuses the name: an honest one has none, and a dishonest one gets no choice. What is
+        # checked here is what is connected to, so a name that changes its address afterwards changes nothing.
+        for _, sockaddr in addresses:
+            self._check(host, sockaddr[0], port)
+        return addresses
+
+    def _look_up(self, host: str, port: int, deadline: Deadline) -> list[AddressInfo]:
+        remaining = deadline.remaining()
+        try:
+            return self._resolver.resolve(host, port, min(remaining, self._connect_timeout))
+        except TimeoutError:
+            deadline.remaining()  # raises, where that was the limit
+            raise TransportError(
+                FailureKind.DNS, f"{host} was not resolved in {self._connect_timeout:g} seconds"
+            ) from None
+        except (OSError, UnicodeError) as error:
+            raise TransportError(FailureKind.DNS, _look_up_failure(host, error)) from error
+
+    def _check(self, host: str, address: str, port: int) -> None:
+        if not self._policy.allows(address):
+            name = address if address == host else f"{host} ({address})"
+            raise TransportError(
+                FailureKind.REFUSED_ADDRESS,
+                f"{name} is not a public address; FEEDS_ALLOWED_NETWORKS names the private networks that are allowed",
+            )
+        if not self._policy.allows_port(address, port):
+            raise TransportError(FailureKind.REFUSED_ADDRESS, f"port {port} is for other services than HTTP")
+
+    def _connected(self, family: int, sockaddr: SocketAddress, deadline: Deadline) -> socket.socket:
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            sock.settimeout(min(deadline.remaining(), self._connect_timeout))
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            deadline.guard(sock)
+            sock.connect(sockaddr)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+
+def is_literal(host: str) -> bool:
+    """Tell whether a canonical host is an address; it is where it ends in a number."""
+    return ":" in host or host.rpartition(".")[2].isdigit()
+
+
+def _look_up_failure(host: str, error: Exception) -> str:
+    if isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN:
+        return f"the name server gave no answer for {host}"
+    return f"{host} does not resolve to an address"
+
+
+def _connect_failure(host: str, port: int, error: OSError) -> TransportError:
+    if isinstance(error, TimeoutError):
+        return TransportError(FailureKind.TIMEOUT, f"{host} did not take the connection to port {port} in time")
+    if isinstance(error, ConnectionRefusedError):
+        return TransportError(FailureKind.CONNECT, f"{host} refuses connections to port {port}")
+    return TransportError(FailureKind.CONNECT, f"{host}, port {port}: {error.strerror or error}")

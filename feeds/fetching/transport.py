@@ -23,10 +23,10 @@ from urllib3.response import BaseHTTPResponse, HTTPResponse
 from urllib3.util import make_headers
 
 from feeds import bulk
-from feeds.addresses import AddressPolicy
 from feeds.canonical_urls import SplitURL
-from feeds.deadlines import Deadline, DeadlineExpired, Patience, Watchdog
-from feeds.names import AddressInfo, GetAddressInfo, Resolver, SocketAddress
+from feeds.fetching.ip_policy import IPPolicy
+from feeds.fetching.names import GetAddressInfo, Resolver
+from feeds.fetching.sockets import Deadline, DeadlineExpired, Dialer, Limits, Patience, TransportError, Watchdog
 from feeds.outcomes import FailureKind
 
 if TYPE_CHECKING:
@@ -34,33 +34,14 @@ if TYPE_CHECKING:
 
 MAX_HEADER_BYTES = 64 * 1024  # names and values together; http.client refuses more than 100 headers
 MAX_INTERIM_ANSWERS = 10  # 100 Continue, 103 Early Hints
-MAX_ADDRESSES = 4  # of one name, that are tried in turn
+
 MAX_IDLE_CONNECTIONS = 32
 IDLE_SECONDS = 5.0  # keep-alive pays for feeds of one host that come one after the other, and for nothing else
 READ_BYTES = 64 * 1024
-MAX_TEXT_LENGTH = 300  # characters of an error's text
-
 BODY_STATUSES = frozenset({200, 203, 226})  # of other answers the body is not read
 KNOWN_ENCODINGS = frozenset(BaseHTTPResponse.CONTENT_DECODERS)
 # Not deflate: senders disagree on whether that means zlib's header or none. It is decoded where it comes.
 ACCEPT_ENCODING = ", ".join(name for name in ("gzip", "br", "zstd") if name in KNOWN_ENCODINGS)
-
-
-class TransportError(Exception):
-    """No usable answer: of which kind, and why, in words for people."""
-
-    def __init__(self, kind: FailureKind, text: str) -> None:
-        super().__init__(text)
-        self.kind = kind
-        # Servers have a hand in some texts, and a database takes no NUL.
-        self.text = "".join(letter if letter.isprintable() else "?" for letter in text[:MAX_TEXT_LENGTH])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    connect_timeout: float  # seconds to resolve a name, and to reach one of its addresses
-    read_timeout: float  # seconds between two bytes
-    max_body_bytes: int  # decoded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,95 +65,6 @@ class Answer:
 
 
 # Sockets
-
-
-class Dialer:
-    """Opens sockets to addresses that the policy allows, and to no others."""
-
-    def __init__(self, policy: AddressPolicy, resolver: Resolver, connect_timeout: float) -> None:
-        self._policy = policy
-        self._resolver = resolver
-        self._connect_timeout = connect_timeout
-
-    def dial(self, host: str, port: int, deadline: Deadline) -> socket.socket:
-        """Return a connected socket that ends with `deadline`."""
-        failure = TransportError(FailureKind.DNS, f"{host} has no address")
-        for family, sockaddr in self._checked_addresses(host, port, deadline)[:MAX_ADDRESSES]:
-            try:
-                return self._connected(family, sockaddr, deadline)
-            except OSError as error:
-                failure = _connect_failure(host, port, error)
-        deadline.remaining()  # raises, where that was what broke the connection
-        raise failure
-
-    def check_literal(self, host: str, port: int) -> None:
-        """Raise TransportError where `host` is an address that is refused; a name passes."""
-        if _is_literal(host):
-            self._check(host, host, port)
-
-    def _checked_addresses(self, host: str, port: int, deadline: Deadline) -> list[tuple[int, SocketAddress]]:
-        if _is_literal(host):
-            self._check(host, host, port)
-            return [(socket.AF_INET6 if ":" in host else socket.AF_INET, (host, port))]
-        addresses = [(info[0], info[4]) for info in self._look_up(host, port, deadline)]
-        # One refused address refuses the name: an honest one has none, and a dishonest one gets no choice. What is
-        # checked here is what is connected to, so a name that changes its address afterwards changes nothing.
-        for _, sockaddr in addresses:
-            self._check(host, sockaddr[0], port)
-        return addresses
-
-    def _look_up(self, host: str, port: int, deadline: Deadline) -> list[AddressInfo]:
-        remaining = deadline.remaining()
-        try:
-            return self._resolver.resolve(host, port, min(remaining, self._connect_timeout))
-        except TimeoutError:
-            deadline.remaining()  # raises, where that was the limit
-            raise TransportError(
-                FailureKind.DNS, f"{host} was not resolved in {self._connect_timeout:g} seconds"
-            ) from None
-        except (OSError, UnicodeError) as error:
-            raise TransportError(FailureKind.DNS, _look_up_failure(host, error)) from error
-
-    def _check(self, host: str, address: str, port: int) -> None:
-        if not self._policy.allows(address):
-            name = address if address == host else f"{host} ({address})"
-            raise TransportError(
-                FailureKind.REFUSED_ADDRESS,
-                f"{name} is not a public address; FEEDS_ALLOWED_NETWORKS names the private networks that are allowed",
-            )
-        if not self._policy.allows_port(address, port):
-            raise TransportError(FailureKind.REFUSED_ADDRESS, f"port {port} is for other services than HTTP")
-
-    def _connected(self, family: int, sockaddr: SocketAddress, deadline: Deadline) -> socket.socket:
-        sock = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            sock.settimeout(min(deadline.remaining(), self._connect_timeout))
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            deadline.guard(sock)
-            sock.connect(sockaddr)
-        except BaseException:
-            sock.close()
-            raise
-        return sock
-
-
-def _is_literal(host: str) -> bool:
-    """Tell whether a canonical host is an address; it is where it ends in a number."""
-    return ":" in host or host.rpartition(".")[2].isdigit()
-
-
-def _look_up_failure(host: str, error: Exception) -> str:
-    if isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN:
-        return f"the name server gave no answer for {host}"
-    return f"{host} does not resolve to an address"
-
-
-def _connect_failure(host: str, port: int, error: OSError) -> TransportError:
-    if isinstance(error, TimeoutError):
-        return TransportError(FailureKind.TIMEOUT, f"{host} did not take the connection to port {port} in time")
-    if isinstance(error, ConnectionRefusedError):
-        return TransportError(FailureKind.CONNECT, f"{host} refuses connections to port {port}")
-    return TransportError(FailureKind.CONNECT, f"{host}, port {port}: {error.strerror or error}")
 
 
 # Connections
@@ -269,7 +161,7 @@ class IdleConnections:
 class Transport:
     """Makes calls. Safe to share between threads; holds connections until `close`, or until it is forgotten."""
 
-    def __init__(self, limits: Limits, policy: AddressPolicy, getaddrinfo: GetAddressInfo | None = None) -> None:
+    def __init__(self, limits: Limits, policy: IPPolicy, getaddrinfo: GetAddressInfo | None = None) -> None:
         self._limits = limits
         self._policy = policy
         self._getaddrinfo = getaddrinfo or socket.getaddrinfo

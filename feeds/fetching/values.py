@@ -1,0 +1,109 @@
+"""What is fetched, and how a fetch can end."""
+
+from dataclasses import dataclass, field
+
+from feeds.outcomes import FailureKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedRequest:
+    """What to fetch, and what is known of it."""
+
+    url: str
+    etag: str = ""  # as received, byte for byte; "" = none
+    last_modified: str = ""
+    validators_url: str = ""  # where the two came from, if not from `url` itself; nobody else is sent them
+    body_digest: bytes = b""  # blake2b-16 of the last stored body
+    user_agent: str = ""  # "" = the setting
+    headers: tuple[tuple[str, str], ...] = ()
+    username: str = ""
+    password: str = field(default="", repr=False)
+    proxy: str = field(default="", repr=False)  # may hold credentials
+    deadline: float | None = None  # seconds for the whole fetch; None = the setting
+    verify_tls: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redirect:
+    """One hop: the status that sent us on, and where to. The URL holds no credentials."""
+
+    status: int
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """A body that was not seen before."""
+
+    url: str  # after redirects; without credentials, as it is the base of the entries' links
+    body: bytes = field(repr=False)  # decoded from its content encoding
+    body_digest: bytes
+    status: int = 200  # or 226: the body is a delta (RFC 3229)
+    redirects: tuple[Redirect, ...] = ()
+    content_type: str = ""
+    content_location: str = ""
+    content_language: str = ""
+    etag: str = ""
+    last_modified: str = ""
+    max_age: float | None = None  # seconds the answer stays fresh from now; None = the server does not say
+    links: tuple[str, ...] = ()  # raw Link header values
+    into_private: bool = False  # redirects led from a public address to one of ours
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotModified:
+    """A 304, or the body we have already."""
+
+    url: str
+    status: int = 304
+    redirects: tuple[Redirect, ...] = ()
+    etag: str = ""  # to be stored from now on: a 304 may refresh either (RFC 9111 §4.3.4)
+    last_modified: str = ""
+    max_age: float | None = None
+    into_private: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gone:
+    """410."""
+
+    url: str
+    redirects: tuple[Redirect, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TooMany:
+    """429 or 503: the host wants to be left alone."""
+
+    url: str
+    status: int
+    retry_after: float | None = None  # seconds from now
+    redirects: tuple[Redirect, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """Anything else. `text` is for people and holds no credentials."""
+
+    kind: FailureKind
+    text: str
+    status: int | None = None
+    retry_after: float | None = None
+    redirects: tuple[Redirect, ...] = ()
+
+
+FetchOutcome = Fetched | NotModified | Gone | TooMany | Failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchSettings:
+    """How all feeds are fetched, by the names of the app's settings, which say what each means."""
+
+    allowed_networks: tuple[str, ...] = ()
+    contact_url: str = ""
+    user_agent: str = ""
+    connect_timeout: float = 10.0  # seconds
+    read_timeout: float = 20.0  # seconds
+    fetch_deadline: float = 60.0  # seconds
+    max_body_bytes: int = 10 * 1024 * 1024
+    max_redirects: int = 5
