@@ -13,7 +13,7 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 from dramatiq.middleware import CurrentMessage
 
-from feeds import fitness, parser
+from feeds import fitness, parsing
 from feeds.caches import LockCache
 from feeds.conf import FeedsSettings, feeds_settings
 from feeds.embedded import EmbeddedBroker
@@ -170,7 +170,7 @@ def check_contact(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]:
 
 @register("feeds")
 def check_parser(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]:
-    if not parser.author_guard_installed():
+    if not parsing.author_guard_installed():
         yield Error(
             "this feedparser reads authors in quadratic time: 60 kB hold a worker process for 11 s",
             hint="Install the feedparser that pyproject.toml names; feeds/parser.py guards the routine of that one.",

@@ -5,10 +5,11 @@ from datetime import datetime
 from typing import Any
 
 from feeds import canonical_urls
-from feeds.documents import ImportPlan, KnownFeed, ParsedFeed, PlannedEntry, Sighting
+from feeds.documents import ImportPlan, KnownFeed, PlannedEntry, Sighting
 from feeds.fetching import Fetched, NotModified
 from feeds.models import Feed
 from feeds.outcomes import FailureKind
+from feeds.parsing import ParsedFeed
 
 COUNTED = {FailureKind.GONE, FailureKind.NOT_FOUND}  # after a day or six weeks of these a feed is switched off
 

@@ -1,90 +1,16 @@
 """Values between the rooms. Frozen, and nothing but data."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from feeds.fetching import Failed, FeedRequest, Fetched, NotModified
 from feeds.outcomes import Outcome
+from feeds.parsing import ParsedEntry, ParsedFeed
 
 # Fetching
 
 
 # Parsing
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Person:
-    name: str = ""
-    email: str = ""
-    url: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Category:
-    term: str
-    scheme: str = ""
-    label: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Enclosure:
-    url: str
-    type: str = ""
-    length: int | None = None  # bytes; None = not said or not a number
-    title: str = ""
-    duration: int | None = None  # seconds
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ParsedEntry:
-    """One entry. Texts are text, `summary` and `content` are safe HTML, URLs absolute http, https or mailto."""
-
-    guid: str = ""  # as given, never resolved against a base; "" = none
-    url: str = ""
-    title: str = ""
-    summary: str = ""
-    content: str = ""
-    authors: tuple[Person, ...] = ()
-    categories: tuple[Category, ...] = ()
-    enclosures: tuple[Enclosure, ...] = ()
-    published_at: datetime | None = None  # aware, UTC
-    updated_at: datetime | None = None
-    published_text: str = ""  # as written
-    updated_text: str = ""
-    language: str = ""
-    rights: str = ""
-    comments_url: str = ""
-    source_title: str = ""
-    source_url: str = ""
-    image_url: str = ""
-    itunes: tuple[tuple[str, str], ...] = ()  # episode, season, duration, explicit … by name
-    capped: bool = False  # a value was longer than we keep
-    digest: bytes = field(default=b"", compare=False)  # its place in ParsedFeed.digests; b"" = none
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ParsedFeed:
-    """One document. Entries whose digest was seen before may be absent from `entries`, never from `digests`."""
-
-    format: str = ""  # rss20, atom10, json11 …
-    title: str = ""
-    site_url: str = ""
-    description: str = ""
-    language: str = ""
-    rights: str = ""
-    authors: tuple[Person, ...] = ()
-    image_url: str = ""
-    icon_url: str = ""
-    hubs: tuple[str, ...] = ()
-    ttl: int | None = None  # seconds
-    update_period: int | None = None  # seconds, of sy:updatePeriod and sy:updateFrequency
-    skip_hours: int = 0  # bit n set = the hour n GMT is skipped
-    skip_days: int = 0  # bit n set = the weekday n is skipped, Monday = 0
-    expired: bool = False  # it says that it will never change again
-    complete: bool = True  # False: a delta (226), or not all of the document was read
-    cut_short: bool = False  # it ended in the middle: the rest may come with the next request
-    entries: tuple[ParsedEntry, ...] = ()
-    digests: tuple[bytes, ...] = ()  # 16 bytes per entry of the document; () = the document could not be split
 
 
 # Planning and storing

@@ -16,7 +16,8 @@ from dataclasses import replace
 from hashlib import blake2b
 from urllib.parse import urlsplit, urlunsplit
 
-from feeds.documents import KnownFeed, NamedEntry, ParsedEntry, ParsedFeed, PlannedEntry, StoredEntry
+from feeds.documents import KnownFeed, NamedEntry, PlannedEntry, StoredEntry
+from feeds.parsing import ParsedEntry, ParsedFeed
 
 SEPARATOR = b"\x1f"
 NEARLY_ALL = 0.9  # of a document's entries: so many unknown at once, and the site may have moved

@@ -12,22 +12,22 @@ from django.utils import timezone
 from feeds import (
     bulk,
     canonical_urls,
-    discovery,
     gate,
     identity,
     locks,
     moves,
     outage,
     pacing,
+    parsing,
     planner,
-    sandbox,
     schedule,
     storage,
 )
 from feeds.conf import FeedsSettings, feeds_settings
-from feeds.documents import ImportReport, KnownFeed, Move, NextCheck, ParsedFeed, PlannedEntry
-from feeds.fetching import Failed, Fetched, Fetcher, FetchOutcome, FetchSettings
+from feeds.documents import ImportReport, KnownFeed, Move, NextCheck, PlannedEntry
+from feeds.fetching import DELTA, Failed, Fetched, Fetcher, FetchOutcome, FetchSettings
 from feeds.outcomes import FailureKind, Outcome
+from feeds.parsing import Document, ParsedFeed, Unreadable
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ def import_feed(
 
         storage.load     what is known
         gate.visit       what the server says, or when to come back
-        sandbox.parse    what the document says; an HTML page may name its feed: that is imported then
+        parsing.parse    what the document says; an HTML page may name its feed: that is imported then
         identity         which entry is which
         planner.plan     what that means
         storage.apply    written, or superseded
@@ -115,7 +115,7 @@ def _check(known: KnownFeed, slot: datetime | None, started_at: datetime, fetch:
     if isinstance(visit, gate.TurnedAway):
         return _delayed(known, visit)
     outcome, parsed = _read(known, visit.outcome, settings)
-    if (found := discovery.feed_of(visit.outcome, outcome, known)) is not None:
+    if (found := moves.feed_of(visit.outcome, outcome, known)) is not None:
         return _found(known, found, started_at, fetch)
     store = partial(_store, known, visit, started_at, settings)
     try:
@@ -158,8 +158,23 @@ def _read(known: KnownFeed, outcome: FetchOutcome, settings: FeedsSettings) -> t
     if not isinstance(outcome, Fetched):
         return outcome, None
     suspicious = known.failure_kind == FailureKind.HOSTILE
-    document = sandbox.parse(outcome, known.seen, limit=settings.parse_limit, suspicious=suspicious)
-    return (outcome, document) if isinstance(document, ParsedFeed) else (document, None)
+    parsed = parsing.parse(document_of(outcome), known.seen, limit=settings.parse_limit, suspicious=suspicious)
+    if isinstance(parsed, Unreadable):
+        return Failed(kind=parsed.kind, text=parsed.text), None
+    return outcome, parsed
+
+
+def document_of(fetched: Fetched) -> Document:
+    """Return what was fetched as a document to parse."""
+    return Document(
+        url=fetched.url,
+        body=fetched.body,
+        content_type=fetched.content_type,
+        content_location=fetched.content_location,
+        content_language=fetched.content_language,
+        links=fetched.links,
+        is_delta=fetched.status == DELTA,
+    )
 
 
 def _identified(known: KnownFeed, parsed: ParsedFeed) -> tuple[PlannedEntry, ...]:

@@ -16,7 +16,9 @@ from itertools import pairwise
 
 from feeds import canonical_urls
 from feeds.documents import ImportPlan, KnownFeed, Move, Sighting
-from feeds.fetching import Fetched, NotModified, Redirect
+from feeds.fetching import Failed, Fetched, FetchOutcome, NotModified, Redirect, is_private_host
+from feeds.outcomes import FailureKind
+from feeds.parsing import COMMENTS, FEED_TYPES, JSON, Document, Link, feed_links
 
 PERMANENT = frozenset({301, 308})
 
@@ -78,3 +80,49 @@ def home(known: KnownFeed, url: str) -> str:
 
 def _is_permanent(redirects: Sequence[Redirect]) -> bool:
     return all(hop.status in PERMANENT for hop in redirects)
+
+
+def feed_of(page: FetchOutcome, outcome: FetchOutcome, known: KnownFeed) -> Move | None:
+    """Return the move to the feed that a fetched page names, where `outcome` says that the page itself is none."""
+    if isinstance(page, Fetched) and is_worth_a_look(outcome, known):
+        return choose(page, known)
+    return None
+
+
+def is_worth_a_look(outcome: FetchOutcome, known: KnownFeed) -> bool:
+    """Tell whether a document that is no feed may be the page of one: a feed known as one shows a login page now.
+
+    What a page led to must be a feed itself, so that one import costs one request more at the most.
+    """
+    is_no_feed = isinstance(outcome, Failed) and outcome.kind is FailureKind.NOT_A_FEED
+    return is_no_feed and known.imported_at is None and not known.found_on
+
+
+def choose(page: Fetched, known: KnownFeed) -> Move | None:
+    """Return the move to the best feed that the page names, or None."""
+    homes = ((link, home(known, link.url)) for link in _reachable(page))
+    found = [replace(link, url=url) for link, url in homes if url and url != known.url]
+    if not found:
+        return None
+    host = canonical_urls.host_key(page.url)
+    best = min(found, key=lambda link: _rank(link, host))  # of equals the first
+    kind = FEED_TYPES.get(best.type, "JSON")
+    reason = f"a page; of {_count(found)} on it this was chosen: {kind}" + (f" {best.title!r}" if best.title else "")
+    return Move(url=best.url, reason=reason, found=True)
+
+
+def _reachable(page: Fetched) -> list[Link]:
+    """Return the feeds that a page names; one of the Internet must not point us into a network that was allowed."""
+    links = feed_links(Document(url=page.url, body=page.body))
+    if is_private_host(canonical_urls.host_key(page.url)):
+        return links
+    return [link for link in links if not is_private_host(canonical_urls.host_key(link.url))]
+
+
+def _rank(link: Link, host: str) -> tuple[bool, bool, bool]:
+    is_comments = bool(COMMENTS.search(link.title) or COMMENTS.search(link.url.partition("://")[2].partition("/")[2]))
+    return is_comments, link.type == JSON, canonical_urls.host_key(link.url) != host
+
+
+def _count(found: list[Link]) -> str:
+    return "1 feed" if len(found) == 1 else f"{len(found)} feeds"

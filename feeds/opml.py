@@ -8,8 +8,8 @@ from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
 
 from feeds import canonical_urls
-from feeds.decoding import without_forbidden
 from feeds.exceptions import OPMLError
+from feeds.parsing import without_forbidden
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

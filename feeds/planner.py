@@ -4,9 +4,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from feeds import canonical_urls, fetching, pacing, schedule
-from feeds.documents import ImportPlan, KnownFeed, NextCheck, ParsedFeed, Pause, PlannedEntry
+from feeds.documents import ImportPlan, KnownFeed, NextCheck, Pause, PlannedEntry
 from feeds.fetching import Failed, Fetched, FetchOutcome, Gone, NotModified, TooMany
 from feeds.outcomes import FailureKind, Outcome
+from feeds.parsing import ParsedFeed
 
 MOST_CHANGES = 24  # of one entry: a clock or a counter in the content must not rewrite it for ever
 CONFIRMED_AFTER = timedelta(seconds=schedule.CONFIRMATION)  # between two 410 that switch a feed off

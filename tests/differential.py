@@ -21,6 +21,8 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
+from feeds.models import Feed
+
 URL = "http://10.0.0.1/feed"  # a private host has no door to wait at
 
 REFERENCE = """
@@ -108,26 +110,26 @@ def expected_entry(said: Said) -> Said:
 
 
 def _url(value: Any) -> str:
-    from feeds.sanitizer import safe_url
+    from feeds.parsing.sanitizer import safe_url
 
     return safe_url(value, URL) if isinstance(value, str) else ""
 
 
 def _plain(value: Any) -> str:
-    from feeds.sanitizer import text_of_html
+    from feeds.parsing.sanitizer import text_of_html
 
     return text_of_html(value).text if isinstance(value, str) else ""
 
 
 def _text(said: Said, key: str) -> str:
-    from feeds.sanitizer import plain_text
+    from feeds.parsing.sanitizer import plain_text
 
     value, kind = said.get(key) or "", (said.get(f"{key}_detail") or {}).get("type")
     return plain_text(value).text if kind == "text/plain" else _plain(value)
 
 
 def _html(detail: Said | None) -> str:
-    from feeds.sanitizer import clean_html, escape_text
+    from feeds.parsing.sanitizer import clean_html, escape_text
 
     if not detail or not detail.get("value"):
         return ""
@@ -228,7 +230,7 @@ def _differences(document: str, kind: str, said: Said, row: Any) -> Iterator[Dev
 
 def compare(paths: list[Path]) -> Iterator[Deviation]:
     """Import each document into an empty database, and compare."""
-    from feeds.models import Entry, Feed
+    from feeds.models import Entry
     from tests.integration.documents import import_document
 
     for path, said in zip(paths, reference(paths), strict=True):

@@ -9,9 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from feeds import parser
-from feeds.documents import ParsedFeed
-from feeds.fetching.values import Fetched
+from feeds.parsing import parser
+from feeds.parsing.values import Document, ParsedFeed
 
 FOLDER = Path(__file__).parent / "data"
 
@@ -24,8 +23,8 @@ def documents() -> list[Path]:
     )
 
 
-def fetched(body: bytes, **values: Any) -> Fetched:
-    return Fetched(**{"url": "https://example.com/feed", "body": body, "body_digest": b"", **values})
+def fetched(body: bytes, **values: Any) -> Document:
+    return Document(**{"url": "https://example.com/feed", "body": body, **values})
 
 
 def as_read(document: Path) -> dict[str, Any]:

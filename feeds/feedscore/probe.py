@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from django.utils import timezone
 
-from feeds import canonical_urls, discovery, planner, sandbox, schedule
+from feeds import canonical_urls, parsing, planner, schedule
 from feeds.conf import FeedsSettings, feeds_settings
-from feeds.documents import KnownFeed, NextCheck, ParsedFeed
+from feeds.documents import KnownFeed, NextCheck
 from feeds.fetching import (
     Failed,
     FeedRequest,
@@ -21,6 +21,8 @@ from feeds.fetching import (
     Redirect,
     TooMany,
 )
+from feeds.importer import document_of
+from feeds.parsing import ParsedFeed, Unreadable
 
 
 def explain(url: str) -> Iterator[str]:
@@ -84,18 +86,18 @@ def _kept(hop: Redirect) -> str:
     return " (permanent: believed after days)" if hop.status in (301, 308) else " (temporary)"
 
 
-def _parsed(outcome: FetchOutcome, settings: FeedsSettings) -> ParsedFeed | Failed | None:
-    return sandbox.parse(outcome, limit=settings.parse_limit) if isinstance(outcome, Fetched) else None
+def _parsed(outcome: FetchOutcome, settings: FeedsSettings) -> ParsedFeed | Unreadable | None:
+    return parsing.parse(document_of(outcome), limit=settings.parse_limit) if isinstance(outcome, Fetched) else None
 
 
-def _said(document: ParsedFeed | Failed | None, outcome: FetchOutcome) -> Iterator[str]:
+def _said(document: ParsedFeed | Unreadable | None, outcome: FetchOutcome) -> Iterator[str]:
     if isinstance(document, ParsedFeed):
         yield f"  {document.format or 'a feed'}: {document.title!r}, {len(document.entries)} entries"
         if document.ttl:
             yield f"  ttl: {document.ttl // 60} minutes"
     elif isinstance(outcome, Fetched):
         yield "  no feed"
-        for link in discovery.links(outcome):
+        for link in parsing.feed_links(document_of(outcome)):
             yield f"  names a feed: {link.url} {link.title!r}"
 
 
@@ -111,7 +113,7 @@ def _judged(first: Fetched, second: FetchOutcome) -> Iterator[str]:
 
 
 def _next_check(
-    request: FeedRequest, outcome: FetchOutcome, document: ParsedFeed | Failed | None, settings: FeedsSettings
+    request: FeedRequest, outcome: FetchOutcome, document: ParsedFeed | Unreadable | None, settings: FeedsSettings
 ) -> NextCheck:
     """Return what the importer would decide, for a feed that it had just been given."""
     now = timezone.now()
@@ -119,7 +121,8 @@ def _next_check(
     pace = schedule.Pace(
         shortest=settings.min_interval, longest=settings.max_interval, unconditional=settings.unconditional_interval
     )
-    parsed, end = (document, outcome) if isinstance(document, ParsedFeed) else (None, document or outcome)
+    parsed = document if isinstance(document, ParsedFeed) else None
+    end = Failed(kind=document.kind, text=document.text) if isinstance(document, Unreadable) else outcome
     return planner.plan(known, end, parsed, (), started_at=now, now=now, pace=pace, luck=0.0).next_check
 
 

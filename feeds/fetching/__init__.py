@@ -2,9 +2,11 @@
 
 from feeds.fetching.fetcher import Fetcher
 from feeds.fetching.ip_policy import IPPolicy, is_private_host
+from feeds.fetching.names import AddressInfo, GetAddressInfo
 from feeds.fetching.requests import plan_calls
-from feeds.fetching.responses import freshness, into_private, retry_after
+from feeds.fetching.responses import DELTA, freshness, into_private, retry_after
 from feeds.fetching.sockets import ALERT, Patience
+from feeds.fetching.transport import KNOWN_ENCODINGS
 from feeds.fetching.values import (
     Failed,
     FeedRequest,
@@ -19,12 +21,16 @@ from feeds.fetching.values import (
 
 __all__ = [
     "ALERT",
+    "DELTA",
+    "KNOWN_ENCODINGS",
+    "AddressInfo",
     "Failed",
     "FeedRequest",
     "FetchOutcome",
     "FetchSettings",
     "Fetched",
     "Fetcher",
+    "GetAddressInfo",
     "Gone",
     "IPPolicy",
     "NotModified",

@@ -14,9 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from feeds import parser
-from feeds.documents import ParsedFeed
-from feeds.fetching.values import Fetched
+from feeds.parsing import parser
+from feeds.parsing.values import Document, ParsedFeed
 
 ROUNDS = 3
 PLAIN = """
@@ -49,7 +48,7 @@ def main(folder: Path) -> None:
     whole = part = 0.0
     documents = entries = new = unsplit = 0
     for path in sorted(path for path in folder.iterdir() if path.is_file()):
-        fetched = Fetched(url="https://example.com/feed", body=path.read_bytes(), body_digest=b"")
+        fetched = Document(url="https://example.com/feed", body=path.read_bytes())
         seconds, read = best(lambda document=fetched: parser.parse(document))
         if not isinstance(read, ParsedFeed):
             print(f"{path.name}: {read.text}", file=sys.stderr)

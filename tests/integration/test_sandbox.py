@@ -12,10 +12,9 @@ from pathlib import Path
 import dramatiq.threading
 import pytest
 
-from feeds import parser, sandbox
-from feeds.documents import ParsedFeed
-from feeds.fetching.values import Failed, Fetched
 from feeds.outcomes import FailureKind
+from feeds.parsing import parser, sandbox
+from feeds.parsing.values import Document, ParsedFeed, Unreadable
 from tests.servers.daemon import eventually
 from tests.servers.workers import PROJECT
 
@@ -27,19 +26,19 @@ NOT_WELL_FORMED = OPEN + b"<item><title>small</title></item>"
 PARENT = f"""
 import os
 from feeds import sandbox
-from feeds.documents import Fetched
-sandbox.parse(Fetched(url="http://example.org/", body={NOT_WELL_FORMED!r}, body_digest=b""), limit={LIMIT})
+from feeds.documents import Document
+sandbox.parse(Document(url="http://example.org/", body={NOT_WELL_FORMED!r}), limit={LIMIT})
 print(sandbox._children._idle[0]._process.pid, flush=True)
 os.kill(os.getpid(), 9)
 """
 ENDLESS = OPEN + b"<item>" + b"<" * 10 * MEGABYTE  # minutes of one regular expression of feedparser's
 
 
-def fetched(body: bytes) -> Fetched:
-    return Fetched(url="http://example.org/feed", body=body, body_digest=b"")
+def fetched(body: bytes) -> Document:
+    return Document(url="http://example.org/feed", body=body)
 
 
-def parse(body: bytes, limit: float = LIMIT) -> ParsedFeed | Failed:
+def parse(body: bytes, limit: float = LIMIT) -> ParsedFeed | Unreadable:
     return sandbox.parse(fetched(body), limit=limit)
 
 
@@ -49,7 +48,7 @@ def children() -> list[int]:
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
-            is_ours = int(parent) == os.getpid() and b"feeds.sandbox" in (folder / "cmdline").read_bytes()
+            is_ours = int(parent) == os.getpid() and b"feeds.parsing.sandbox" in (folder / "cmdline").read_bytes()
         except OSError:  # it has ended
             continue
         if is_ours:
@@ -150,7 +149,7 @@ def test_s8_every_document_comes_to_an_end_and_in_little_memory(name):
 
 
 def test_s8_what_takes_too_long_is_killed_and_others_go_on_meanwhile():
-    results: list[ParsedFeed | Failed] = []
+    results: list[ParsedFeed | Unreadable] = []
     thread = threading.Thread(target=lambda: results.append(parse(ENDLESS, limit=2)))
     thread.start()
     others = 0
@@ -158,7 +157,7 @@ def test_s8_what_takes_too_long_is_killed_and_others_go_on_meanwhile():
         assert isinstance(parse(SMALL), ParsedFeed)
         others += 1
     thread.join()
-    assert results == [Failed(kind=FailureKind.HOSTILE, text="parsing took longer than 2 s")]
+    assert results == [Unreadable(kind=FailureKind.HOSTILE, text="parsing took longer than 2 s")]
     assert others > 2  # one that holds all threads would let none of them through
     assert children() == []
 
@@ -166,7 +165,7 @@ def test_s8_what_takes_too_long_is_killed_and_others_go_on_meanwhile():
 def test_s8_what_takes_too_much_memory_is_refused():
     items = b'{"id":1},' * MEGABYTE
     result = parse(b'{"version":"https://jsonfeed.org/version/1","items":[' + items + b"{}]}")
-    assert result == Failed(kind=FailureKind.HOSTILE, text="parsing took more than 240 MB of memory")
+    assert result == Unreadable(kind=FailureKind.HOSTILE, text="parsing took more than 240 MB of memory")
 
 
 def test_a_large_feed_is_read_by_a_child():
@@ -212,14 +211,14 @@ def test_one_child_serves_many_documents_and_another_one_follows_when_it_has_don
 
 
 def test_a_crash_of_the_child_is_an_outcome_and_the_next_document_gets_a_new_one():
-    results: list[ParsedFeed | Failed] = []
+    results: list[ParsedFeed | Unreadable] = []
     thread = threading.Thread(target=lambda: results.append(parse(ENDLESS)))
     thread.start()
     eventually(lambda: bool(children()), within=10, what="there is a child")
     (child,) = children()
     os.kill(child, signal.SIGSEGV)
     thread.join(LIMIT)
-    assert results == [Failed(kind=FailureKind.HOSTILE, text="the parser crashed")]
+    assert results == [Unreadable(kind=FailureKind.HOSTILE, text="the parser crashed")]
     assert isinstance(parse(NOT_WELL_FORMED), ParsedFeed)
 
 
@@ -256,7 +255,7 @@ def test_an_interrupted_thread_leaves_no_answer_to_the_next_document():
 
 
 def test_more_threads_than_children_wait_for_their_turn():
-    results: list[ParsedFeed | Failed] = []
+    results: list[ParsedFeed | Unreadable] = []
     threads = [threading.Thread(target=lambda: results.append(parse(NOT_WELL_FORMED))) for _ in range(20)]
     for thread in threads:
         thread.start()
@@ -286,4 +285,4 @@ def is_zombie(pid: int) -> bool:
 
 def test_a_fault_of_the_parser_is_an_outcome_too(monkeypatch):
     monkeypatch.setattr(parser, "parse", lambda *_: 1 / 0)
-    assert parse(SMALL) == Failed(kind=FailureKind.HOSTILE, text="the parser failed: ZeroDivisionError")
+    assert parse(SMALL) == Unreadable(kind=FailureKind.HOSTILE, text="the parser failed: ZeroDivisionError")

@@ -8,10 +8,11 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from feeds import identity, planner, schedule, signals, storage
-from feeds.documents import ImportPlan, ImportReport, KnownFeed, ParsedEntry, ParsedFeed, Subscription
+from feeds.documents import ImportPlan, ImportReport, KnownFeed, Subscription
 from feeds.fetching.values import Failed, Fetched, FetchOutcome, NotModified
 from feeds.models import Entry, Feed
 from feeds.outcomes import FailureKind, Outcome
+from feeds.parsing.values import ParsedEntry, ParsedFeed
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

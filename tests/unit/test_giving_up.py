@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from feeds import planner
-from feeds.documents import ImportPlan, KnownFeed, ParsedFeed
+from feeds.documents import ImportPlan, KnownFeed
 from feeds.fetching.values import Failed, FeedRequest, Fetched, FetchOutcome, Gone, NotModified, TooMany
 from feeds.outcomes import FailureKind, Outcome
+from feeds.parsing.values import ParsedFeed
 from feeds.schedule import Pace
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feeds import identity
-from feeds.documents import KnownFeed, ParsedEntry, ParsedFeed, PlannedEntry, StoredEntry
+from feeds.documents import KnownFeed, PlannedEntry, StoredEntry
 from feeds.fetching.values import FeedRequest
+from feeds.parsing.values import ParsedEntry, ParsedFeed
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 KNOWN = KnownFeed(

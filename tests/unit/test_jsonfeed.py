@@ -3,10 +3,9 @@ from typing import Any
 
 import pytest
 
-from feeds import jsonfeed, parser
-from feeds.documents import ParsedFeed
-from feeds.fetching.values import Failed
 from feeds.outcomes import FailureKind
+from feeds.parsing import jsonfeed, parser
+from feeds.parsing.values import ParsedFeed, Unreadable
 from tests.golden import fetched
 
 BASE = "https://example.com/feed.json"
@@ -66,14 +65,14 @@ def test_f2_items_that_share_an_id_are_always_read() -> None:
 @pytest.mark.parametrize("body", [b"{", b'{"a": 1}', b"{}", b'{"items": 3}', b"{" * 100_000, b"{'a': 1}"])
 def test_other_json_is_no_feed(body: bytes) -> None:
     result = parser.parse(fetched(body))
-    assert isinstance(result, Failed)
+    assert isinstance(result, Unreadable)
     assert result.kind is FailureKind.NOT_A_FEED
 
 
 @pytest.mark.parametrize("body", [b'{"items": ' + b"[" * 100_000, b'{"version":' + b'{"a":' * 100_000])
 def test_s7_json_that_nests_too_deeply_is_hostile(body: bytes) -> None:
     result = parser.parse(fetched(body))
-    assert isinstance(result, Failed)
+    assert isinstance(result, Unreadable)
     assert result.kind is FailureKind.HOSTILE
 
 

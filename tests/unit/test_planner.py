@@ -4,9 +4,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from feeds import identity, planner
-from feeds.documents import ImportPlan, KnownFeed, ParsedEntry, ParsedFeed, StoredEntry
+from feeds.documents import ImportPlan, KnownFeed, StoredEntry
 from feeds.fetching.values import Failed, FeedRequest, Fetched, FetchOutcome, Gone, NotModified, TooMany
 from feeds.outcomes import FailureKind, Outcome
+from feeds.parsing.values import ParsedEntry, ParsedFeed
 from feeds.schedule import Pace
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)

@@ -1,6 +1,6 @@
 import pytest
 
-from feeds.sanitizer import HTML_LIMIT, TEXT_LIMIT, clean_html, escape_text, plain_text, safe_url, text_of_html
+from feeds.parsing.sanitizer import HTML_LIMIT, TEXT_LIMIT, clean_html, escape_text, plain_text, safe_url, text_of_html
 
 BASE = "https://example.com/blog/post"
 

@@ -1,6 +1,6 @@
 import pytest
 
-from feeds.siblings import name
+from feeds.parsing.siblings import name
 
 DATED = "<item><title>{}</title><pubDate>{}</pubDate></item>"
 DATE = "1 Jan 2026 10:00:00 GMT"

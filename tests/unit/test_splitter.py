@@ -1,9 +1,9 @@
 import pytest
 
-from feeds import splitter
-from feeds.fetching.values import Failed
 from feeds.outcomes import FailureKind
-from feeds.splitter import NAME, Split, split
+from feeds.parsing import splitter
+from feeds.parsing.splitter import NAME, Split, split
+from feeds.parsing.values import Unreadable
 
 RSS = b'<rss version="2.0"><channel><title>t</title>%s</channel></rss>'
 
@@ -113,7 +113,7 @@ def test_what_was_seen_is_not_looked_into_again(monkeypatch: pytest.MonkeyPatch)
     whole = split(body)
     assert isinstance(whole, Split)
     monkeypatch.setattr(splitter, "MAX_ELEMENTS", 50)
-    assert isinstance(split(body), Failed)
+    assert isinstance(split(body), Unreadable)
     assert split(body, seen=whole.digests) == whole
 
 
@@ -187,5 +187,5 @@ def test_what_follows_the_document_is_left_out() -> None:
 )
 def test_s7_s8_hostile_documents_are_refused(body: bytes) -> None:
     refused = split(body)
-    assert isinstance(refused, Failed)
+    assert isinstance(refused, Unreadable)
     assert refused.kind is FailureKind.HOSTILE

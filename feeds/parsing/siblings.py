@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from html import unescape
 
-from feeds.dates import parse_date
+from feeds.parsing.dates import parse_date
 
 # feedparser reads these as UTF-8 or windows-1252 that was decoded wrongly, and repairs them.
 _MISREAD = re.compile("[\x80-\x9f]|[\xc2-\xf4][\xa0-\xbf]")

@@ -1,14 +1,8 @@
-"""A fetched body in, a ParsedFeed (or why it is none) out. The only module that imports feedparser.
-
-The document is decoded and split; what was seen before is cut out of it; feedparser reads the rest; and what it says is
-turned into values that are safe to store.
-"""
+"""feedparser's two parsers, subclassed: corrected, guarded, and called without feedparser.parse."""
 
 import contextlib
 import io
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from functools import lru_cache
 from html import unescape
 from typing import Any
@@ -18,45 +12,11 @@ import feedparser.api
 import feedparser.mixin
 from feedparser.util import FeedParserDict
 
-from feeds import jsonfeed
-from feeds.decoding import to_utf8, without_forbidden, without_forbidden_bytes
-from feeds.documents import ParsedFeed
-from feeds.fetching import Failed, Fetched
-from feeds.outcomes import FailureKind
-from feeds.reading import MAX_ENTRIES, read_feed
-from feeds.sanitizer import safe_url
-from feeds.splitter import Split, split
+from feeds.parsing.encodings import without_forbidden
 
 MAX_AUTHOR = 1_000  # characters that feedparser's author routine gets to see
 MAX_TAGS = 1_000  # categories of one entry
-# Salts the digests of entries: raise it when one that was seen before would be read, split or refused otherwise now.
-READING = b"1"
-
-_DECLARATION = re.compile(rb"<\?xml[^>]*\?>\s*")
-_START = re.compile(rb"<\?xml|<(?:\w+:)?(?:rss|rdf|feed)\b", re.IGNORECASE)
-_ROOT = re.compile(rb"<\w+")
-_BLANKS = re.compile(rb"\s{2,}")
-_ENDING = re.compile(rb"</(?:\w+:)?(?:rss|feed|rdf|channel)\s*>", re.IGNORECASE)
 _C1 = re.compile("[\x80-\x9f]")
-_LINK_HEADER = re.compile(r"<([^>]*)>([^<]*)")
-_REL = re.compile(r";\s*rel\s*=\s*\"?([^\";]*)", re.IGNORECASE)
-
-
-def parse(fetched: Fetched, seen: frozenset[bytes] = frozenset()) -> ParsedFeed | Failed:
-    """Read a feed; entries whose digest is in `seen` may be left out of `entries`, never out of `digests`."""
-    base = safe_url(fetched.content_location, fetched.url) or fetched.url
-    body = to_utf8(fetched.body, fetched.content_type).lstrip()
-    if body.startswith(b"{"):
-        parsed = jsonfeed.parse(without_forbidden_bytes(body), base, seen, salt=READING)
-    else:
-        parsed = _parse_xml(_tidy(body), base, fetched.content_language, seen)
-    if isinstance(parsed, Failed):
-        return parsed
-    return replace(
-        parsed,
-        hubs=tuple(dict.fromkeys((*_header_hubs(fetched.links, base), *parsed.hubs))),
-        complete=parsed.complete and fetched.status != 226,
-    )
 
 
 def author_guard_installed() -> bool:
@@ -66,84 +26,11 @@ def author_guard_installed() -> bool:
     """
     author = "a" * MAX_AUTHOR + "@example.com (name)"
     body = f"<rss><channel><item><author>{author}</author></item></channel></rss>".encode()
-    entry = _feedparser_result(body, "", "").entries[0]
+    entry = feedparser_result(body, "", "").entries[0]
     return all("email" not in dict(person) for person in entry.get("authors", []))
 
 
-# The document
-
-
-def _tidy(body: bytes) -> bytes:
-    """Return the document from its declaration on, but without it: it may name another encoding.
-
-    Blank lines, comments or warnings of a script before the declaration would make it not well-formed.
-    """
-    found = _START.search(body, 0, 5_000)
-    start = found.start() if found and found[0] == b"<?xml" else 0
-    root = _ROOT.search(body, start)
-    end = root.start() if root else len(body)
-    prolog = _DECLARATION.sub(b"", body[start:end], count=1)
-    # feedparser's search for a DOCTYPE is quadratic in the blank lines before the root.
-    return _BLANKS.sub(b"\n", prolog) + body[end:]
-
-
-def _parse_xml(body: bytes, base: str, language: str, seen: frozenset[bytes]) -> ParsedFeed | Failed:
-    if _root_name(body) in (b"", b"html"):
-        return _not_a_feed()
-    parts = split(body, "\n".join((READING.decode(), base, language)).encode(), seen)
-    if isinstance(parts, Failed):
-        return parts
-    if parts is not None:
-        return _parse_split(parts, base, language, seen)
-    clean = without_forbidden_bytes(body)
-    return _parse_whole(body, base, language) if clean == body else _parse_xml(clean, base, language, seen)
-
-
-def _root_name(body: bytes) -> bytes:
-    root = _ROOT.search(body)
-    return root[0][1:].lower() if root else b""
-
-
-def _parse_whole(body: bytes, base: str, language: str) -> ParsedFeed | Failed:
-    parsed = _parsed(body, base, language)
-    if isinstance(parsed, ParsedFeed):
-        ended = _ENDING.search(body, max(len(body) - 1_000, 0)) is not None
-        return replace(parsed, complete=parsed.complete and ended, cut_short=not ended)
-    return parsed
-
-
-def _parse_split(parts: Split, base: str, language: str, seen: frozenset[bytes]) -> ParsedFeed | Failed:
-    rest = parts.without(seen, MAX_ENTRIES)
-    parsed = _parsed(rest.body, base, language)
-    if isinstance(parsed, Failed):
-        return parsed
-    if len(parsed.entries) != len(rest.digests):  # the two disagree about what an entry is
-        return _parse_whole(parts.body, base, language)
-    return replace(
-        parsed,
-        entries=tuple(
-            replace(entry, digest=digest) for entry, digest in zip(parsed.entries, rest.digests, strict=True)
-        ),
-        digests=parts.digests[:MAX_ENTRIES],
-        complete=len(parts.entries) <= MAX_ENTRIES,
-    )
-
-
-def _parsed(body: bytes, base: str, language: str) -> ParsedFeed | Failed:
-    try:
-        result = _feedparser_result(body, base, language)
-    except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
-        return Failed(kind=FailureKind.NOT_A_FEED, text=f"feedparser failed: {type(error).__name__}")
-    if not result.version and not result.entries:
-        return _not_a_feed()
-    return read_feed(result.feed, result.entries, result.version or "", base)
-
-
-def _not_a_feed() -> Failed:
-    return Failed(kind=FailureKind.NOT_A_FEED, text="the document is neither RSS nor Atom nor JSON Feed")
-
-
-def _feedparser_result(body: bytes, base: str, language: str) -> Any:
+def feedparser_result(body: bytes, base: str, language: str) -> Any:
     headers = {"content-type": "application/xml; charset=utf-8", "content-location": base, "content-language": language}
     return feedparser.api.parse(
         io.BytesIO(body),  # bytes would be tried as the path of a file first
@@ -151,18 +38,6 @@ def _feedparser_result(body: bytes, base: str, language: str) -> Any:
         sanitize_html=False,
         resolve_relative_uris=False,
     )
-
-
-def _header_hubs(headers: Iterable[str], base: str) -> Iterator[str]:
-    """Yield the hubs of Link headers (RFC 8288, WebSub §4)."""
-    for header in headers:
-        for target, parameters in _LINK_HEADER.findall(header[:10_000]):
-            rel = _REL.search(parameters)
-            if rel and "hub" in rel[1].lower().split() and (url := safe_url(target, base)):
-                yield url
-
-
-# feedparser, made fit
 
 
 class _Text(str):

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from feeds.dates import looks_like_date, parse_date, parse_duration
-from feeds.decoding import without_forbidden
-from feeds.documents import Category, Enclosure, ParsedEntry, ParsedFeed, Person
-from feeds.sanitizer import Cleaned, clean_html, escape_text, plain_text, safe_url, text_of_html
+from feeds.parsing.dates import looks_like_date, parse_date, parse_duration
+from feeds.parsing.encodings import without_forbidden
+from feeds.parsing.sanitizer import Cleaned, clean_html, escape_text, plain_text, safe_url, text_of_html
+from feeds.parsing.values import Category, Enclosure, ParsedEntry, ParsedFeed, Person
 
 MAX_ENTRIES = 10_000  # of one document; what follows is left out
 

@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from typing import Any
 
-from feeds.dates import parse_date
-from feeds.decoding import without_forbidden
-from feeds.documents import Category, Enclosure, ParsedEntry, ParsedFeed, Person
-from feeds.fetching import Failed
 from feeds.outcomes import FailureKind
-from feeds.sanitizer import Cleaned, clean_html, escape_text, plain_text, safe_url
+from feeds.parsing.dates import parse_date
+from feeds.parsing.encodings import without_forbidden
+from feeds.parsing.sanitizer import Cleaned, clean_html, escape_text, plain_text, safe_url
+from feeds.parsing.values import Category, Enclosure, ParsedEntry, ParsedFeed, Person, Unreadable
 
 MAX_ITEMS = 10_000  # of one document; what follows is left out
 
@@ -21,19 +20,21 @@ _VERSION = re.compile(r"https?://(?:www\.)?jsonfeed\.org/version/1(?:\.(\d))?/?"
 Item = dict[str, Any]
 
 
-def parse(body: bytes, base: str, seen: frozenset[bytes] = frozenset(), *, salt: bytes = b"") -> ParsedFeed | Failed:
+def parse(
+    body: bytes, base: str, seen: frozenset[bytes] = frozenset(), *, salt: bytes = b""
+) -> ParsedFeed | Unreadable:
     """Read a JSON Feed; items whose digest is in `seen` are left out of `entries`, never out of `digests`."""
     try:
         document = json.loads(body, parse_int=_number, parse_constant=lambda name: None)
         return _feed(document, base, seen, salt) if _is_feed(document) else _failed("the JSON is no JSON Feed")
     except RecursionError:
-        return Failed(kind=FailureKind.HOSTILE, text="the JSON is nested too deeply")
+        return Unreadable(kind=FailureKind.HOSTILE, text="the JSON is nested too deeply")
     except ValueError:
         return _failed("the document is neither XML nor JSON")
 
 
-def _failed(text: str) -> Failed:
-    return Failed(kind=FailureKind.NOT_A_FEED, text=text)
+def _failed(text: str) -> Unreadable:
+    return Unreadable(kind=FailureKind.NOT_A_FEED, text=text)
 
 
 def _number(text: str) -> int | str:

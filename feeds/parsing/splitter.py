@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from hashlib import blake2b, sha1
 from xml.parsers import expat
 
-from feeds import siblings
-from feeds.fetching import Failed
 from feeds.outcomes import FailureKind
+from feeds.parsing import siblings
+from feeds.parsing.values import Unreadable
 
 NAME = 4  # bytes at the end of a digest: they tell an entry from its siblings
 UNSURE = bytes(NAME)
@@ -118,8 +118,8 @@ def _without(body: bytes, spans: Iterable[tuple[int, int]]) -> bytes:
     return b"".join(pieces)
 
 
-def split(body: bytes, salt: bytes = b"", seen: Collection[bytes] = ()) -> Split | Failed | None:
-    """Find the entries of a document; None = it cannot be split, Failed (HOSTILE) = it is built to do harm.
+def split(body: bytes, salt: bytes = b"", seen: Collection[bytes] = ()) -> Split | Unreadable | None:
+    """Find the entries of a document; None = it cannot be split, Unreadable (HOSTILE) = it is built to do harm.
 
     `salt` goes into every digest: whatever outside of the document gives an entry its meaning. `seen` are digests that
     this function gave to entries of another document, with the same salt.
@@ -128,7 +128,7 @@ def split(body: bytes, salt: bytes = b"", seen: Collection[bytes] = ()) -> Split
     try:
         end = walk.run(seen)
     except _Hostile as error:
-        return Failed(kind=FailureKind.HOSTILE, text=str(error))
+        return Unreadable(kind=FailureKind.HOSTILE, text=str(error))
     if walk.is_misled:
         return split(body, salt)
     if end is None or not walk.splittable:

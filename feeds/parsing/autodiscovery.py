@@ -5,16 +5,14 @@ HTML: https://html.spec.whatwg.org/multipage/links.html#rel-alternate
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from html.parser import HTMLParser
 from itertools import islice
 from urllib.parse import urljoin
 
-from feeds import canonical_urls, fetching, moves
-from feeds.documents import KnownFeed, Move
+from feeds import canonical_urls
 from feeds.exceptions import InvalidURL
-from feeds.fetching import Failed, Fetched, FetchOutcome
-from feeds.outcomes import FailureKind
+from feeds.parsing.values import Document
 
 MAX_PAGE = 512 * 1024  # bytes looked at; links stand in the head
 MAX_TAGS = 1_000
@@ -30,7 +28,7 @@ JSON = "application/json"  # what JSON Feed 1.0 asked for, and what WordPress gi
 # html.parser meets single tags only: on a whole page made for it, it takes quadratic time (CVE-2025-6069).
 _NO_MARKUP = re.compile(r"<!--.*?(?:-->|\Z)|<(script|style|template)\b.*?(?:</\1|\Z)", re.DOTALL | re.IGNORECASE)
 _TAG = re.compile(r"""<(?:link|base)\b(?>[^<>"']+|"[^"]{0,8192}"|'[^']{0,8192}'){0,200}+>""", re.IGNORECASE)
-_COMMENTS = re.compile(r"\bcomments?\b", re.IGNORECASE)
+COMMENTS = re.compile(r"\bcomments?\b", re.IGNORECASE)
 _API = re.compile(r"/wp-json(?:/|$)|[?&]rest_route=|\boembed\b", re.IGNORECASE)
 
 
@@ -43,36 +41,7 @@ class Link:
     title: str = ""
 
 
-def feed_of(page: FetchOutcome, outcome: FetchOutcome, known: KnownFeed) -> Move | None:
-    """Return the move to the feed that a fetched page names, where `outcome` says that the page itself is none."""
-    if isinstance(page, Fetched) and is_worth_a_look(outcome, known):
-        return choose(page, known)
-    return None
-
-
-def is_worth_a_look(outcome: FetchOutcome, known: KnownFeed) -> bool:
-    """Tell whether a document that is no feed may be the page of one: a feed known as one shows a login page now.
-
-    What a page led to must be a feed itself, so that one import costs one request more at the most.
-    """
-    is_no_feed = isinstance(outcome, Failed) and outcome.kind is FailureKind.NOT_A_FEED
-    return is_no_feed and known.imported_at is None and not known.found_on
-
-
-def choose(page: Fetched, known: KnownFeed) -> Move | None:
-    """Return the move to the best feed that the page names, or None."""
-    homes = ((link, moves.home(known, link.url)) for link in links(page))
-    found = [replace(link, url=url) for link, url in homes if url and url != known.url]
-    if not found:
-        return None
-    host = canonical_urls.host_key(page.url)
-    best = min(found, key=lambda link: _rank(link, host))  # of equals the first
-    kind = FEED_TYPES.get(best.type, "JSON")
-    reason = f"a page; of {_count(found)} on it this was chosen: {kind}" + (f" {best.title!r}" if best.title else "")
-    return Move(url=best.url, reason=reason, found=True)
-
-
-def links(page: Fetched) -> list[Link]:
+def feed_links(page: Document) -> list[Link]:
     """Return the feeds that a page names, in its order."""
     base = page.url
     found: dict[str, Link] = {}
@@ -83,15 +52,7 @@ def links(page: Fetched) -> list[Link]:
             found.setdefault(link.url, link)
         if len(found) == MAX_LINKS:
             break
-    # A page of the Internet must not point us into a network that was allowed for feeds that a person names.
-    if not fetching.is_private_host(canonical_urls.host_key(page.url)):
-        return [link for link in found.values() if not fetching.is_private_host(canonical_urls.host_key(link.url))]
     return list(found.values())
-
-
-def _rank(link: Link, host: str) -> tuple[bool, bool, bool]:
-    is_comments = bool(_COMMENTS.search(link.title) or _COMMENTS.search(link.url.partition("://")[2].partition("/")[2]))
-    return is_comments, link.type == JSON, canonical_urls.host_key(link.url) != host
 
 
 def _link(base: str, attributes: dict[str, str]) -> Link | None:
@@ -136,7 +97,3 @@ class _TagReader(HTMLParser):
         self.name = self.name or tag
         for name, value in attrs:
             self.attributes.setdefault(name, value or "")
-
-
-def _count(found: list[Link]) -> str:
-    return "1 feed" if len(found) == 1 else f"{len(found)} feeds"

@@ -20,32 +20,32 @@ import time
 from dataclasses import replace
 from xml.parsers import expat
 
-from feeds import parser
-from feeds.documents import ParsedFeed
-from feeds.fetching import ALERT, Failed, Fetched
 from feeds.outcomes import FailureKind
+from feeds.parsing import parser
+from feeds.parsing.values import Document, ParsedFeed, Unreadable
 
 logger = logging.getLogger(__name__)
 
 INLINE_BYTES = 256 * 1024  # the worst that was built of so many took 0.9 s
 MEMORY = 240 * 1024 * 1024  # bytes of address space of a child; a feed of 10 MiB takes 150
 RETIRED_AFTER = 8 * 1024 * 1024  # bytes of documents; what a process has taken it gives back late or never
+ALERT = 0.5  # seconds; a thread that waits looks up so often, and Dramatiq can interrupt it then
 IDLE = 300.0  # seconds after which a child without work ends
 _LENGTH = 8  # bytes that say how long a message is
 
-_Parsed = ParsedFeed | Failed
+_Parsed = ParsedFeed | Unreadable
 
 
 def parse(
-    fetched: Fetched, seen: frozenset[bytes] = frozenset(), *, limit: float, suspicious: bool = False
-) -> ParsedFeed | Failed:
+    document: Document, seen: frozenset[bytes] = frozenset(), *, limit: float, suspicious: bool = False
+) -> ParsedFeed | Unreadable:
     """Parse as `parser.parse` does, within `limit` seconds.
 
     `suspicious` says that the last document of this feed was hostile, or crashed the parser.
     """
-    if not suspicious and _is_plain(fetched.body):
-        return _parse_here(fetched, seen)
-    return _children.parse(fetched, seen, limit)
+    if not suspicious and _is_plain(document.body):
+        return _parse_here(document, seen)
+    return _children.parse(document, seen, limit)
 
 
 def _is_plain(body: bytes) -> bool:
@@ -61,18 +61,18 @@ def _is_well_formed(body: bytes) -> bool:
     return True
 
 
-def _parse_here(fetched: Fetched, seen: frozenset[bytes]) -> _Parsed:
+def _parse_here(document: Document, seen: frozenset[bytes]) -> _Parsed:
     try:
-        return parser.parse(fetched, seen)
+        return parser.parse(document, seen)
     except MemoryError:
         return _hostile(f"parsing took more than {MEMORY >> 20} MB of memory")
     except Exception as error:  # a fault of ours or of feedparser's, and no reason to import no feed at all
-        logger.exception("url=%s: the parser failed", fetched.url)
+        logger.exception("url=%s: the parser failed", document.url)
         return _hostile(f"the parser failed: {type(error).__name__}")
 
 
-def _hostile(text: str) -> Failed:
-    return Failed(kind=FailureKind.HOSTILE, text=text)
+def _hostile(text: str) -> Unreadable:
+    return Unreadable(kind=FailureKind.HOSTILE, text=text)
 
 
 # The parent's side
@@ -85,7 +85,7 @@ class _Child:
         self.asked = 0  # bytes
         self._socket, theirs = socket.socketpair()
         with theirs:
-            command = [sys.executable, "-m", __name__]
+            command = [sys.executable, "-c", f"from {__name__} import main; main()"]
             self._process = subprocess.Popen(command, stdin=theirs.fileno(), env=_environment())  # noqa: S603
 
     def ask(self, request: bytes, body: bytes, deadline: float) -> bytearray:
@@ -116,11 +116,11 @@ class _Children:
         self._slots = threading.BoundedSemaphore(os.cpu_count() or 1)
         self._idle: list[_Child] = []  # append and pop are atomic
 
-    def parse(self, fetched: Fetched, seen: frozenset[bytes], limit: float) -> _Parsed:
+    def parse(self, document: Document, seen: frozenset[bytes], limit: float) -> _Parsed:
         while not self._slots.acquire(timeout=ALERT):  # without an end: the time limit of the actor interrupts
             pass
         try:
-            parsed: _Parsed = pickle.loads(self._answer(fetched, seen, limit))  # noqa: S301  # of our own child
+            parsed: _Parsed = pickle.loads(self._answer(document, seen, limit))  # noqa: S301  # of our own child
             return parsed
         except TimeoutError:
             return _hostile(f"parsing took longer than {limit:g} s")
@@ -129,14 +129,14 @@ class _Children:
         finally:
             self._slots.release()
 
-    def _answer(self, fetched: Fetched, seen: frozenset[bytes], limit: float) -> bytearray:
+    def _answer(self, document: Document, seen: frozenset[bytes], limit: float) -> bytearray:
         deadline = time.monotonic() + limit
-        request = pickle.dumps((replace(fetched, body=b""), seen, limit))  # the body goes as it is: it may be large
+        request = pickle.dumps((replace(document, body=b""), seen, limit))  # the body goes as it is: it may be large
         while self._idle:
             # A child that was idle for long may be about to end. So only the end of a new one says something.
             with contextlib.suppress(EOFError, ConnectionError):
-                return self._asked(self._idle.pop(), request, fetched.body, deadline)
-        return self._asked(_Child(), request, fetched.body, deadline)
+                return self._asked(self._idle.pop(), request, document.body, deadline)
+        return self._asked(_Child(), request, document.body, deadline)
 
     def _asked(self, child: _Child, request: bytes, body: bytes, deadline: float) -> bytearray:
         try:
@@ -215,9 +215,9 @@ def _serve(connection: socket.socket) -> None:
             body = bytes(_received(connection, time.monotonic() + IDLE))
         except (EOFError, TimeoutError):
             return
-        fetched, seen, limit = pickle.loads(request)  # noqa: S301  # of our own parent
+        document, seen, limit = pickle.loads(request)  # noqa: S301  # of our own parent
         _limit_cpu(limit)
-        answer = pickle.dumps(_parse_here(replace(fetched, body=body), seen))
+        answer = pickle.dumps(_parse_here(replace(document, body=body), seen))
         connection.settimeout(None)
         _send(connection, answer)
         del body, answer
@@ -236,7 +236,3 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, hard))
     with socket.socket(fileno=sys.stdin.fileno()) as connection:
         _serve(connection)
-
-
-if __name__ == "__main__":
-    main()

@@ -8,7 +8,7 @@ from urllib.parse import urljoin, urlsplit
 
 import nh3
 
-from feeds.decoding import without_forbidden
+from feeds.parsing.encodings import without_forbidden
 
 HTML_LIMIT = (
     500_000  # characters of one value; nh3 is quadratic in "&" and in attributes: 900,000 of the first take 6 s
