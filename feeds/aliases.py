@@ -12,8 +12,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, F, OuterRef
 
 from feeds import canonical_urls
-from feeds.documents import KnownFeed, Move
 from feeds.models import Alias, Entry, Feed, Tombstone
+from feeds.planning import FeedState, Move
 
 
 def known_digests(url_digests: Iterable[UUID]) -> set[UUID]:
@@ -21,7 +21,7 @@ def known_digests(url_digests: Iterable[UUID]) -> set[UUID]:
     return set(Alias.objects.filter(url_md5__in=url_digests).values_list("url_md5", flat=True))
 
 
-def settle(known: KnownFeed, move: Move, now: datetime) -> int:
+def settle(known: FeedState, move: Move, now: datetime) -> int:
     """Let a feed have its new URL; return the id of the feed that has it now.
 
     The caller has locked the feed's row. Two feeds that become one in opposite directions would wait for each other,
@@ -54,7 +54,7 @@ def _at(url: str, *, other_than: int) -> Feed | None:
     return found
 
 
-def _rename(known: KnownFeed, move: Move) -> Feed | None:
+def _rename(known: FeedState, move: Move) -> Feed | None:
     """Give a feed its new URL; if another has come to have it in this very moment, return that one, locked."""
     drop(move.url)
     found = {"found_on": known.url} if move.found else {}
@@ -83,7 +83,7 @@ def columns(url: str) -> dict[str, Any]:
     }
 
 
-def _merge(known: KnownFeed, other: Feed) -> None:
+def _merge(known: FeedState, other: Feed) -> None:
     """Give a feed's entries to the other one, and end it. What both have stays as the other has it."""
     source = Feed.objects.get(pk=known.id)
     for rows in (Entry.objects, Tombstone.objects):

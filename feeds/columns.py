@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import Any
 
 from feeds import canonical_urls
-from feeds.documents import ImportPlan, KnownFeed, PlannedEntry, Sighting
 from feeds.fetching import Fetched, NotModified
 from feeds.models import Feed
 from feeds.outcomes import FailureKind
 from feeds.parsing import ParsedFeed
+from feeds.planning import FeedState, ImportPlan, PlannedEntry, RedirectStreak
 
 COUNTED = {FailureKind.GONE, FailureKind.NOT_FOUND}  # after a day or six weeks of these a feed is switched off
 
@@ -71,13 +71,13 @@ def _failing_since(plan: ImportPlan, kind: FailureKind) -> datetime | None:
     return plan.started_at if begins_anew else known.failing_since or plan.started_at
 
 
-def _sighting_fields(sighting: Sighting | None) -> dict[str, Any]:
+def _sighting_fields(sighting: RedirectStreak | None) -> dict[str, Any]:
     if sighting is None:
         return {"moved_to": "", "moved_since": None, "moved_count": 0}
     return {"moved_to": sighting.url, "moved_since": sighting.since, "moved_count": sighting.count}
 
 
-def _fetched_fields(fetched: Fetched | NotModified, feed: KnownFeed) -> dict[str, Any]:
+def _fetched_fields(fetched: Fetched | NotModified, feed: FeedState) -> dict[str, Any]:
     elsewhere = fetched.url != canonical_urls.redacted(feed.url)
     values: dict[str, Any] = {
         "etag": fetched.etag,

@@ -14,9 +14,9 @@ from django.utils import timezone
 
 from feeds import bulk, hosts, lanes, pacing
 from feeds.conf import FeedsSettings
-from feeds.documents import KnownFeed
 from feeds.fetching import Failed, FeedRequest, FetchOutcome, Patience
 from feeds.outcomes import FailureKind
+from feeds.planning import FeedState
 
 Fetch = Callable[[FeedRequest, Patience | None], FetchOutcome]
 
@@ -38,7 +38,7 @@ class TurnedAway:
     cut_after: float | None = None  # seconds; the fetch had begun, and ended because there was no place for a slow one
 
 
-def visit(known: KnownFeed, fetch: Fetch, *, slot: datetime | None, settings: FeedsSettings) -> Visited | TurnedAway:
+def visit(known: FeedState, fetch: Fetch, *, slot: datetime | None, settings: FeedsSettings) -> Visited | TurnedAway:
     """Fetch the feed if it is its turn. `slot` is what the last TurnedAway said."""
     lane = _lanes(settings.slow_fetches)
     with lane.visit(known.fetch_seconds, is_new=known.checked_at is None) as place:
@@ -61,7 +61,7 @@ def visit(known: KnownFeed, fetch: Fetch, *, slot: datetime | None, settings: Fe
     return Visited(outcome=outcome, seconds=seconds)
 
 
-def _knock(known: KnownFeed, slot: datetime | None, settings: FeedsSettings) -> hosts.Ticket | pacing.Wait | None:
+def _knock(known: FeedState, slot: datetime | None, settings: FeedsSettings) -> hosts.Ticket | pacing.Wait | None:
     if known.host is None:
         return None
     deadline = known.request.deadline or settings.fetch_deadline

@@ -19,8 +19,8 @@ from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
 from feeds import pacing
-from feeds.documents import KnownHost, Pause
 from feeds.models import Feed, Host
+from feeds.planning import HostState, Pause
 
 MARGIN = 5.0  # seconds a request may take beyond its deadline
 
@@ -59,17 +59,17 @@ def annotated(feeds: QuerySet[Feed]) -> QuerySet[Feed]:
     return feeds.annotate(**OF_THE_HOST)
 
 
-def known(feed: Any) -> KnownHost:
+def known(feed: Any) -> HostState:
     """Return what is known of the host of an annotated feed."""
     shared = feed.host_lone_feed != feed.pk
-    return KnownHost(name=feed.host, shared=shared, gap=feed.host_gap, paused_until=feed.host_paused_until)
+    return HostState(name=feed.host, shared=shared, gap=feed.host_gap, paused_until=feed.host_paused_until)
 
 
 # One request
 
 
 def enter(
-    host: KnownHost, *, feed_id: int, slot: datetime | None, default_gap: float, deadline: float
+    host: HostState, *, feed_id: int, slot: datetime | None, default_gap: float, deadline: float
 ) -> Ticket | pacing.Wait | None:
     """Ask for a request that takes at most `deadline` seconds. None: nobody has to be asked.
 
@@ -149,7 +149,7 @@ def _lines(due: list[pacing.Due], now: datetime, default_gap: float) -> dict[str
     locked = _locked(_shared({feed.host for feed in due}))
     rows = locked.values_list("name", "gap", "slot_at", "open_at", "paused_until")
     for name, own_gap, slot_at, open_at, paused_until in rows:
-        gap = pacing.gap(KnownHost(name=name, gap=own_gap), default_gap)
+        gap = pacing.gap(HostState(name=name, gap=own_gap), default_gap)
         line = pacing.Line(gap=gap, slot_at=slot_at, open_at=open_at, paused_until=paused_until)
         if line.gap > 0 or line.is_paused(now):
             lines[name] = line
@@ -161,7 +161,7 @@ def _crowded(due: list[pacing.Due], default_gap: float) -> set[str]:
     twice: set[str] = set()
     for feed in due:
         (twice if feed.host in seen else seen).add(feed.host)
-    return {name for name in twice if pacing.gap(KnownHost(name=name), default_gap) > 0}
+    return {name for name in twice if pacing.gap(HostState(name=name), default_gap) > 0}
 
 
 # Rows

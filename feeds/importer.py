@@ -9,25 +9,12 @@ from functools import lru_cache, partial
 from django.db import DataError
 from django.utils import timezone
 
-from feeds import (
-    bulk,
-    canonical_urls,
-    gate,
-    identity,
-    locks,
-    moves,
-    outage,
-    pacing,
-    parsing,
-    planner,
-    schedule,
-    storage,
-)
+from feeds import bulk, canonical_urls, gate, locks, outage, pacing, parsing, planning, storage
 from feeds.conf import FeedsSettings, feeds_settings
-from feeds.documents import ImportReport, KnownFeed, Move, NextCheck, PlannedEntry
 from feeds.fetching import DELTA, Failed, Fetched, Fetcher, FetchOutcome, FetchSettings
 from feeds.outcomes import FailureKind, Outcome
 from feeds.parsing import Document, ParsedFeed, Unreadable
+from feeds.planning import FeedState, ImportReport, Move, NextCheck, PlannedEntry
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +76,7 @@ def import_now(url: str) -> ImportReport:
 
 
 def _serve(
-    url: str, known: KnownFeed | None, requested_at: datetime | None, slot: datetime | None, fetch: gate.Fetch
+    url: str, known: FeedState | None, requested_at: datetime | None, slot: datetime | None, fetch: gate.Fetch
 ) -> ImportReport:
     if known is None:
         return ImportReport(feed_id=0, url=url, outcome=Outcome.DELETED)
@@ -109,13 +96,13 @@ def _serve_again(report: ImportReport, requested_at: datetime, fetch: gate.Fetch
     return report if again.outcome is Outcome.COVERED else again
 
 
-def _check(known: KnownFeed, slot: datetime | None, started_at: datetime, fetch: gate.Fetch) -> ImportReport:
+def _check(known: FeedState, slot: datetime | None, started_at: datetime, fetch: gate.Fetch) -> ImportReport:
     settings = feeds_settings()
     visit = gate.visit(known, fetch, slot=slot, settings=settings)
     if isinstance(visit, gate.TurnedAway):
         return _delayed(known, visit)
     outcome, parsed = _read(known, visit.outcome, settings)
-    if (found := moves.feed_of(visit.outcome, outcome, known)) is not None:
+    if (found := planning.feed_of(visit.outcome, outcome, known)) is not None:
         return _found(known, found, started_at, fetch)
     store = partial(_store, known, visit, started_at, settings)
     try:
@@ -130,14 +117,14 @@ def _check(known: KnownFeed, slot: datetime | None, started_at: datetime, fetch:
 
 
 def _store(
-    known: KnownFeed,
+    known: FeedState,
     visit: gate.Visited,
     started_at: datetime,
     settings: FeedsSettings,
     outcome: FetchOutcome,
     parsed: ParsedFeed | None,
 ) -> ImportReport:
-    plan = planner.plan(
+    plan = planning.plan(
         known,
         outcome,
         parsed,
@@ -149,11 +136,11 @@ def _store(
         fetch_seconds=visit.seconds,
         luck=random.random(),  # noqa: S311  # jitter
     )
-    rule = moves.Rule(sightings=settings.redirect_sightings, days=settings.redirect_days)
-    return storage.apply(moves.decided(plan, rule, started_at))
+    rule = planning.Rule(sightings=settings.redirect_sightings, days=settings.redirect_days)
+    return storage.apply(planning.decided(plan, rule, started_at))
 
 
-def _read(known: KnownFeed, outcome: FetchOutcome, settings: FeedsSettings) -> tuple[FetchOutcome, ParsedFeed | None]:
+def _read(known: FeedState, outcome: FetchOutcome, settings: FeedsSettings) -> tuple[FetchOutcome, ParsedFeed | None]:
     """Return the document; where it is no feed, that is the outcome."""
     if not isinstance(outcome, Fetched):
         return outcome, None
@@ -177,22 +164,22 @@ def document_of(fetched: Fetched) -> Document:
     )
 
 
-def _identified(known: KnownFeed, parsed: ParsedFeed) -> tuple[PlannedEntry, ...]:
-    named = identity.name_entries(parsed)
-    others = identity.not_parsed(known, parsed)
-    entries = identity.identify(named, storage.stored_entries(known, identity.names_of(named)), others)
-    if identity.seems_moved(known, parsed, entries):
-        return identity.recognise(entries, storage.newest_entries(known, 2 * len(entries)))
+def _identified(known: FeedState, parsed: ParsedFeed) -> tuple[PlannedEntry, ...]:
+    named = planning.name_entries(parsed)
+    others = planning.not_parsed(known, parsed)
+    entries = planning.identify(named, storage.stored_entries(known, planning.names_of(named)), others)
+    if planning.seems_moved(known, parsed, entries):
+        return planning.recognise(entries, storage.newest_entries(known, 2 * len(entries)))
     return entries
 
 
-def _is_outage(known: KnownFeed, outcome: FetchOutcome) -> bool:
+def _is_outage(known: FeedState, outcome: FetchOutcome) -> bool:
     kind = outcome.kind if isinstance(outcome, Failed) else None
     return _outlook.note(canonical_urls.host_key(known.url), kind, timezone.now())
 
 
-def _pace(known: KnownFeed, settings: FeedsSettings) -> schedule.Pace:
-    return schedule.Pace(
+def _pace(known: FeedState, settings: FeedsSettings) -> planning.Pace:
+    return planning.Pace(
         shortest=settings.min_interval,
         longest=settings.max_interval,
         unconditional=settings.unconditional_interval,
@@ -200,7 +187,7 @@ def _pace(known: KnownFeed, settings: FeedsSettings) -> schedule.Pace:
     )
 
 
-def _delayed(known: KnownFeed, visit: gate.TurnedAway) -> ImportReport:
+def _delayed(known: FeedState, visit: gate.TurnedAway) -> ImportReport:
     """Report the slot to come back with; one that is far off is left to the schedule: brokers are no calendars."""
     now = timezone.now()
     if visit.cut_after is not None:
@@ -208,7 +195,7 @@ def _delayed(known: KnownFeed, visit: gate.TurnedAway) -> ImportReport:
     seconds = (visit.at - now).total_seconds()
     is_put_off = pacing.is_for_the_schedule(at=visit.at, now=now, claimed_at=known.claimed_at)
     put_off = is_put_off and storage.put_off(known, visit.at, now)
-    reason = schedule.with_slot(known.next_check_reason, seconds)
+    reason = planning.with_slot(known.next_check_reason, seconds)
     return ImportReport(
         feed_id=known.id,
         url=known.url,
@@ -218,7 +205,7 @@ def _delayed(known: KnownFeed, visit: gate.TurnedAway) -> ImportReport:
     )
 
 
-def _found(known: KnownFeed, move: Move, started_at: datetime, fetch: gate.Fetch) -> ImportReport:
+def _found(known: FeedState, move: Move, started_at: datetime, fetch: gate.Fetch) -> ImportReport:
     """Go on with the feed that a page names: under its own URL, and through the door of its own host."""
     logger.info(
         "feed=%s found=%s reason=%s", canonical_urls.redacted(known.url), canonical_urls.redacted(move.url), move.reason

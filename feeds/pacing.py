@@ -15,12 +15,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from feeds.documents import KnownHost
 from feeds.fetching import is_private_host
+from feeds.planning import HostState
 
-LONGEST_PAUSE = 24 * 3600.0  # seconds; one odd Retry-After must not silence a big host for a week
-# Seconds, where the server does not say how long. 429 means us; a 503 may be the trouble of one feed among thousands.
-PAUSES = {429: 600.0, 503: 60.0}
 SPACING = 1.05  # gaps between two slots: the rest lets those in who came late, or a full line would never heal
 PATIENCE = 2  # gaps that a request under way may last until those with slots behind it get new ones
 
@@ -65,14 +62,14 @@ class Wait:
 # One request
 
 
-def gap(host: KnownHost, default: float) -> float:
+def gap(host: HostState, default: float) -> float:
     """Return the seconds between two requests to a host; 0 = no pacing."""
     if host.gap is not None:
         return host.gap
     return 0.0 if is_private_host(host.name) else default
 
 
-def is_gated(host: KnownHost, default: float, now: datetime) -> bool:
+def is_gated(host: HostState, default: float, now: datetime) -> bool:
     """Tell whether the line has to be asked at all: a feed alone on its host pays nothing."""
     if host.paused_until is not None and host.paused_until > now:
         return True
@@ -125,12 +122,6 @@ def is_for_the_schedule(*, at: datetime, now: datetime, claimed_at: datetime | N
     """
     is_far = at > now + timedelta(seconds=LONGEST_DELAY)
     return is_far or (claimed_at is not None and at >= claimed_at + LEASE)
-
-
-def pause(status: int, retry_after: float | None) -> float:
-    """Return for how many seconds a 429 or 503 pauses its host."""
-    asked = PAUSES.get(status, 0.0) if retry_after is None else retry_after
-    return min(max(asked, 0.0), LONGEST_PAUSE)
 
 
 # Many feeds that are due together

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
-from feeds import hosts, pacing, schedule
+from feeds import hosts, pacing, planning
 from feeds.conf import FeedsSettings
 from feeds.models import Feed
 
@@ -136,4 +136,4 @@ def _put_off(slots: dict[int, datetime], rows: dict[int, tuple[str, str]], now: 
 
 
 def _reason(reason: str, slot: datetime, now: datetime) -> str:
-    return schedule.with_slot(reason, (slot - now).total_seconds())
+    return planning.with_slot(reason, (slot - now).total_seconds())

@@ -9,22 +9,12 @@ from uuid import UUID
 
 from django.db import models, transaction
 
-from feeds import aliases, canonical_urls, columns, hosts, schedule, signals
-from feeds.documents import (
-    ImportPlan,
-    ImportReport,
-    KnownFeed,
-    Move,
-    PlannedEntry,
-    Registered,
-    Sighting,
-    StoredEntry,
-    Subscription,
-)
+from feeds import aliases, canonical_urls, columns, hosts, planning, signals
+from feeds.documents import Registered, Subscription
 from feeds.fetching import FeedRequest
 from feeds.models import Entry, Feed, Tombstone
 from feeds.outcomes import Outcome
-from feeds.planner import EXPIRED
+from feeds.planning import EXPIRED, FeedState, ImportPlan, ImportReport, Move, PlannedEntry, RedirectStreak, StoredEntry
 
 T = TypeVar("T")
 
@@ -35,19 +25,19 @@ DIGEST = 16  # bytes
 # In
 
 
-def load(url: str) -> KnownFeed:
+def load(url: str) -> FeedState:
     """Return what is known of the feed at `url`, a canonical URL; a feed not known yet is stored first."""
     return find(url) or _added(url)
 
 
-def find(url: str) -> KnownFeed | None:
+def find(url: str) -> FeedState | None:
     """Return what is known of the feed at `url`, a canonical URL, if it is stored."""
     md5 = canonical_urls.url_md5(url)
     feed = _feeds().filter(url_md5=md5).first() or _feeds().filter(aliases__url_md5=md5).first()
     return _known(feed) if feed else None
 
 
-def _added(url: str) -> KnownFeed:
+def _added(url: str) -> FeedState:
     register([Subscription(url=url)])
     return _known(_feeds().get(url_md5=canonical_urls.url_md5(url)))
 
@@ -56,8 +46,8 @@ def _feeds() -> models.QuerySet[Feed]:
     return hosts.annotated(Feed.objects.select_related("options"))
 
 
-def _known(feed: Feed) -> KnownFeed:
-    return KnownFeed(
+def _known(feed: Feed) -> FeedState:
+    return FeedState(
         id=feed.pk,
         url=feed.url,
         request=_request(feed),
@@ -112,17 +102,17 @@ def _request(feed: Feed) -> FeedRequest:
     )
 
 
-def _sighting(feed: Feed) -> Sighting | None:
+def _sighting(feed: Feed) -> RedirectStreak | None:
     if not feed.moved_to or feed.moved_since is None:
         return None
-    return Sighting(url=feed.moved_to, since=feed.moved_since, count=feed.moved_count)
+    return RedirectStreak(url=feed.moved_to, since=feed.moved_since, count=feed.moved_count)
 
 
 def _split(digests: bytes) -> Iterator[bytes]:
     return (digests[at : at + DIGEST] for at in range(0, len(digests), DIGEST))
 
 
-def stored_entries(known: KnownFeed, guid_digests: Iterable[bytes]) -> dict[bytes, StoredEntry]:
+def stored_entries(known: FeedState, guid_digests: Iterable[bytes]) -> dict[bytes, StoredEntry]:
     """Return what is stored under these identities, by identity."""
     found: dict[bytes, StoredEntry] = {}
     for chunk in chunked(guid_digests, CHUNK):
@@ -135,7 +125,7 @@ def stored_entries(known: KnownFeed, guid_digests: Iterable[bytes]) -> dict[byte
     return found
 
 
-def newest_entries(known: KnownFeed, count: int) -> list[StoredEntry]:
+def newest_entries(known: FeedState, count: int) -> list[StoredEntry]:
     """Return the newest entries of a feed."""
     return list(_stored(Entry.objects.filter(feed_id=known.id).order_by("-sorted_at")[:count]))
 
@@ -262,7 +252,7 @@ def _entry(plan: ImportPlan, planned: PlannedEntry) -> Entry:
     )
 
 
-def adopt(known: KnownFeed, move: Move, now: datetime) -> int | None:
+def adopt(known: FeedState, move: Move, now: datetime) -> int | None:
     """Let a feed never imported have the URL that its page names; return the id of the feed there.
 
     None: somebody else has dealt with the feed since it was loaded.
@@ -274,13 +264,13 @@ def adopt(known: KnownFeed, move: Move, now: datetime) -> int | None:
         return aliases.settle(known, move, now)
 
 
-def note_slowness(known: KnownFeed, seconds: float) -> None:
+def note_slowness(known: FeedState, seconds: float) -> None:
     """Remember that a fetch took so long and was ended for the sake of others; it counts as no check."""
     Feed.objects.filter(pk=known.id).update(fetch_seconds=seconds)
 
 
-def put_off(known: KnownFeed, slot: datetime, now: datetime) -> bool:
+def put_off(known: FeedState, slot: datetime, now: datetime) -> bool:
     """Leave it to the schedule to come back at `slot`. False: it does not look after this feed."""
     polled = Feed.objects.filter(pk=known.id, status=Feed.Status.ACTIVE)
-    reason = schedule.with_slot(known.next_check_reason, (slot - now).total_seconds())
+    reason = planning.with_slot(known.next_check_reason, (slot - now).total_seconds())
     return bool(polled.update(next_check_at=slot, slot_at=slot, claimed_at=None, next_check_reason=reason))

@@ -4,8 +4,7 @@ import re
 from datetime import timedelta
 from itertools import pairwise
 
-from feeds import moves
-from feeds.documents import KnownFeed
+from feeds import planning
 from feeds.feedscore import publisher as pub
 from feeds.feedscore.publisher import Publisher, feed, page
 from feeds.feedscore.rules import Rule
@@ -14,6 +13,7 @@ from feeds.feedscore.stage import Stage
 from feeds.fetching import FeedRequest, Fetched, Redirect
 from feeds.models import Alias, Entry, Feed
 from feeds.outcomes import FailureKind
+from feeds.planning import FeedState
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 NOT_MODIFIED = answer(304)
@@ -99,10 +99,10 @@ def _h15_never(stage: Stage) -> str:
         ("https://a.example/", "http://a.example/feed", False),
         ("https://a.example/", "https://10.0.0.1/", True),
     ):
-        known = KnownFeed(id=0, url=old, revision=0, request=FeedRequest(url=old), created_at=stage.clock.now())
+        known = FeedState(id=0, url=old, revision=0, request=FeedRequest(url=old), created_at=stage.clock.now())
         hops = (Redirect(status=301, url=new),)
         fetched = Fetched(url=new, body=b"", body_digest=b"", redirects=hops, into_private=into_private)
-        if moves.sighted(known, fetched, stage.clock.now()):
+        if planning.sighted(known, fetched, stage.clock.now()):
             return f"a redirect from {old} to {new} would be believed"
     return ""
 

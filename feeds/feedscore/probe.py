@@ -6,9 +6,8 @@ from dataclasses import replace
 
 from django.utils import timezone
 
-from feeds import canonical_urls, parsing, planner, schedule
+from feeds import canonical_urls, parsing, planning
 from feeds.conf import FeedsSettings, feeds_settings
-from feeds.documents import KnownFeed, NextCheck
 from feeds.fetching import (
     Failed,
     FeedRequest,
@@ -23,6 +22,7 @@ from feeds.fetching import (
 )
 from feeds.importer import document_of
 from feeds.parsing import ParsedFeed, Unreadable
+from feeds.planning import FeedState, NextCheck
 
 
 def explain(url: str) -> Iterator[str]:
@@ -117,13 +117,13 @@ def _next_check(
 ) -> NextCheck:
     """Return what the importer would decide, for a feed that it had just been given."""
     now = timezone.now()
-    known = KnownFeed(id=0, url=request.url, revision=0, request=request, created_at=now)
-    pace = schedule.Pace(
+    known = FeedState(id=0, url=request.url, revision=0, request=request, created_at=now)
+    pace = planning.Pace(
         shortest=settings.min_interval, longest=settings.max_interval, unconditional=settings.unconditional_interval
     )
     parsed = document if isinstance(document, ParsedFeed) else None
     end = Failed(kind=document.kind, text=document.text) if isinstance(document, Unreadable) else outcome
-    return planner.plan(known, end, parsed, (), started_at=now, now=now, pace=pace, luck=0.0).next_check
+    return planning.plan(known, end, parsed, (), started_at=now, now=now, pace=pace, luck=0.0).next_check
 
 
 def _when(check: NextCheck) -> str:

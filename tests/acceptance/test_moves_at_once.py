@@ -8,9 +8,9 @@ from django.db import connection
 from django.utils import timezone
 
 from feeds import canonical_urls, storage
-from feeds.documents import ImportPlan, KnownFeed, Move, NextCheck
 from feeds.models import Feed
 from feeds.outcomes import Outcome
+from feeds.planning.values import FeedState, ImportPlan, Move, NextCheck
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -37,7 +37,7 @@ class Rival:
         return result
 
 
-def plan(known: KnownFeed) -> ImportPlan:
+def plan(known: FeedState) -> ImportPlan:
     now = timezone.now()
     return ImportPlan(
         feed=known,

@@ -365,10 +365,10 @@ def _importers() -> Iterator[None]:
 def _import(stop: threading.Event, errors: list[Exception], counts: list[int], number: int) -> None:
     from django.utils import timezone
 
-    from feeds import planner
     from feeds.fetching.values import NotModified
     from feeds.models import Feed
-    from feeds.schedule import Pace
+    from feeds.planning import planner
+    from feeds.planning.schedule import Pace
 
     pace = Pace(shortest=3600, longest=86_400)
     luck = random.Random(number)

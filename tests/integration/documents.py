@@ -5,8 +5,8 @@ from hashlib import blake2b
 from typing import Any
 
 from feeds import importer
-from feeds.documents import ImportReport
 from feeds.fetching.values import FeedRequest, Fetched, FetchOutcome, NotModified
+from feeds.planning.values import ImportReport
 
 URL = "http://10.0.0.1/feed"  # a private host has no door to wait at
 

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from feeds import canonical_urls, hosts, importer, pacing, planner, polling, schedule, storage, tasks
-from feeds.documents import ImportReport, KnownFeed, KnownHost, Move, Subscription
+from feeds import canonical_urls, hosts, importer, pacing, polling, storage, tasks
+from feeds.documents import Subscription
 from feeds.fetching.values import FetchOutcome, TooMany
 from feeds.models import Feed, Host
 from feeds.outcomes import Outcome
+from feeds.planning import planner, schedule
+from feeds.planning.values import FeedState, HostState, ImportReport, Move
 from tests.servers.feed_server import FeedServer, Received, answer
 from tests.servers.samples import sample_feed
 
@@ -23,7 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 HERE = "127.0.0.1"
 GAP = 0.3  # seconds
 FAR = timedelta(hours=1)
-PUBLIC = KnownHost(name="example.org", shared=True)
+PUBLIC = HostState(name="example.org", shared=True)
 
 
 class TimedServer(FeedServer):
@@ -79,7 +81,7 @@ def send(urls: list[str]) -> None:
     assert tasks.import_feed.broker.drain(60)
 
 
-def enter(host: KnownHost = PUBLIC, feed_id: int = 1, slot: datetime | None = None, gap: float = 1.0) -> Any:
+def enter(host: HostState = PUBLIC, feed_id: int = 1, slot: datetime | None = None, gap: float = 1.0) -> Any:
     return hosts.enter(host, feed_id=feed_id, slot=slot, default_gap=gap, deadline=60.0)
 
 
@@ -282,7 +284,7 @@ def test_a_ticket_that_has_run_out_does_not_open_anothers_door() -> None:
 # 429 and 503
 
 
-def apply(outcome: FetchOutcome, known: KnownFeed) -> ImportReport:
+def apply(outcome: FetchOutcome, known: FeedState) -> ImportReport:
     return storage.apply(
         planner.plan(
             known,

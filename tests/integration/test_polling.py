@@ -11,10 +11,11 @@ from django.db import connection
 from django.utils import timezone
 from dramatiq_crontab import scheduler
 
-from feeds import canonical_urls, pacing, planner, polling, tasks
+from feeds import canonical_urls, pacing, polling, tasks
 from feeds.conf import feeds_settings
 from feeds.models import Feed, Host
 from feeds.outcomes import Outcome
+from feeds.planning import planner
 from tests.integration.documents import import_document
 from tests.servers.counting import CountingServer
 

@@ -25,8 +25,8 @@ SMALL = OPEN + b"<item><title>small</title></item>" + CLOSE
 NOT_WELL_FORMED = OPEN + b"<item><title>small</title></item>"
 PARENT = f"""
 import os
-from feeds import sandbox
-from feeds.documents import Document
+from feeds.parsing import sandbox
+from feeds.parsing import Document
 sandbox.parse(Document(url="http://example.org/", body={NOT_WELL_FORMED!r}), limit={LIMIT})
 print(sandbox._children._idle[0]._process.pid, flush=True)
 os.kill(os.getpid(), 9)

@@ -7,12 +7,14 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from feeds import identity, planner, schedule, signals, storage
-from feeds.documents import ImportPlan, ImportReport, KnownFeed, Subscription
+from feeds import signals, storage
+from feeds.documents import Subscription
 from feeds.fetching.values import Failed, Fetched, FetchOutcome, NotModified
 from feeds.models import Entry, Feed
 from feeds.outcomes import FailureKind, Outcome
 from feeds.parsing.values import ParsedEntry, ParsedFeed
+from feeds.planning import identity, planner, schedule
+from feeds.planning.values import FeedState, ImportPlan, ImportReport
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -21,7 +23,7 @@ NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 ONE, TWO = ParsedEntry(guid="1", title="one"), ParsedEntry(guid="2", title="two")
 
 
-def plan(known: KnownFeed, *entries: ParsedEntry, outcome: FetchOutcome | None = None) -> ImportPlan:
+def plan(known: FeedState, *entries: ParsedEntry, outcome: FetchOutcome | None = None) -> ImportPlan:
     outcome = outcome or Fetched(url=URL, body=b"", body_digest=b"b" * 16, etag='W/"1"', last_modified="yesterday")
     parsed = ParsedFeed(title="A feed", entries=entries) if isinstance(outcome, Fetched) else None
     named = identity.name_entries(parsed or ParsedFeed())

@@ -6,7 +6,7 @@ import random
 import sys
 import time
 
-from feeds.schedule import Pace
+from feeds.planning.schedule import Pace
 from tests.simulation.engine import Engine
 from tests.simulation.world import DAY, WEEK, make_world
 

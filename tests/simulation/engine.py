@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from math import exp
 
-from feeds import pacing, schedule
+from feeds import pacing
 from feeds.outcomes import FailureKind
+from feeds.planning import schedule
 from tests.simulation.figures import Figures
 from tests.simulation.world import CROWD_AT, DAY, OUTAGE, RESTART, STORM, WEEK, Feed, Host, World, at, since_start
 
@@ -239,7 +240,7 @@ class Engine:
         feed.failures += 1
         self.figures.stormed += 1
         if host.line is not None:
-            seconds = pacing.pause(429, STORM_WAIT)
+            seconds = schedule.host_pause(429, STORM_WAIT)
             host.line = replace(host.line, paused_until=at(self.now + seconds))
             self.figures.pause_ends = self.now + seconds
         return schedule.after_retry_after(

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from math import exp
 
 from feeds import pacing
-from feeds.schedule import Hints
+from feeds.planning.schedule import Hints
 
 START = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday
 HOUR, DAY, WEEK = 3600.0, 24 * 3600.0, 7 * 24 * 3600.0  # seconds, as all times here: since START

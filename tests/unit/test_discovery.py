@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from feeds import moves
-from feeds.documents import KnownFeed
 from feeds.fetching.values import Failed, FeedRequest
 from feeds.outcomes import FailureKind
 from feeds.parsing.values import Document
+from feeds.planning import redirects
+from feeds.planning.values import FeedState
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 PAGE = "https://example.org/blog/"
@@ -20,8 +20,8 @@ def page(html: str, url: str = PAGE) -> Document:
     return Document(url=url, body=html.encode())
 
 
-def known(url: str = PAGE, *, username: str = "") -> KnownFeed:
-    return KnownFeed(id=1, url=url, revision=0, request=FeedRequest(url=url, username=username), created_at=NOW)
+def known(url: str = PAGE, *, username: str = "") -> FeedState:
+    return FeedState(id=1, url=url, revision=0, request=FeedRequest(url=url, username=username), created_at=NOW)
 
 
 def link(href: str, type_: str = RSS, title: str = "") -> str:
@@ -29,7 +29,7 @@ def link(href: str, type_: str = RSS, title: str = "") -> str:
 
 
 def choice(html: str, url: str = PAGE) -> str:
-    move = moves.choose(page(html, url), known(url))
+    move = redirects.choose(page(html, url), known(url))
     return move.url if move else ""
 
 
@@ -98,7 +98,7 @@ def test_f10_a_json_feed_under_its_own_type_goes_before_plain_json() -> None:
 
 
 def test_the_choice_is_explained() -> None:
-    move = moves.choose(page(link("/one", ATOM, "My blog") + link("/two")), known())
+    move = redirects.choose(page(link("/one", ATOM, "My blog") + link("/two")), known())
     assert move is not None
     assert move.found
     assert move.reason == "a page; of 2 feeds on it this was chosen: Atom 'My blog'"
@@ -111,7 +111,7 @@ def test_a_public_page_leads_into_no_private_network_and_a_private_one_may() -> 
 
 def test_a_login_set_for_the_page_goes_to_no_other_origin() -> None:
     html = link("https://elsewhere.example/feed", ATOM) + link("/feed")
-    move = moves.choose(page(html), known(username="ann"))
+    move = redirects.choose(page(html), known(username="ann"))
     assert move is not None
     assert move.url == "https://example.org/feed"
     assert choice(link("/feed"), "https://ann:secret@example.org/") == "https://ann:secret@example.org/feed"
@@ -119,14 +119,14 @@ def test_a_login_set_for_the_page_goes_to_no_other_origin() -> None:
 
 def test_only_a_page_at_a_url_never_imported_is_looked_at() -> None:
     no_feed = Failed(kind=FailureKind.NOT_A_FEED, text="")
-    fresh = KnownFeed(id=1, url=PAGE, revision=0, request=FeedRequest(url=PAGE), created_at=NOW)
-    imported = KnownFeed(id=1, url=PAGE, revision=0, request=FeedRequest(url=PAGE), created_at=NOW, imported_at=NOW)
-    found = KnownFeed(id=1, url=PAGE, revision=0, request=FeedRequest(url=PAGE), created_at=NOW, found_on="https://x/")
-    assert moves.is_worth_a_look(no_feed, fresh)
-    assert not moves.is_worth_a_look(no_feed, imported)
-    assert not moves.is_worth_a_look(no_feed, found)
-    assert not moves.is_worth_a_look(Failed(kind=FailureKind.HOSTILE, text=""), fresh)
-    assert not moves.is_worth_a_look(page(""), fresh)
+    fresh = FeedState(id=1, url=PAGE, revision=0, request=FeedRequest(url=PAGE), created_at=NOW)
+    imported = FeedState(id=1, url=PAGE, revision=0, request=FeedRequest(url=PAGE), created_at=NOW, imported_at=NOW)
+    found = FeedState(id=1, url=PAGE, revision=0, request=FeedRequest(url=PAGE), created_at=NOW, found_on="https://x/")
+    assert redirects.is_worth_a_look(no_feed, fresh)
+    assert not redirects.is_worth_a_look(no_feed, imported)
+    assert not redirects.is_worth_a_look(no_feed, found)
+    assert not redirects.is_worth_a_look(Failed(kind=FailureKind.HOSTILE, text=""), fresh)
+    assert not redirects.is_worth_a_look(page(""), fresh)
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from feeds import planner
-from feeds.documents import ImportPlan, KnownFeed
 from feeds.fetching.values import Failed, FeedRequest, Fetched, FetchOutcome, Gone, NotModified, TooMany
 from feeds.outcomes import FailureKind, Outcome
 from feeds.parsing.values import ParsedFeed
-from feeds.schedule import Pace
+from feeds.planning import planner
+from feeds.planning.schedule import Pace
+from feeds.planning.values import FeedState, ImportPlan
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 URL = "https://example.org/feed"
@@ -25,7 +25,7 @@ def plan(
     outage: bool = False,
     expired: bool = False,
 ) -> ImportPlan:
-    known = KnownFeed(
+    known = FeedState(
         id=1,
         url=URL,
         revision=0,

@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeds import identity
-from feeds.documents import KnownFeed, PlannedEntry, StoredEntry
 from feeds.fetching.values import FeedRequest
 from feeds.parsing.values import ParsedEntry, ParsedFeed
+from feeds.planning import identity
+from feeds.planning.values import FeedState, PlannedEntry, StoredEntry
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
-KNOWN = KnownFeed(
+KNOWN = FeedState(
     id=1, url="https://e.org/feed", revision=3, request=FeedRequest(url=""), created_at=NOW, imported_at=NOW
 )
 

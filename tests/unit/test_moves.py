@@ -5,19 +5,19 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from feeds import moves
-from feeds.documents import KnownFeed, Sighting
 from feeds.fetching.values import FeedRequest, Fetched, NotModified, Redirect
+from feeds.planning import redirects
+from feeds.planning.values import FeedState, RedirectStreak
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 OLD, NEW = "https://example.org/feed", "https://example.org/new"
-RULE = moves.Rule(sightings=3, days=7.0)
+RULE = redirects.Rule(sightings=3, days=7.0)
 WEEK = timedelta(days=7)
 
 
-def known(url: str = OLD, *, username: str = "", headers: tuple[tuple[str, str], ...] = ()) -> KnownFeed:
+def known(url: str = OLD, *, username: str = "", headers: tuple[tuple[str, str], ...] = ()) -> FeedState:
     request = FeedRequest(url=url, username=username, headers=headers)
-    return KnownFeed(id=1, url=url, revision=0, request=request, created_at=NOW)
+    return FeedState(id=1, url=url, revision=0, request=request, created_at=NOW)
 
 
 def fetched(*hops: tuple[int, str], into_private: bool = False) -> Fetched:
@@ -26,14 +26,14 @@ def fetched(*hops: tuple[int, str], into_private: bool = False) -> Fetched:
     return Fetched(url=url, body=b"", body_digest=b"", redirects=redirects, into_private=into_private)
 
 
-def target(feed: KnownFeed, answer: Fetched) -> str:
-    sighting = moves.sighted(feed, answer, NOW)
+def target(feed: FeedState, answer: Fetched) -> str:
+    sighting = redirects.sighted(feed, answer, NOW)
     return sighting.url if sighting else ""
 
 
 @pytest.mark.parametrize("status", [301, 308])
 def test_h15_a_permanent_redirect_is_noted(status: int) -> None:
-    assert moves.sighted(known(), fetched((status, NEW)), NOW) == Sighting(url=NEW, since=NOW, count=1)
+    assert redirects.sighted(known(), fetched((status, NEW)), NOW) == RedirectStreak(url=NEW, since=NOW, count=1)
 
 
 @pytest.mark.parametrize("status", [302, 303, 307])
@@ -64,22 +64,23 @@ def test_the_login_in_the_url_stays_at_its_origin() -> None:
 
 
 @pytest.mark.parametrize("feed", [known(username="ann"), known(headers=(("X-Key", "secret"),))])
-def test_a_feed_with_a_login_or_headers_of_its_own_goes_to_no_other_origin(feed: KnownFeed) -> None:
+def test_a_feed_with_a_login_or_headers_of_its_own_goes_to_no_other_origin(feed: FeedState) -> None:
     assert target(feed, fetched((301, NEW))) == NEW
     assert target(feed, fetched((301, "https://elsewhere.example/"))) == ""
     assert target(feed, fetched((301, "https://example.org:8443/feed"))) == ""
 
 
 def test_the_same_redirect_is_counted_and_another_one_begins_anew() -> None:
-    feed = replace(known(), sighting=Sighting(url=NEW, since=NOW - WEEK, count=2))
-    assert moves.sighted(feed, fetched((301, NEW)), NOW) == Sighting(url=NEW, since=NOW - WEEK, count=3)
-    assert moves.sighted(feed, fetched((301, NEW + "er")), NOW) == Sighting(url=NEW + "er", since=NOW, count=1)
-    assert moves.sighted(feed, fetched(), NOW) is None
+    feed = replace(known(), sighting=RedirectStreak(url=NEW, since=NOW - WEEK, count=2))
+    assert redirects.sighted(feed, fetched((301, NEW)), NOW) == RedirectStreak(url=NEW, since=NOW - WEEK, count=3)
+    anew = RedirectStreak(url=NEW + "er", since=NOW, count=1)
+    assert redirects.sighted(feed, fetched((301, NEW + "er")), NOW) == anew
+    assert redirects.sighted(feed, fetched(), NOW) is None
 
 
 def test_a_304_from_where_a_redirect_leads_counts_too() -> None:
     answer = NotModified(url=NEW, redirects=(Redirect(status=301, url=NEW),))
-    assert moves.sighted(known(), answer, NOW) == Sighting(url=NEW, since=NOW, count=1)
+    assert redirects.sighted(known(), answer, NOW) == RedirectStreak(url=NEW, since=NOW, count=1)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +90,7 @@ def test_a_304_from_where_a_redirect_leads_counts_too() -> None:
 def test_h15_a_redirect_is_believed_once_it_was_seen_often_and_for_days(
     count: int, since: timedelta, is_believed: bool
 ) -> None:
-    move = moves.believed(Sighting(url=NEW, since=NOW - since, count=count), RULE, NOW)
+    move = redirects.believed(RedirectStreak(url=NEW, since=NOW - since, count=count), RULE, NOW)
     assert (move is not None) == is_believed
     if move:
         assert move.url == NEW
@@ -97,4 +98,4 @@ def test_h15_a_redirect_is_believed_once_it_was_seen_often_and_for_days(
 
 
 def test_no_redirect_is_no_move() -> None:
-    assert moves.believed(None, RULE, NOW) is None
+    assert redirects.believed(None, RULE, NOW) is None

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feeds import pacing
-from feeds.documents import KnownHost
 from feeds.fetching import ip_policy
 from feeds.pacing import Admitted, Due, Line, Wait
+from feeds.planning import schedule
+from feeds.planning.values import HostState
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 FREE = Line(gap=2.0, slot_at=NOW - timedelta(hours=1), open_at=NOW - timedelta(hours=1))
@@ -120,7 +121,7 @@ def test_h14_a_pause_turns_everybody_away_and_they_resume_spread_out() -> None:
     ],
 )
 def test_h14_how_long_a_host_is_paused(status: int, retry_after: float | None, seconds: float) -> None:
-    assert pacing.pause(status, retry_after) == seconds
+    assert schedule.host_pause(status, retry_after) == seconds
 
 
 @pytest.mark.parametrize(
@@ -128,16 +129,16 @@ def test_h14_how_long_a_host_is_paused(status: int, retry_after: float | None, s
 )
 def test_h14_private_hosts_are_exempt(host: str) -> None:
     assert ip_policy.is_private_host(host)
-    assert pacing.gap(KnownHost(name=host, shared=True), 1.0) == 0.0
+    assert pacing.gap(HostState(name=host, shared=True), 1.0) == 0.0
 
 
 @pytest.mark.parametrize("host", ["example.org", "93.184.215.14", "2606:2800:21f::1", "xn--bcher-kva.example"])
 def test_h21_public_hosts_are_spaced(host: str) -> None:
-    assert pacing.gap(KnownHost(name=host), 1.0) == 1.0
+    assert pacing.gap(HostState(name=host), 1.0) == 1.0
 
 
 def is_gated(*, default: float = 1.0, name: str = "example.org", **known: object) -> bool:
-    return pacing.is_gated(KnownHost(name=name, **known), default, NOW)  # type: ignore[arg-type]
+    return pacing.is_gated(HostState(name=name, **known), default, NOW)  # type: ignore[arg-type]
 
 
 def test_a_feed_alone_on_its_host_is_not_gated() -> None:

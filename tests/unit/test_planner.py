@@ -3,16 +3,16 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from feeds import identity, planner
-from feeds.documents import ImportPlan, KnownFeed, StoredEntry
 from feeds.fetching.values import Failed, FeedRequest, Fetched, FetchOutcome, Gone, NotModified, TooMany
 from feeds.outcomes import FailureKind, Outcome
 from feeds.parsing.values import ParsedEntry, ParsedFeed
-from feeds.schedule import Pace
+from feeds.planning import identity, planner
+from feeds.planning.schedule import Pace
+from feeds.planning.values import FeedState, ImportPlan, StoredEntry
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 URL = "https://example.org/feed"
-KNOWN = KnownFeed(id=1, url=URL, revision=3, request=FeedRequest(url=URL), created_at=NOW)
+KNOWN = FeedState(id=1, url=URL, revision=3, request=FeedRequest(url=URL), created_at=NOW)
 FETCHED = Fetched(url=URL, body=b"", body_digest=b"")
 
 
@@ -21,7 +21,7 @@ def plan(outcome: FetchOutcome, *entries: ParsedEntry, stored=None, known=KNOWN)
     return plan_of(parsed, known, outcome, stored)
 
 
-def plan_of(parsed: ParsedFeed | None, known: KnownFeed, outcome: FetchOutcome = FETCHED, stored=None) -> ImportPlan:
+def plan_of(parsed: ParsedFeed | None, known: FeedState, outcome: FetchOutcome = FETCHED, stored=None) -> ImportPlan:
     return planner.plan(
         known,
         outcome,

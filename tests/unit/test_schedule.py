@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from feeds import schedule
-from feeds.documents import NextCheck
 from feeds.outcomes import FailureKind
-from feeds.schedule import DAY, HOUR, Hints, History, Pace
+from feeds.planning import schedule
+from feeds.planning.schedule import DAY, HOUR, Hints, History, Pace
+from feeds.planning.values import NextCheck
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)  # a Wednesday
 HOURLY = Pace(shortest=3600, longest=86_400, unconditional=86_400)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import exp, log
 
-from feeds.documents import NextCheck
 from feeds.outcomes import FailureKind
+from feeds.planning.values import NextCheck
 
 HOUR, DAY = 3600.0, 24 * 3600.0  # seconds
 
@@ -214,3 +214,14 @@ def _skip(at: datetime, hints: Hints, luck: float) -> tuple[datetime, str]:
         return at, ""
     # Many feeds skip the same hours: they shall not all come at the full one.
     return moved + timedelta(seconds=JITTER * HOUR * luck), f"; skipHours or skipDays until {moved:%a %H:%M} UTC"
+
+
+LONGEST_PAUSE = 24 * 3600.0  # seconds; one odd Retry-After must not silence a big host for a week
+# Seconds, where the server does not say how long. 429 means us; a 503 may be the trouble of one feed among thousands.
+PAUSES = {429: 600.0, 503: 60.0}
+
+
+def host_pause(status: int, retry_after: float | None) -> float:
+    """Return for how many seconds a 429 or 503 pauses its host."""
+    asked = PAUSES.get(status, 0.0) if retry_after is None else retry_after
+    return min(max(asked, 0.0), LONGEST_PAUSE)

@@ -15,10 +15,10 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from feeds import canonical_urls
-from feeds.documents import ImportPlan, KnownFeed, Move, Sighting
 from feeds.fetching import Failed, Fetched, FetchOutcome, NotModified, Redirect, is_private_host
 from feeds.outcomes import FailureKind
 from feeds.parsing import COMMENTS, FEED_TYPES, JSON, Document, Link, feed_links
+from feeds.planning.values import FeedState, ImportPlan, Move, RedirectStreak
 
 PERMANENT = frozenset({301, 308})
 
@@ -31,17 +31,17 @@ class Rule:
     days: float
 
 
-def sighted(known: KnownFeed, fetched: Fetched | NotModified, now: datetime) -> Sighting | None:
+def sighted(known: FeedState, fetched: Fetched | NotModified, now: datetime) -> RedirectStreak | None:
     """Return what is known of the feed's permanent redirect after a successful check; None = it has none."""
     url = _target(known, fetched)
     if not url:
         return None
     if known.sighting and known.sighting.url == url:
         return replace(known.sighting, count=known.sighting.count + 1)
-    return Sighting(url=url, since=now, count=1)
+    return RedirectStreak(url=url, since=now, count=1)
 
 
-def believed(sighting: Sighting | None, rule: Rule, now: datetime) -> Move | None:
+def believed(sighting: RedirectStreak | None, rule: Rule, now: datetime) -> Move | None:
     """Return the move, once the redirect has been seen often and long enough."""
     if sighting is None or sighting.count < rule.sightings or now - sighting.since < timedelta(days=rule.days):
         return None
@@ -57,17 +57,17 @@ def decided(plan: ImportPlan, rule: Rule, now: datetime) -> ImportPlan:
     return replace(plan, sighting=sighting, move=believed(sighting, rule, now))
 
 
-def _target(known: KnownFeed, fetched: Fetched | NotModified) -> str:
+def _target(known: FeedState, fetched: Fetched | NotModified) -> str:
     """Return the URL that the feed could have instead of its own, or ""."""
     if not fetched.redirects or fetched.into_private or not _is_permanent(fetched.redirects):
         return ""
     hops = [canonical_urls.split_url(url) for url in (known.url, *(hop.url for hop in fetched.redirects))]
     if any(one.scheme == "https" and other.scheme == "http" for one, other in pairwise(hops)):
         return ""
-    return home(known, fetched.redirects[-1].url)
+    return own_url(known, fetched.redirects[-1].url)
 
 
-def home(known: KnownFeed, url: str) -> str:
+def own_url(known: FeedState, url: str) -> str:
     """Return `url`, which a server gave, as the feed's own: with its login where that stays at its origin.
 
     "" where a login or headers set for the feed would be sent to another origin from then on.
@@ -82,14 +82,14 @@ def _is_permanent(redirects: Sequence[Redirect]) -> bool:
     return all(hop.status in PERMANENT for hop in redirects)
 
 
-def feed_of(page: FetchOutcome, outcome: FetchOutcome, known: KnownFeed) -> Move | None:
+def feed_of(page: FetchOutcome, outcome: FetchOutcome, known: FeedState) -> Move | None:
     """Return the move to the feed that a fetched page names, where `outcome` says that the page itself is none."""
     if isinstance(page, Fetched) and is_worth_a_look(outcome, known):
         return choose(page, known)
     return None
 
 
-def is_worth_a_look(outcome: FetchOutcome, known: KnownFeed) -> bool:
+def is_worth_a_look(outcome: FetchOutcome, known: FeedState) -> bool:
     """Tell whether a document that is no feed may be the page of one: a feed known as one shows a login page now.
 
     What a page led to must be a feed itself, so that one import costs one request more at the most.
@@ -98,9 +98,9 @@ def is_worth_a_look(outcome: FetchOutcome, known: KnownFeed) -> bool:
     return is_no_feed and known.imported_at is None and not known.found_on
 
 
-def choose(page: Fetched, known: KnownFeed) -> Move | None:
+def choose(page: Fetched, known: FeedState) -> Move | None:
     """Return the move to the best feed that the page names, or None."""
-    homes = ((link, home(known, link.url)) for link in _reachable(page))
+    homes = ((link, own_url(known, link.url)) for link in _reachable(page))
     found = [replace(link, url=url) for link, url in homes if url and url != known.url]
     if not found:
         return None

@@ -16,8 +16,8 @@ from dataclasses import replace
 from hashlib import blake2b
 from urllib.parse import urlsplit, urlunsplit
 
-from feeds.documents import KnownFeed, NamedEntry, PlannedEntry, StoredEntry
 from feeds.parsing import ParsedEntry, ParsedFeed
+from feeds.planning.values import FeedState, NamedEntry, PlannedEntry, StoredEntry
 
 SEPARATOR = b"\x1f"
 NEARLY_ALL = 0.9  # of a document's entries: so many unknown at once, and the site may have moved
@@ -103,7 +103,7 @@ def names_of(named: Iterable[NamedEntry]) -> list[bytes]:
     return [name for one in named for name in one.names]
 
 
-def not_parsed(known: KnownFeed, parsed: ParsedFeed) -> set[bytes]:
+def not_parsed(known: FeedState, parsed: ParsedFeed) -> set[bytes]:
     """Return the identities of the entries that a document lists, and that were seen before and left out."""
     left_out = set(parsed.digests).difference(entry.digest for entry in parsed.entries)
     return {guid_digest for digest, guid_digest in known.listed if digest in left_out}
@@ -204,7 +204,7 @@ def _planned(one: NamedEntry, stored: Mapping[bytes, StoredEntry], name: bytes) 
 # What is stored under other names
 
 
-def seems_moved(known: KnownFeed, parsed: ParsedFeed, entries: Sequence[PlannedEntry]) -> bool:
+def seems_moved(known: FeedState, parsed: ParsedFeed, entries: Sequence[PlannedEntry]) -> bool:
     """Say whether all or nearly all entries are unknown, though the feed was imported before."""
     unknown = sum(one.stored is None for one in entries)
     listed = max(len(entries), len(parsed.digests))

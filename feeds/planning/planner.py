@@ -3,11 +3,12 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from feeds import canonical_urls, fetching, pacing, schedule
-from feeds.documents import ImportPlan, KnownFeed, NextCheck, Pause, PlannedEntry
+from feeds import canonical_urls, fetching
 from feeds.fetching import Failed, Fetched, FetchOutcome, Gone, NotModified, TooMany
 from feeds.outcomes import FailureKind, Outcome
 from feeds.parsing import ParsedFeed
+from feeds.planning import schedule
+from feeds.planning.values import FeedState, ImportPlan, NextCheck, Pause, PlannedEntry
 
 MOST_CHANGES = 24  # of one entry: a clock or a counter in the content must not rewrite it for ever
 CONFIRMED_AFTER = timedelta(seconds=schedule.CONFIRMATION)  # between two 410 that switch a feed off
@@ -18,7 +19,7 @@ UNKNOWN = bytes(16)  # stands for a digest that is not known
 
 
 def plan(
-    known: KnownFeed,
+    known: FeedState,
     outcome: FetchOutcome,
     parsed: ParsedFeed | None,
     entries: tuple[PlannedEntry, ...],
@@ -73,7 +74,7 @@ def _is_change(entry: PlannedEntry) -> bool:
     return (old.guid_digest, old.content_digest) != (entry.guid_digest, entry.content_digest)
 
 
-def _listed(known: KnownFeed, parsed: ParsedFeed, entries: tuple[PlannedEntry, ...]) -> tuple[tuple[bytes, bytes], ...]:
+def _listed(known: FeedState, parsed: ParsedFeed, entries: tuple[PlannedEntry, ...]) -> tuple[tuple[bytes, bytes], ...]:
     """Return what the document lists: the digest of each entry, and its guid digest, also where it was not parsed."""
     guids = dict(known.listed) | {one.entry.digest: one.guid_digest for one in entries}
     pairs = [(digest, guids.get(digest, UNKNOWN)) for digest in parsed.digests]
@@ -83,7 +84,7 @@ def _listed(known: KnownFeed, parsed: ParsedFeed, entries: tuple[PlannedEntry, .
     return tuple(dict.fromkeys(pairs))[:MOST_LISTED]
 
 
-def _hints(known: KnownFeed, parsed: ParsedFeed | None, max_age: float | None) -> schedule.Hints:
+def _hints(known: FeedState, parsed: ParsedFeed | None, max_age: float | None) -> schedule.Hints:
     said = parsed or known
     return schedule.Hints(
         max_age=max_age,
@@ -95,7 +96,7 @@ def _hints(known: KnownFeed, parsed: ParsedFeed | None, max_age: float | None) -
 
 
 def _history(
-    known: KnownFeed,
+    known: FeedState,
     fetched: Fetched | NotModified,
     parsed: ParsedFeed | None,
     new: tuple[PlannedEntry, ...],
@@ -130,7 +131,7 @@ def _pause(outcome: FetchOutcome, now: datetime) -> Pause | None:
     if not isinstance(outcome, TooMany):
         return None
     host = canonical_urls.host_key(outcome.url)
-    seconds = pacing.pause(outcome.status, outcome.retry_after)
+    seconds = schedule.host_pause(outcome.status, outcome.retry_after)
     if fetching.is_private_host(host) or not seconds:
         return None
     said = f"{outcome.status}, " + ("Retry-After" if outcome.retry_after is not None else "without Retry-After")
@@ -138,7 +139,7 @@ def _pause(outcome: FetchOutcome, now: datetime) -> Pause | None:
 
 
 def _failed(
-    known: KnownFeed,
+    known: FeedState,
     failure: Failed,
     *,
     started_at: datetime,
@@ -163,7 +164,7 @@ def _failed(
     )
 
 
-def _end(known: KnownFeed, failure: Failed, now: datetime) -> str:
+def _end(known: FeedState, failure: Failed, now: datetime) -> str:
     """Return why this feed is not to be polled any more, or ""."""
     if known.expired:
         return EXPIRED
@@ -179,7 +180,7 @@ def _end(known: KnownFeed, failure: Failed, now: datetime) -> str:
 
 
 def _after_failure(
-    known: KnownFeed, failure: Failed, off: str, *, now: datetime, pace: schedule.Pace, luck: float
+    known: FeedState, failure: Failed, off: str, *, now: datetime, pace: schedule.Pace, luck: float
 ) -> NextCheck:
     if off:
         return schedule.never(interval=known.interval, reason=off)
