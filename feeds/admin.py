@@ -24,7 +24,7 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
-from feeds import aliases, canonical_urls
+from feeds import canonical_urls, storage
 from feeds.exceptions import InvalidURL, describe
 from feeds.forms import FetchOptionsForm
 from feeds.models import Alias, Entry, Feed, FetchOptions, Host, Lock
@@ -235,15 +235,15 @@ class FeedAdmin(FeedModelAdmin):
     def save_model(self, request: HttpRequest, obj: Feed, form: FeedForm, change: bool) -> None:
         """Store what the form holds, and nothing else: a worker may be writing the same row."""
         if not change:
-            _set(obj, aliases.columns(obj.url))
+            _set(obj, storage.url_columns(obj.url))
             obj.save()
         elif obj.url_md5 == canonical_urls.url_md5(obj.url):
             obj.save(update_fields=DECIDED)
         else:
             now = timezone.now()
             obj.save(update_fields=[*DECIDED, *_set(obj, _moved(obj, now))])
-            aliases.drop(obj.url)
-            aliases.keep(obj.pk, form.initial["url"], f"the URL was changed by {request.user.get_username()}", now)
+            storage.remove_alias(obj.url)
+            storage.add_alias(obj.pk, form.initial["url"], f"the URL was changed by {request.user.get_username()}", now)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Count the entries that go with the feeds. Django would list each of them, and ask for leave to delete it."""
@@ -292,7 +292,7 @@ class FeedAdmin(FeedModelAdmin):
 def _moved(feed: Feed, now: datetime) -> dict[str, Any]:
     """Return what changes with the URL of a known feed: what the old one said is forgotten."""
     values = {
-        **aliases.columns(feed.url),
+        **storage.url_columns(feed.url),
         # These belong to one URL: sent to another they could bring a 304 for a document that was never seen.
         "etag": "",
         "last_modified": "",

@@ -9,7 +9,7 @@ from functools import lru_cache, partial
 from django.db import DataError
 from django.utils import timezone
 
-from feeds import bulk, canonical_urls, gate, locks, outage, pacing, parsing, planning, storage
+from feeds import bulk, canonical_urls, gate, locks, outage, pacing, parsing, planning, polling, storage
 from feeds.conf import FeedsSettings, feeds_settings
 from feeds.fetching import DELTA, Failed, Fetched, Fetcher, FetchOutcome, FetchSettings
 from feeds.outcomes import FailureKind, Outcome
@@ -68,7 +68,7 @@ def import_now(url: str) -> ImportReport:
         rest = max(0.0, (report.slot - timezone.now()).total_seconds())
         if time.monotonic() + rest > give_up:
             if (known := storage.find(report.url)) is not None:
-                storage.put_off(known, report.slot, timezone.now())
+                polling.postpone(known, report.slot, timezone.now())
             break
         time.sleep(rest)
         report = import_feed(url, slot=report.slot, add=False)
@@ -194,7 +194,7 @@ def _delayed(known: FeedState, visit: gate.TurnedAway) -> ImportReport:
         storage.note_slowness(known, visit.cut_after)
     seconds = (visit.at - now).total_seconds()
     is_put_off = pacing.is_for_the_schedule(at=visit.at, now=now, claimed_at=known.claimed_at)
-    put_off = is_put_off and storage.put_off(known, visit.at, now)
+    put_off = is_put_off and polling.postpone(known, visit.at, now)
     reason = planning.with_slot(known.next_check_reason, seconds)
     return ImportReport(
         feed_id=known.id,

@@ -15,6 +15,7 @@ from django.db.models import QuerySet
 from feeds import hosts, pacing, planning
 from feeds.conf import FeedsSettings
 from feeds.models import Feed
+from feeds.planning import FeedState
 
 logger = logging.getLogger(__name__)
 
@@ -137,3 +138,10 @@ def _put_off(slots: dict[int, datetime], rows: dict[int, tuple[str, str]], now: 
 
 def _reason(reason: str, slot: datetime, now: datetime) -> str:
     return planning.with_slot(reason, (slot - now).total_seconds())
+
+
+def postpone(known: FeedState, slot: datetime, now: datetime) -> bool:
+    """Leave it to the schedule to come back at `slot`. False: it does not look after this feed."""
+    polled = Feed.objects.filter(pk=known.id, status=Feed.Status.ACTIVE)
+    reason = planning.with_slot(known.next_check_reason, (slot - now).total_seconds())
+    return bool(polled.update(next_check_at=slot, slot_at=slot, claimed_at=None, next_check_reason=reason))

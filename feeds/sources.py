@@ -12,8 +12,9 @@ from itertools import chain
 from typing import BinaryIO
 
 from feeds import canonical_urls, opml
-from feeds.documents import BadLine, Subscription
+from feeds.documents import BadLine
 from feeds.exceptions import InvalidURL, OPMLError
+from feeds.storage import Subscription
 
 STDIN = "-"
 CHUNK = 64 * 1024  # bytes

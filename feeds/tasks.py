@@ -9,7 +9,7 @@ from django.utils import timezone
 from dramatiq.middleware import CurrentMessage
 from dramatiq_crontab import cron
 
-from feeds import canonical_urls, importer, pacing, polling, retention
+from feeds import canonical_urls, importer, pacing, polling, storage
 from feeds.conf import feeds_settings
 
 SLOT = "host_slot"  # message option: the slot that this message holds in its host's line, in seconds since the epoch
@@ -77,7 +77,7 @@ def prune_entries(after: int = 0) -> None:
 
     It needs no lock: what two of them do at the same time is done once.
     """
-    last = retention.prune_some(_keep(), timezone.now(), after=after)
+    last = storage.prune_some(_keep(), timezone.now(), after=after)
     if last is not None:
         prune_entries.send(last)
 
@@ -85,9 +85,9 @@ def prune_entries(after: int = 0) -> None:
 cron("17 3 * * *")(prune_entries)
 
 
-def _keep() -> retention.Keep:
+def _keep() -> storage.Keep:
     settings = feeds_settings()
-    return retention.Keep(days=settings.keep_days, entries=settings.keep_entries)
+    return storage.Keep(days=settings.keep_days, entries=settings.keep_entries)
 
 
 def _delay(slot: datetime, shortest: float) -> int | None:

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from feeds import canonical_urls, storage
-from feeds.documents import BadLine, Registered, Subscription
+from feeds.documents import BadLine
 from feeds.models import Feed
+from feeds.storage import Registered, Subscription
 
 Register = Callable[[list[Subscription]], Registered]
 Report = Callable[[BadLine], None]

@@ -14,11 +14,11 @@ from django.urls import reverse
 from dramatiq.brokers.redis import RedisBroker
 
 from feeds import addresses, admin, canonical_urls, storage, tasks
-from feeds.documents import Subscription
 from feeds.embedded import EmbeddedBroker
 from feeds.models import Alias, Entry, Feed, Host, Lock
 from feeds.outcomes import FailureKind, Outcome
 from feeds.planning.values import ImportPlan, NextCheck
+from feeds.storage import Subscription
 
 pytestmark = pytest.mark.django_db
 

@@ -11,12 +11,12 @@ import pytest
 from django.utils import timezone
 
 from feeds import canonical_urls, hosts, importer, pacing, polling, storage, tasks
-from feeds.documents import Subscription
 from feeds.fetching.values import FetchOutcome, TooMany
 from feeds.models import Feed, Host
 from feeds.outcomes import Outcome
 from feeds.planning import planner, schedule
 from feeds.planning.values import FeedState, HostState, ImportReport, Move
+from feeds.storage import Subscription
 from tests.servers.feed_server import FeedServer, Received, answer
 from tests.servers.samples import sample_feed
 

@@ -9,8 +9,8 @@ from django.core.cache import caches
 from django.core.management import CommandError, call_command
 
 from feeds import canonical_urls, locks, storage
-from feeds.documents import Subscription
 from feeds.locks import lock_key
+from feeds.storage import Subscription
 from tests.servers.memcached import Memcached
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -11,11 +11,11 @@ from django.utils import timezone
 
 from feeds import canonical_urls, importer, storage
 from feeds.conf import feeds_settings
-from feeds.documents import Subscription
 from feeds.fetching import FetchSettings
 from feeds.fetching.fetcher import Fetcher
 from feeds.models import Alias, Entry, Feed, FetchOptions, Host, Tombstone
 from feeds.outcomes import FailureKind, Outcome
+from feeds.storage import Subscription
 from tests.servers.feed_server import FeedServer, Received, answer
 from tests.servers.samples import sample_feed
 

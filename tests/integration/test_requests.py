@@ -10,10 +10,10 @@ from django.db import connection
 from django.utils import timezone
 
 from feeds import importer, storage, tasks
-from feeds.documents import Subscription
 from feeds.fetching.values import FeedRequest, FetchOutcome, NotModified
 from feeds.models import Feed, Host
 from feeds.outcomes import Outcome
+from feeds.storage import Subscription
 from tests.integration.documents import URL, import_document, items, rss
 
 pytestmark = pytest.mark.django_db(transaction=True)

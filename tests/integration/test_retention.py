@@ -6,10 +6,11 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from feeds import retention, tasks
+from feeds import tasks
 from feeds.models import Entry, Feed, Tombstone
 from feeds.outcomes import Outcome
-from feeds.retention import Keep
+from feeds.storage import retention
+from feeds.storage.retention import Keep
 from tests.integration.documents import URL, import_document, item, items, rss
 
 pytestmark = pytest.mark.django_db
@@ -92,7 +93,7 @@ def test_a_tombstone_goes_when_the_feed_has_not_listed_its_entry_for_a_year():
     import_two_documents()
     prune(Keep(entries=2))
     import_document(rss(*items(range(1, 5))))  # 1 and 2 are listed again
-    prune(Keep(entries=2), now=later(retention.GRAVE_DAYS + 1))
+    prune(Keep(entries=2), now=later(retention.TOMBSTONE_DAYS + 1))
     assert Tombstone.objects.count() == 2
 
 

@@ -8,13 +8,13 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from feeds import signals, storage
-from feeds.documents import Subscription
 from feeds.fetching.values import Failed, Fetched, FetchOutcome, NotModified
 from feeds.models import Entry, Feed
 from feeds.outcomes import FailureKind, Outcome
 from feeds.parsing.values import ParsedEntry, ParsedFeed
 from feeds.planning import identity, planner, schedule
 from feeds.planning.values import FeedState, ImportPlan, ImportReport
+from feeds.storage import Subscription
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -31,7 +31,7 @@ def plan(known: FeedState, *entries: ParsedEntry, outcome: FetchOutcome | None =
         known,
         outcome,
         parsed,
-        identity.identify(named, storage.stored_entries(known, identity.names_of(named))),
+        identity.identify(named, entries.stored_entries(known, identity.names_of(named))),
         started_at=NOW,
         now=NOW,
         pace=schedule.Pace(shortest=3600, longest=86_400),

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import models
 from django.utils import timezone
 
-from feeds import canonical_urls, retention
+from feeds import canonical_urls, storage
 from feeds.conf import feeds_settings
 from feeds.management.display import printable
 from feeds.models import Feed
@@ -29,7 +29,7 @@ class Command(BaseCommand):
         keep, now = _keep(options), timezone.now()
         feeds = entries = 0
         for feed in _feeds(options["urls"], keep):
-            removed = retention.prune(feed, keep, now, dry_run=options["dry_run"])
+            removed = storage.prune(feed, keep, now, dry_run=options["dry_run"])
             if removed and options["verbosity"] > 1:
                 self.stdout.write(printable(f"{removed:,} of {canonical_urls.redacted(feed.url)}"))
             feeds, entries = feeds + bool(removed), entries + removed
@@ -46,15 +46,15 @@ def _number(text: str) -> int:
     return int(text)
 
 
-def _keep(options: dict[str, Any]) -> retention.Keep:
+def _keep(options: dict[str, Any]) -> storage.Keep:
     days, entries = options["days"], options["entries"]
     if days is None and entries is None:
-        return retention.Keep(days=feeds_settings().keep_days, entries=feeds_settings().keep_entries)
-    return retention.Keep(days=days or 0, entries=entries or 0, override=True)
+        return storage.Keep(days=feeds_settings().keep_days, entries=feeds_settings().keep_entries)
+    return storage.Keep(days=days or 0, entries=entries or 0, override=True)
 
 
-def _feeds(urls: list[str], keep: retention.Keep) -> models.QuerySet[Feed]:
-    feeds = retention.feeds_to_prune(keep)
+def _feeds(urls: list[str], keep: storage.Keep) -> models.QuerySet[Feed]:
+    feeds = storage.feeds_to_prune(keep)
     if not urls:
         return feeds
     wanted = [canonical_urls.feed_url(url) for url in urls]

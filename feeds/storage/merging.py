@@ -16,12 +16,12 @@ from feeds.models import Alias, Entry, Feed, Tombstone
 from feeds.planning import FeedState, Move
 
 
-def known_digests(url_digests: Iterable[UUID]) -> set[UUID]:
+def alias_digests(url_digests: Iterable[UUID]) -> set[UUID]:
     """Return those of the URL digests under which a feed is known as something else."""
     return set(Alias.objects.filter(url_md5__in=url_digests).values_list("url_md5", flat=True))
 
 
-def settle(known: FeedState, move: Move, now: datetime) -> int:
+def move_feed(known: FeedState, move: Move, now: datetime) -> int:
     """Let a feed have its new URL; return the id of the feed that has it now.
 
     The caller has locked the feed's row. Two feeds that become one in opposite directions would wait for each other,
@@ -31,17 +31,17 @@ def settle(known: FeedState, move: Move, now: datetime) -> int:
     if other is not None:
         _merge(known, other)
     home = other.pk if other else known.id
-    keep(home, known.url, move.reason, now)
+    add_alias(home, known.url, move.reason, now)
     return home
 
 
-def keep(feed_id: int, url: str, reason: str, now: datetime) -> None:
+def add_alias(feed_id: int, url: str, reason: str, now: datetime) -> None:
     """Let a feed be known by a URL that it had."""
     values = {"feed_id": feed_id, "url": url, "reason": reason, "created_at": now}
     Alias.objects.update_or_create(values, url_md5=canonical_urls.url_md5(url))
 
 
-def drop(url: str) -> None:
+def remove_alias(url: str) -> None:
     """Let no feed be known by this URL, since one has it now: it came back to where it was."""
     Alias.objects.filter(url_md5=canonical_urls.url_md5(url)).delete()
 
@@ -56,12 +56,12 @@ def _at(url: str, *, other_than: int) -> Feed | None:
 
 def _rename(known: FeedState, move: Move) -> Feed | None:
     """Give a feed its new URL; if another has come to have it in this very moment, return that one, locked."""
-    drop(move.url)
+    remove_alias(move.url)
     found = {"found_on": known.url} if move.found else {}
     try:
         with transaction.atomic():  # a savepoint: the transaction goes on
             # The validators stay: they came from where the feed is now, or there are none.
-            Feed.objects.filter(pk=known.id).update(**columns(move.url), **found)
+            Feed.objects.filter(pk=known.id).update(**url_columns(move.url), **found)
     except IntegrityError:
         if (other := _at(move.url, other_than=known.id)) is None:
             raise
@@ -69,7 +69,7 @@ def _rename(known: FeedState, move: Move) -> Feed | None:
     return None
 
 
-def columns(url: str) -> dict[str, Any]:
+def url_columns(url: str) -> dict[str, Any]:
     """Return what a feed has with a new URL, and what it cannot keep of the one before."""
     return {
         "url": url,

@@ -16,7 +16,7 @@ from feeds.models import Entry, Feed, Tombstone
 CHUNK = 500  # entries of one transaction
 SOME = 1_000  # feeds of one message
 LONGEST_DAYS = 36_500  # a date can hold no more than some of what people write for "for ever"
-GRAVE_DAYS = 365  # for which a tombstone is kept
+TOMBSTONE_DAYS = 365  # for which a tombstone is kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,7 @@ def prune(feed: Feed, keep: Keep, now: datetime, *, dry_run: bool = False) -> in
     if dry_run:
         return len(removable)
     if feed.pruned_at:
-        _clear_graves(feed.pk, now)
+        _expire_tombstones(feed.pk, now)
     return sum(_remove(feed.pk, removable[at : at + CHUNK], now) for at in range(0, len(removable), CHUNK))
 
 
@@ -96,9 +96,9 @@ def _remove(feed_id: int, entry_ids: list[int], now: datetime) -> int:
     return len(removed)
 
 
-def _clear_graves(feed_id: int, now: datetime) -> None:
+def _expire_tombstones(feed_id: int, now: datetime) -> None:
     """Remove the tombstones of what the feed has not listed for a long time."""
-    old = Tombstone.objects.filter(feed_id=feed_id, buried_at__lt=now - timedelta(days=GRAVE_DAYS))
+    old = Tombstone.objects.filter(feed_id=feed_id, buried_at__lt=now - timedelta(days=TOMBSTONE_DAYS))
     if graves := _digests(old):
         gone = _unlisted(feed_id, graves)
         for at in range(0, len(gone), CHUNK):

@@ -1,24 +1,137 @@
 """The database's door: `load` what is known of a feed, `apply` a plan. The only writer of import results."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from itertools import islice
-from typing import TypeVar
+from typing import Any
 from uuid import UUID
 
 from django.db import models, transaction
 
-from feeds import aliases, canonical_urls, columns, hosts, planning, signals
-from feeds.documents import Registered, Subscription
-from feeds.fetching import FeedRequest
-from feeds.models import Entry, Feed, Tombstone
-from feeds.outcomes import Outcome
-from feeds.planning import EXPIRED, FeedState, ImportPlan, ImportReport, Move, PlannedEntry, RedirectStreak, StoredEntry
+from feeds import canonical_urls, hosts, signals
+from feeds.fetching import FeedRequest, Fetched, NotModified
+from feeds.models import Entry, Feed
+from feeds.outcomes import FailureKind, Outcome
+from feeds.parsing import ParsedFeed
+from feeds.planning import EXPIRED, FeedState, ImportPlan, ImportReport, Move, PlannedEntry, RedirectStreak
+from feeds.storage import merging
+from feeds.storage.entries import CHUNK, chunked, write_entries
 
-T = TypeVar("T")
 
-CHUNK = 500  # rows of one statement
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """A feed that somebody wants imported."""
+
+    url: str  # canonical
+    folder: str = ""  # nested folders joined by slashes
+    title: str = ""  # as in OPML; what the feed says replaces it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registered:
+    """How many of the subscriptions were new."""
+
+    added: int
+    known: int
+
+
+COUNTED = {FailureKind.GONE, FailureKind.NOT_FOUND}  # after a day or six weeks of these a feed is switched off
+
+
+def feed_columns(plan: ImportPlan) -> dict[str, Any]:
+    """Return what an import writes of its feed."""
+    values: dict[str, Any] = {
+        "checked_at": plan.started_at,
+        "last_outcome": plan.outcome.value,
+        "next_check_at": plan.next_check.at,
+        "next_check_reason": plan.next_check.reason,
+        "interval": plan.next_check.interval,
+        "slot_at": None,
+        "claimed_at": None,
+        "fetch_seconds": plan.fetch_seconds,
+        **_status_fields(plan),
+        **_error_fields(plan),
+        **_sighting_fields(plan.sighting),
+    }
+    if plan.fetched:
+        values |= {"imported_at": plan.started_at}
+    if plan.fetched and not (plan.parsed and plan.parsed.cut_short):  # what is missing must not look known
+        values |= _fetched_fields(plan.fetched, plan.feed)
+    if plan.parsed:
+        values |= _document_fields(plan.parsed)
+    if plan.parsed and plan.listed != plan.feed.listed:  # 32 bytes for each entry: not to be rewritten for nothing
+        values["seen_digests"] = b"".join(digest for digest, _ in plan.listed)
+        values["listed_digests"] = b"".join(guid_digest for _, guid_digest in plan.listed)
+    if plan.new:
+        values["changed_at"] = plan.started_at
+    return values
+
+
+def _status_fields(plan: ImportPlan) -> dict[str, Any]:
+    if plan.feed.paused:
+        return {}
+    if plan.switch_off:
+        return {"status": Feed.Status.OFF, "status_reason": plan.switch_off}
+    return {"status": Feed.Status.ACTIVE, "status_reason": ""}
+
+
+def _error_fields(plan: ImportPlan) -> dict[str, Any]:
+    if plan.failure is None:
+        return {"error_kind": "", "error_text": "", "error_count": 0, "failing_since": None}
+    return {
+        "error_kind": plan.failure.kind.value,
+        "error_text": plan.failure.text,
+        "error_count": plan.feed.failures + plan.charged,
+        "failing_since": _failing_since(plan, plan.failure.kind),
+    }
+
+
+def _failing_since(plan: ImportPlan, kind: FailureKind) -> datetime | None:
+    """Return since when a feed fails. What can switch it off counts from its own first time, and never in an outage."""
+    known = plan.feed
+    if not plan.charged:
+        return known.failing_since
+    begins_anew = known.failure_kind != kind and not COUNTED.isdisjoint({known.failure_kind, kind})
+    return plan.started_at if begins_anew else known.failing_since or plan.started_at
+
+
+def _sighting_fields(sighting: RedirectStreak | None) -> dict[str, Any]:
+    if sighting is None:
+        return {"moved_to": "", "moved_since": None, "moved_count": 0}
+    return {"moved_to": sighting.url, "moved_since": sighting.since, "moved_count": sighting.count}
+
+
+def _fetched_fields(fetched: Fetched | NotModified, feed: FeedState) -> dict[str, Any]:
+    elsewhere = fetched.url != canonical_urls.redacted(feed.url)
+    values: dict[str, Any] = {
+        "etag": fetched.etag,
+        "last_modified": fetched.last_modified,
+        "validators_url": fetched.url if elsewhere else "",
+    }
+    if isinstance(fetched, Fetched):
+        values["body_digest"] = fetched.body_digest
+    return values
+
+
+def _document_fields(parsed: ParsedFeed) -> dict[str, Any]:
+    values = {
+        "site_url": parsed.site_url,
+        "description": parsed.description,
+        "language": parsed.language,
+        "rights": parsed.rights,
+        "image_url": parsed.image_url,
+        "icon_url": parsed.icon_url,
+        "authors": [asdict(person) for person in parsed.authors],
+        "hubs": list(parsed.hubs),
+        "format": parsed.format,
+        "ttl": parsed.ttl,
+        "update_period": parsed.update_period,
+        "skip_hours": parsed.skip_hours,
+        "skip_days": parsed.skip_days,
+    }
+    return values | {"title": parsed.title} if parsed.title else values  # a list that was imported may know one
+
+
 DIGEST = 16  # bytes
 
 
@@ -112,45 +225,13 @@ def _split(digests: bytes) -> Iterator[bytes]:
     return (digests[at : at + DIGEST] for at in range(0, len(digests), DIGEST))
 
 
-def stored_entries(known: FeedState, guid_digests: Iterable[bytes]) -> dict[bytes, StoredEntry]:
-    """Return what is stored under these identities, by identity."""
-    found: dict[bytes, StoredEntry] = {}
-    for chunk in chunked(guid_digests, CHUNK):
-        if known.pruned:
-            graves = Tombstone.objects.filter(feed_id=known.id, guid_digest__in=chunk)
-            for guid_digest in map(bytes, graves.values_list("guid_digest", flat=True)):
-                found[guid_digest] = StoredEntry(guid_digest=guid_digest, buried=True)
-        rows = _stored(Entry.objects.filter(feed_id=known.id, guid_digest__in=chunk))
-        found.update((row.guid_digest, row) for row in rows)
-    return found
-
-
-def newest_entries(known: FeedState, count: int) -> list[StoredEntry]:
-    """Return the newest entries of a feed."""
-    return list(_stored(Entry.objects.filter(feed_id=known.id).order_by("-sorted_at")[:count]))
-
-
-def _stored(entries: models.QuerySet[Entry]) -> Iterator[StoredEntry]:
-    for guid, content, changes, url, title, published_at in entries.values_list(
-        "guid_digest", "content_digest", "changes", "url", "title", "published_at"
-    ):
-        yield StoredEntry(
-            guid_digest=bytes(guid),
-            content_digest=bytes(content),
-            changes=changes,
-            url=url,
-            title=title,
-            published_at=published_at,
-        )
-
-
 def register(subscriptions: Iterable[Subscription]) -> Registered:
     """Store the feeds that are not known yet, due at once. Two may do that for the same feeds at the same time."""
     added = known = 0
     for chunk in chunked(subscriptions, CHUNK):
         wanted = {canonical_urls.url_md5(subscription.url): subscription for subscription in chunk}
         there = set(Feed.objects.filter(url_md5__in=wanted).values_list("url_md5", flat=True))
-        there |= aliases.known_digests(wanted.keys() - there)
+        there |= merging.alias_digests(wanted.keys() - there)
         missing = [_feed(md5, subscription) for md5, subscription in wanted.items() if md5 not in there]
         Feed.objects.bulk_create(missing, ignore_conflicts=True)
         added += len(missing)
@@ -168,13 +249,6 @@ def _feed(md5: UUID, subscription: Subscription) -> Feed:
     )
 
 
-def chunked(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Yield lists of `size` items (Python 3.11 has no itertools.batched)."""
-    iterator = iter(items)
-    while chunk := list(islice(iterator, size)):
-        yield chunk
-
-
 # Out
 
 
@@ -183,9 +257,9 @@ def apply(plan: ImportPlan) -> ImportReport:
     home = plan.feed.id
     if plan.new or plan.changed or plan.move:
         with transaction.atomic():
-            written = _advance(plan) and _write_entries(plan)
+            written = _advance(plan) and write_entries(plan)
             if written and plan.move:
-                home = aliases.settle(plan.feed, plan.move, plan.started_at)
+                home = merging.move_feed(plan.feed, plan.move, plan.started_at)
     else:
         written = _advance(plan)  # one statement needs no transaction around it
     if plan.pause:
@@ -228,28 +302,7 @@ def _report(plan: ImportPlan, home: int, *, written: bool) -> ImportReport:
 def _advance(plan: ImportPlan) -> bool:
     """Move the feed on by one revision. First in the transaction: the row stays locked until the commit."""
     at_revision = Feed.objects.filter(pk=plan.feed.id, revision=plan.feed.revision)
-    return bool(at_revision.update(revision=models.F("revision") + 1, **columns.of_feed(plan)))
-
-
-def _write_entries(plan: ImportPlan) -> bool:
-    # The conflict can only be with a row that the plan could not see; the constraint makes it harmless.
-    rows = [_entry(plan, planned) for planned in plan.new]
-    Entry.objects.bulk_create(rows, batch_size=CHUNK, ignore_conflicts=True)
-    for planned in plan.changed:
-        stored_as = planned.stored.guid_digest if planned.stored else planned.guid_digest
-        Entry.objects.filter(feed_id=plan.feed.id, guid_digest=stored_as).update(
-            changes=models.F("changes") + 1, changed_at=plan.started_at, **columns.of_entry(planned)
-        )
-    return True
-
-
-def _entry(plan: ImportPlan, planned: PlannedEntry) -> Entry:
-    return Entry(
-        feed_id=plan.feed.id,
-        first_seen_at=plan.started_at,
-        sorted_at=columns.sorted_at(planned, plan.started_at),
-        **columns.of_entry(planned),
-    )
+    return bool(at_revision.update(revision=models.F("revision") + 1, **feed_columns(plan)))
 
 
 def adopt(known: FeedState, move: Move, now: datetime) -> int | None:
@@ -261,16 +314,9 @@ def adopt(known: FeedState, move: Move, now: datetime) -> int | None:
         at_revision = Feed.objects.filter(pk=known.id, revision=known.revision)
         if not at_revision.update(revision=models.F("revision") + 1):
             return None
-        return aliases.settle(known, move, now)
+        return merging.move_feed(known, move, now)
 
 
 def note_slowness(known: FeedState, seconds: float) -> None:
     """Remember that a fetch took so long and was ended for the sake of others; it counts as no check."""
     Feed.objects.filter(pk=known.id).update(fetch_seconds=seconds)
-
-
-def put_off(known: FeedState, slot: datetime, now: datetime) -> bool:
-    """Leave it to the schedule to come back at `slot`. False: it does not look after this feed."""
-    polled = Feed.objects.filter(pk=known.id, status=Feed.Status.ACTIVE)
-    reason = planning.with_slot(known.next_check_reason, (slot - now).total_seconds())
-    return bool(polled.update(next_check_at=slot, slot_at=slot, claimed_at=None, next_check_reason=reason))

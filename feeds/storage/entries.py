@@ -1,0 +1,111 @@
+"""The rows of entries: read for a plan, written by one."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from datetime import datetime
+from itertools import islice
+from typing import Any, TypeVar
+
+from django.db import models
+
+from feeds.models import Entry, Tombstone
+from feeds.planning import FeedState, ImportPlan, PlannedEntry, StoredEntry
+
+T = TypeVar("T")
+
+CHUNK = 500  # rows of one statement
+
+
+def stored_entries(known: FeedState, guid_digests: Iterable[bytes]) -> dict[bytes, StoredEntry]:
+    """Return what is stored under these identities, by identity."""
+    found: dict[bytes, StoredEntry] = {}
+    for chunk in chunked(guid_digests, CHUNK):
+        if known.pruned:
+            graves = Tombstone.objects.filter(feed_id=known.id, guid_digest__in=chunk)
+            for guid_digest in map(bytes, graves.values_list("guid_digest", flat=True)):
+                found[guid_digest] = StoredEntry(guid_digest=guid_digest, buried=True)
+        rows = _stored(Entry.objects.filter(feed_id=known.id, guid_digest__in=chunk))
+        found.update((row.guid_digest, row) for row in rows)
+    return found
+
+
+def newest_entries(known: FeedState, count: int) -> list[StoredEntry]:
+    """Return the newest entries of a feed."""
+    return list(_stored(Entry.objects.filter(feed_id=known.id).order_by("-sorted_at")[:count]))
+
+
+def _stored(entries: models.QuerySet[Entry]) -> Iterator[StoredEntry]:
+    for guid, content, changes, url, title, published_at in entries.values_list(
+        "guid_digest", "content_digest", "changes", "url", "title", "published_at"
+    ):
+        yield StoredEntry(
+            guid_digest=bytes(guid),
+            content_digest=bytes(content),
+            changes=changes,
+            url=url,
+            title=title,
+            published_at=published_at,
+        )
+
+
+def chunked(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Yield lists of `size` items (Python 3.11 has no itertools.batched)."""
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
+
+
+def write_entries(plan: ImportPlan) -> bool:
+    # The conflict can only be with a row that the plan could not see; the constraint makes it harmless.
+    rows = [_entry(plan, planned) for planned in plan.new]
+    Entry.objects.bulk_create(rows, batch_size=CHUNK, ignore_conflicts=True)
+    for planned in plan.changed:
+        stored_as = planned.stored.guid_digest if planned.stored else planned.guid_digest
+        Entry.objects.filter(feed_id=plan.feed.id, guid_digest=stored_as).update(
+            changes=models.F("changes") + 1, changed_at=plan.started_at, **entry_columns(planned)
+        )
+    return True
+
+
+def _entry(plan: ImportPlan, planned: PlannedEntry) -> Entry:
+    return Entry(
+        feed_id=plan.feed.id,
+        first_seen_at=plan.started_at,
+        sorted_at=sorted_at(planned, plan.started_at),
+        **entry_columns(planned),
+    )
+
+
+def sorted_at(planned: PlannedEntry, first_seen: datetime) -> datetime:
+    """Return the entry's date, but none in the future: it would stay on top of every list."""
+    said = planned.entry.published_at or planned.entry.updated_at or first_seen
+    return min(said, first_seen)
+
+
+def entry_columns(planned: PlannedEntry) -> dict[str, Any]:
+    """Return what an import writes of an entry, new or changed."""
+    entry = planned.entry
+    return {
+        "guid": entry.guid,
+        "guid_digest": planned.guid_digest,
+        "content_digest": planned.content_digest,
+        "url": entry.url,
+        "title": entry.title,
+        "summary": entry.summary,
+        "content": entry.content,
+        "authors": [asdict(person) for person in entry.authors],
+        "categories": [asdict(category) for category in entry.categories],
+        "enclosures": [asdict(enclosure) for enclosure in entry.enclosures],
+        "published_at": entry.published_at,
+        "updated_at": entry.updated_at,
+        "published_text": entry.published_text,
+        "updated_text": entry.updated_text,
+        "language": entry.language,
+        "rights": entry.rights,
+        "comments_url": entry.comments_url,
+        "source_title": entry.source_title,
+        "source_url": entry.source_url,
+        "image_url": entry.image_url,
+        "itunes": dict(entry.itunes),
+        "capped": entry.capped,
+    }
