@@ -9,7 +9,7 @@ from functools import lru_cache, partial
 from django.db import DataError
 from django.utils import timezone
 
-from feeds import bulk, canonical_urls, gate, locks, outage, pacing, parsing, planning, polling, storage
+from feeds import canonical_urls, fetching, locks, parsing, planning, scheduling, storage
 from feeds.conf import FeedsSettings, feeds_settings
 from feeds.fetching import DELTA, Failed, Fetched, Fetcher, FetchOutcome, FetchSettings
 from feeds.outcomes import FailureKind, Outcome
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 UNFORESEEN = (ArithmeticError, AttributeError, DataError, LookupError, TypeError, ValueError)
 PATIENCE = 5.0  # seconds for which a caller without a queue waits for the host's slot
 
-_outlook = outage.Outlook()
+_outlook = scheduling.OutageDetector()
 
 
 def import_feed(
@@ -31,7 +31,7 @@ def import_feed(
     requested_at: datetime | None = None,
     slot: datetime | None = None,
     add: bool = True,
-    fetch: gate.Fetch | None = None,
+    fetch: scheduling.Fetch | None = None,
 ) -> ImportReport:
     """Import the feed at `url`.
 
@@ -55,7 +55,7 @@ def import_feed(
         if report.outcome is Outcome.SUPERSEDED:
             report = _serve_again(report, requested_at or started_at, fetch)
     finally:
-        bulk.leave()
+        fetching.leave()
     _tell(report, (timezone.now() - started_at).total_seconds())
     return report
 
@@ -68,7 +68,7 @@ def import_now(url: str) -> ImportReport:
         rest = max(0.0, (report.slot - timezone.now()).total_seconds())
         if time.monotonic() + rest > give_up:
             if (known := storage.find(report.url)) is not None:
-                polling.postpone(known, report.slot, timezone.now())
+                scheduling.postpone(known, report.slot, timezone.now())
             break
         time.sleep(rest)
         report = import_feed(url, slot=report.slot, add=False)
@@ -76,7 +76,7 @@ def import_now(url: str) -> ImportReport:
 
 
 def _serve(
-    url: str, known: FeedState | None, requested_at: datetime | None, slot: datetime | None, fetch: gate.Fetch
+    url: str, known: FeedState | None, requested_at: datetime | None, slot: datetime | None, fetch: scheduling.Fetch
 ) -> ImportReport:
     if known is None:
         return ImportReport(feed_id=0, url=url, outcome=Outcome.DELETED)
@@ -87,7 +87,7 @@ def _serve(
     return _check(known, slot, timezone.now(), fetch)
 
 
-def _serve_again(report: ImportReport, requested_at: datetime, fetch: gate.Fetch) -> ImportReport:
+def _serve_again(report: ImportReport, requested_at: datetime, fetch: scheduling.Fetch) -> ImportReport:
     """Serve a request that was superseded once more, unless it was another import that came first, which answers it.
 
     Whoever pauses, moves, merges or prunes a feed moves its revision on, too, and has imported nothing.
@@ -96,10 +96,10 @@ def _serve_again(report: ImportReport, requested_at: datetime, fetch: gate.Fetch
     return report if again.outcome is Outcome.COVERED else again
 
 
-def _check(known: FeedState, slot: datetime | None, started_at: datetime, fetch: gate.Fetch) -> ImportReport:
+def _check(known: FeedState, slot: datetime | None, started_at: datetime, fetch: scheduling.Fetch) -> ImportReport:
     settings = feeds_settings()
-    visit = gate.visit(known, fetch, slot=slot, settings=settings)
-    if isinstance(visit, gate.TurnedAway):
+    visit = scheduling.admit(known, fetch, slot=slot, settings=settings)
+    if isinstance(visit, scheduling.Postponed):
         return _delayed(known, visit)
     outcome, parsed = _read(known, visit.outcome, settings)
     if (found := planning.feed_of(visit.outcome, outcome, known)) is not None:
@@ -118,7 +118,7 @@ def _check(known: FeedState, slot: datetime | None, started_at: datetime, fetch:
 
 def _store(
     known: FeedState,
-    visit: gate.Visited,
+    visit: scheduling.Admitted,
     started_at: datetime,
     settings: FeedsSettings,
     outcome: FetchOutcome,
@@ -187,14 +187,14 @@ def _pace(known: FeedState, settings: FeedsSettings) -> planning.Pace:
     )
 
 
-def _delayed(known: FeedState, visit: gate.TurnedAway) -> ImportReport:
+def _delayed(known: FeedState, visit: scheduling.Postponed) -> ImportReport:
     """Report the slot to come back with; one that is far off is left to the schedule: brokers are no calendars."""
     now = timezone.now()
     if visit.cut_after is not None:
         storage.note_slowness(known, visit.cut_after)
     seconds = (visit.at - now).total_seconds()
-    is_put_off = pacing.is_for_the_schedule(at=visit.at, now=now, claimed_at=known.claimed_at)
-    put_off = is_put_off and polling.postpone(known, visit.at, now)
+    is_put_off = scheduling.is_for_the_schedule(at=visit.at, now=now, claimed_at=known.claimed_at)
+    put_off = is_put_off and scheduling.postpone(known, visit.at, now)
     reason = planning.with_slot(known.next_check_reason, seconds)
     return ImportReport(
         feed_id=known.id,
@@ -205,7 +205,7 @@ def _delayed(known: FeedState, visit: gate.TurnedAway) -> ImportReport:
     )
 
 
-def _found(known: FeedState, move: Move, started_at: datetime, fetch: gate.Fetch) -> ImportReport:
+def _found(known: FeedState, move: Move, started_at: datetime, fetch: scheduling.Fetch) -> ImportReport:
     """Go on with the feed that a page names: under its own URL, and through the door of its own host."""
     logger.info(
         "feed=%s found=%s reason=%s", canonical_urls.redacted(known.url), canonical_urls.redacted(move.url), move.reason

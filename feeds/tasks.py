@@ -9,7 +9,7 @@ from django.utils import timezone
 from dramatiq.middleware import CurrentMessage
 from dramatiq_crontab import cron
 
-from feeds import canonical_urls, importer, pacing, polling, storage
+from feeds import canonical_urls, importer, scheduling, storage
 from feeds.conf import feeds_settings
 
 SLOT = "host_slot"  # message option: the slot that this message holds in its host's line, in seconds since the epoch
@@ -61,7 +61,7 @@ def send(url: str, slot: datetime | None = None) -> None:
 )
 def import_due_feeds() -> None:
     """Send the feeds that are due; come again soon if the queue was too full for all of them."""
-    if not polling.send_due(timezone.now(), send, feeds_settings()):
+    if not scheduling.send_due(timezone.now(), send, feeds_settings()):
         return
     until = _until(CurrentMessage.get_current_message())
     if time.time() + AGAIN < until:
@@ -93,7 +93,7 @@ def _keep() -> storage.Keep:
 def _delay(slot: datetime, shortest: float) -> int | None:
     """Return the milliseconds until a slot, between `shortest` and the longest delay, both in seconds."""
     seconds = max(shortest, (slot - timezone.now()).total_seconds())
-    return int(min(seconds, pacing.LONGEST_DELAY) * 1000) + 1 if seconds > 0 else None
+    return int(min(seconds, scheduling.LONGEST_DELAY) * 1000) + 1 if seconds > 0 else None
 
 
 def _sent_at(message: dramatiq.Message[Any]) -> datetime:

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from feeds import canonical_urls, importer, polling, storage
+from feeds import canonical_urls, importer, scheduling, storage
 from feeds.conf import feeds_settings
 from feeds.feedscore.publisher import Publisher, Reply
 from feeds.feedscore.scenery import Clock, Records, database_in_memory, nobody_listens, recorded, seeded, told_by
@@ -133,7 +133,7 @@ class Stage:
         return min(moments, default=None)
 
     def _step(self) -> None:
-        for claimed in polling.claim(self.clock.now(), 100, self.settings.host_delay).claimed:
+        for claimed in scheduling.claim(self.clock.now(), 100, self.settings.host_delay).claimed:
             self._send(claimed.url, claimed.slot)
         while self._messages and self._messages[0][0] <= self.clock.now():
             _, _, url, slot = heapq.heappop(self._messages)

@@ -22,8 +22,8 @@ from urllib3 import HTTPHeaderDict
 from urllib3.response import BaseHTTPResponse, HTTPResponse
 from urllib3.util import make_headers
 
-from feeds import bulk
 from feeds.canonical_urls import SplitURL
+from feeds.fetching import bulk
 from feeds.fetching.ip_policy import IPPolicy
 from feeds.fetching.names import GetAddressInfo, Resolver
 from feeds.fetching.sockets import Deadline, DeadlineExpired, Dialer, Limits, Patience, TransportError, Watchdog

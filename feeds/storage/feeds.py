@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db import models, transaction
 
-from feeds import canonical_urls, hosts, signals
+from feeds import canonical_urls, scheduling, signals
 from feeds.fetching import FeedRequest, Fetched, NotModified
 from feeds.models import Entry, Feed
 from feeds.outcomes import FailureKind, Outcome
@@ -156,7 +156,7 @@ def _added(url: str) -> FeedState:
 
 
 def _feeds() -> models.QuerySet[Feed]:
-    return hosts.annotated(Feed.objects.select_related("options"))
+    return scheduling.annotated(Feed.objects.select_related("options"))
 
 
 def _known(feed: Feed) -> FeedState:
@@ -185,7 +185,7 @@ def _known(feed: Feed) -> FeedState:
         failures=feed.error_count,
         failing_since=feed.failing_since,
         failure_kind=feed.error_kind,
-        host=hosts.known(feed),
+        host=scheduling.known(feed),
         sighting=_sighting(feed),
         found_on=feed.found_on,
         fetch_seconds=feed.fetch_seconds,
@@ -263,7 +263,7 @@ def apply(plan: ImportPlan) -> ImportReport:
     else:
         written = _advance(plan)  # one statement needs no transaction around it
     if plan.pause:
-        hosts.pause(plan.pause)
+        scheduling.pause(plan.pause)
     report = _report(plan, home, written=written)
     if written:
         transaction.on_commit(lambda: _announce(plan, report))

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from feeds import polling
+from feeds.scheduling import dispatch
 from tests.acceptance.conftest import StartWorkers
 from tests.acceptance.deployment import Deployment
 from tests.servers.feed_server import FeedServer, Received, answer
@@ -133,7 +133,7 @@ def test_two_schedulers_claim_different_feeds_and_do_not_wait_for_each_other(dep
 def test_a_look_for_due_feeds_reads_nothing_but_an_index() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET enable_seqscan = off; SET enable_bitmapscan = off")  # for a few rows they would do
-        looks = [feeds.values_list("id", "host", "slot_at")[:1000] for feeds in polling.windows(timezone.now())]
+        looks = [feeds.values_list("id", "host", "slot_at")[:1000] for feeds in dispatch.windows(timezone.now())]
         plans = [look.explain() for look in looks]
     for plan, index in zip(plans, ("feeds_feed_due", "feeds_feed_slots"), strict=True):
         assert f"Index Only Scan using {index}" in plan

@@ -31,7 +31,8 @@ from uuid import UUID
 
 import django
 
-from feeds import polling, storage
+from feeds import storage
+from feeds.scheduling import dispatch
 from tests.servers.postgresql import PostgreSQL
 
 FOUR_HOURS = timedelta(hours=4)
@@ -212,11 +213,11 @@ def _vacuum() -> None:
 def _explain(now: datetime) -> None:
     from django.db import connection
 
-    from feeds import pacing
+    from feeds.scheduling import rate_limit
 
     options: dict[str, Any] = {"analyze": True, "buffers": True} if connection.vendor == "postgresql" else {}
-    due, in_line = (feeds.values_list("id", "host", "slot_at")[: pacing.WINDOW] for feeds in polling.windows(now))
-    claimed = due.model.objects.filter(claimed_at__gt=now - pacing.LEASE).values("id")
+    due, in_line = (feeds.values_list("id", "host", "slot_at")[: rate_limit.WINDOW] for feeds in dispatch.windows(now))
+    claimed = due.model.objects.filter(claimed_at__gt=now - rate_limit.LEASE).values("id")
     for name, feeds in (("due", due), ("with a slot soon after", in_line), ("claimed and not yet checked", claimed)):
         print(f"\n{name}:\n{feeds.explain(**options)}")
     print()
@@ -253,20 +254,22 @@ def _live(claims: int, feeds: int) -> None:
 
 def _poll(claims: int, feeds: int, interval: timedelta, now: datetime, before: Callable[[int], None]) -> datetime:
     """Claim and check, claim and check; print what the claims took. Return the time that it is then."""
-    from feeds import pacing
+    from feeds.scheduling import rate_limit
 
     took, busy, cpu = [], [], _cpu_clock()
     sent = put_off = 0
     for number in range(claims):
         before(number)
-        now += interval * LUCK * (pacing.BATCH / feeds)
+        now += interval * LUCK * (rate_limit.BATCH / feeds)
         began, began_cpu = time.perf_counter(), cpu()
-        batch = polling.claim(now, pacing.BATCH, 1.0)
+        batch = dispatch.claim(now, rate_limit.BATCH, 1.0)
         took.append((time.perf_counter() - began) * 1000)
         busy.append((cpu() - began_cpu) * 1000)
         sent, put_off = sent + len(batch.claimed), put_off + batch.put_off
         _check([feed.url for feed in batch.claimed], now, interval)
-    print(f"{claims:,} claims of {pacing.BATCH}: {sent:,} feeds to send, {put_off:,} put off to a slot of their host")
+    print(
+        f"{claims:,} claims of {rate_limit.BATCH}: {sent:,} feeds to send, {put_off:,} put off to a slot of their host"
+    )
     for name, milliseconds in (("a claim", took), ("CPU time of a claim", busy)):
         tenths = (milliseconds[claims * part // 10 : claims * (part + 1) // 10] for part in range(10))
         medians = ", ".join(f"{statistics.median(tenth):.1f}" for tenth in tenths)
@@ -294,7 +297,7 @@ def _check(urls: list[str], now: datetime, interval: timedelta) -> None:
     """Store next checks, as imports do."""
     from django.db import connection
 
-    from feeds import hosts
+    from feeds.scheduling import hosts
 
     if not urls:
         return

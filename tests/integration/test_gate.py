@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from feeds import canonical_urls, hosts, importer, pacing, polling, storage, tasks
+from feeds import canonical_urls, importer, storage, tasks
 from feeds.fetching.values import FetchOutcome, TooMany
 from feeds.models import Feed, Host
 from feeds.outcomes import Outcome
 from feeds.planning import planner, schedule
 from feeds.planning.values import FeedState, HostState, ImportReport, Move
+from feeds.scheduling import dispatch, hosts, rate_limit
 from feeds.storage import Subscription
 from tests.servers.feed_server import FeedServer, Received, answer
 from tests.servers.samples import sample_feed
@@ -90,7 +91,7 @@ def come(url: str) -> Any:
     known = storage.load(url)
     assert known.host is not None
     answer = enter(known.host, known.id)
-    if isinstance(answer, hosts.Ticket):
+    if isinstance(answer, hosts.Permission):
         with hosts.holding(answer):
             pass
     return answer
@@ -168,7 +169,7 @@ def test_the_manager_says_when_it_will_be_where_that_is_too_long(server: TimedSe
 
 def test_a_feed_alone_on_its_host_pays_nothing_but_for_the_first_time(django_assert_num_queries: Any) -> None:
     storage.register([Subscription(url=ALONE)])
-    assert isinstance(come(ALONE), hosts.Ticket)
+    assert isinstance(come(ALONE), hosts.Permission)
     with django_assert_num_queries(1):  # the feed itself
         assert come(ALONE) is None
 
@@ -212,8 +213,8 @@ def test_h21_the_second_feed_that_comes_ends_it_for_both_however_it_was_added(ad
     come(ALONE)
     add()
     both = [come(OTHER), come(ALONE), come(OTHER)]
-    assert isinstance(both[0], hosts.Ticket | pacing.Wait)
-    assert all(isinstance(one, pacing.Wait) for one in both[1:])
+    assert isinstance(both[0], hosts.Permission | rate_limit.Wait)
+    assert all(isinstance(one, rate_limit.Wait) for one in both[1:])
 
 
 def test_whose_forerunner_was_deleted_is_gated_rather_than_not() -> None:
@@ -227,15 +228,18 @@ def test_a_claim_that_meets_two_feeds_of_a_host_ends_it_too() -> None:
     come(ALONE)
     by_registering()
     now = timezone.now() + timedelta(minutes=1)
-    batch = polling.claim(now, 10, 1.0)
-    assert sorted(feed.slot for feed in batch.claimed if feed.slot) == [now, now + timedelta(seconds=pacing.SPACING)]
+    batch = dispatch.claim(now, 10, 1.0)
+    assert sorted(feed.slot for feed in batch.claimed if feed.slot) == [
+        now,
+        now + timedelta(seconds=rate_limit.SPACING),
+    ]
     assert come(ALONE) is not None
 
 
 def test_a_claim_leaves_a_feed_that_is_alone_in_peace() -> None:
     come(ALONE)
     before = Host.objects.values().get()
-    batch = polling.claim(timezone.now() + timedelta(minutes=1), 10, 1.0)
+    batch = dispatch.claim(timezone.now() + timedelta(minutes=1), 10, 1.0)
     assert [feed.slot for feed in batch.claimed] == [None]
     assert Host.objects.values().get() == before
 
@@ -243,7 +247,7 @@ def test_a_claim_leaves_a_feed_that_is_alone_in_peace() -> None:
 def test_a_pause_holds_a_feed_that_is_alone_and_leaves_it_so() -> None:
     come(ALONE)
     apply(TooMany(url=ALONE, status=429, retry_after=100.0), storage.load(ALONE))
-    assert isinstance(come(ALONE), pacing.Wait)
+    assert isinstance(come(ALONE), rate_limit.Wait)
     Host.objects.update(paused_until=None)
     assert come(ALONE) is None
 
@@ -267,9 +271,9 @@ def test_h21_of_many_threads_at_a_free_door_one_goes_through_and_all_others_get_
         thread.start()
     for thread in threads:
         thread.join()
-    assert sum(isinstance(one, hosts.Ticket) for one in answers) == 1
-    slots = sorted(one.at for one in answers if isinstance(one, pacing.Wait))
-    assert {later - earlier for earlier, later in pairwise(slots)} == {timedelta(seconds=pacing.SPACING)}
+    assert sum(isinstance(one, hosts.Permission) for one in answers) == 1
+    slots = sorted(one.at for one in answers if isinstance(one, rate_limit.Wait))
+    assert {later - earlier for earlier, later in pairwise(slots)} == {timedelta(seconds=rate_limit.SPACING)}
 
 
 def test_a_ticket_that_has_run_out_does_not_open_anothers_door() -> None:
@@ -308,7 +312,7 @@ def test_h14_a_429_of_one_feed_pauses_its_host_for_all_and_they_resume_spread_ou
     assert (host.pauses, host.pause_reason) == (1, "429, Retry-After: 100 s")
     slots = [come(f"https://example.org/{number}").at for number in range(1, 4)]
     assert [slot - host.paused_until for slot in slots] == [
-        timedelta(seconds=number * pacing.SPACING) for number in range(3)
+        timedelta(seconds=number * rate_limit.SPACING) for number in range(3)
     ]
 
 

@@ -16,7 +16,7 @@ from feeds import samples, storage, tasks
 from feeds.management.following import Following, Row, ending, follow, load
 from feeds.models import Entry, Feed
 from feeds.outcomes import Outcome
-from feeds.storage import Subscription, entries
+from feeds.storage import Subscription
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -190,12 +190,12 @@ def test_an_interrupt_is_130_and_keeps_the_feeds(server: samples.SampleServer, m
                 raise KeyboardInterrupt
             return chunk
 
-    lines = "".join(f"{server.url('news.rss')}?{number}\n" for number in range(entries.CHUNK + 1))
+    lines = "".join(f"{server.url('news.rss')}?{number}\n" for number in range(storage.CHUNK + 1))
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(Interrupting(lines.encode())))
     run = Run("-")
     assert run.code == 130
     assert run.error.startswith("Interrupted.")
-    assert Feed.objects.count() == entries.CHUNK
+    assert Feed.objects.count() == storage.CHUNK
 
 
 def test_many_feeds_are_stored_in_few_statements(tmp_path: Path, django_assert_max_num_queries: Any) -> None:

@@ -8,10 +8,12 @@ import pytest
 from dramatiq.middleware import TimeLimitExceeded
 from dramatiq.threading import raise_thread_exception
 
-from feeds import bulk, gate, importer
+from feeds import importer
+from feeds.fetching import bulk
 from feeds.fetching.values import FeedRequest, FetchOutcome
 from feeds.models import Feed
 from feeds.outcomes import Outcome
+from feeds.scheduling import admission
 from tests.servers.daemon import eventually
 from tests.servers.feed_server import FeedServer, answer
 from tests.servers.samples import sample_feed
@@ -87,7 +89,7 @@ def test_a_large_page_does_not_wait_for_itself_to_end(server: FeedServer) -> Non
 
 
 def test_an_import_that_fails_gives_its_turn_back(server: FeedServer) -> None:
-    def fails(request: FeedRequest, patience: gate.Patience | None) -> FetchOutcome:
+    def fails(request: FeedRequest, patience: admission.Patience | None) -> FetchOutcome:
         assert patience is not None
         assert patience.turn is not None
         assert patience.turn(0)

@@ -11,18 +11,19 @@ from django.db import connection
 from django.utils import timezone
 from dramatiq_crontab import scheduler
 
-from feeds import canonical_urls, pacing, polling, tasks
+from feeds import canonical_urls, tasks
 from feeds.conf import feeds_settings
 from feeds.models import Feed, Host
 from feeds.outcomes import Outcome
 from feeds.planning import planner
+from feeds.scheduling import dispatch, rate_limit
 from tests.integration.documents import import_document
 from tests.servers.counting import CountingServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 MINUTE = timedelta(minutes=1)
-SLOT = timedelta(seconds=pacing.SPACING)  # at the default gap
+SLOT = timedelta(seconds=rate_limit.SPACING)  # at the default gap
 
 
 class Queue:
@@ -58,7 +59,7 @@ def add_hosts(count: int, **values: Any) -> None:
 def poll(queue: Queue, now: datetime | None = None, *, limit: int = 1000, delay: float = 1.0) -> bool:
     settings = feeds_settings()
     values = {"claim_limit": limit, "host_delay": delay}
-    return polling.send_due(now or timezone.now(), queue, type(settings)(**values))
+    return dispatch.send_due(now or timezone.now(), queue, type(settings)(**values))
 
 
 def test_what_is_due_is_sent_and_nothing_else() -> None:
@@ -94,7 +95,7 @@ def test_a_claim_moves_the_feed_to_the_end_of_the_lease() -> None:
     add_hosts(3)
     now = timezone.now()
     poll(Queue(), now)
-    assert set(Feed.objects.values_list("next_check_at", "claimed_at")) == {(now + pacing.LEASE, now)}
+    assert set(Feed.objects.values_list("next_check_at", "claimed_at")) == {(now + rate_limit.LEASE, now)}
 
 
 def test_a_crash_between_claim_and_send_loses_nothing() -> None:
@@ -105,7 +106,7 @@ def test_a_crash_between_claim_and_send_loses_nothing() -> None:
         poll(queue, now)
     poll(later, now + MINUTE)
     assert later.sent == []
-    poll(later, now + pacing.LEASE)
+    poll(later, now + rate_limit.LEASE)
     assert set(queue.hosts) < set(later.hosts) == {f"host-{number}.example" for number in range(5)}
 
 
@@ -137,7 +138,7 @@ def test_lost_messages_do_not_block_the_queue_for_ever() -> None:
     now = timezone.now()
     poll(Queue(), now, limit=10)
     queue = Queue()
-    poll(queue, now + pacing.LEASE, limit=10)
+    poll(queue, now + rate_limit.LEASE, limit=10)
     assert len(queue.sent) == 10
 
 

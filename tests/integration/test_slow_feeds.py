@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from feeds import importer, lanes
+from feeds import importer
 from feeds.models import Feed
 from feeds.outcomes import Outcome
+from feeds.scheduling import slow_servers
 from tests.servers.feed_server import FeedServer, Received, answer
 from tests.servers.samples import sample_feed
 
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def server(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[FeedServer]:
     settings.FEEDS_ALLOWED_NETWORKS = ["127.0.0.0/8"]
     settings.FEEDS_SLOW_FETCHES = 0  # as if all places were taken
-    monkeypatch.setattr(lanes, "QUICK", 0.2)
+    monkeypatch.setattr(slow_servers, "QUICK", 0.2)
     with FeedServer() as server:
         server.routes = {
             "/slow": lambda _: server.drip(b"HTTP/1.1 200 OK\r\n", b"X: a\r\n"),
@@ -69,9 +70,9 @@ def test_a_new_feed_that_is_late_in_a_crowd_is_cut_and_imported_when_it_comes_ba
         server.stopping.wait(0.5)
         yield answer(200, sample_feed("late", kind="atom"))
 
-    monkeypatch.setattr(lanes, "QUICK", 5.0)
+    monkeypatch.setattr(slow_servers, "QUICK", 5.0)
     server.routes["/late"] = late
-    for _ in range(lanes.ENOUGH):
+    for _ in range(slow_servers.ENOUGH):
         importer.import_feed(server.url("/feed"))
     assert importer.import_feed(server.url("/late")).outcome is Outcome.DELAYED
     settings.FEEDS_SLOW_FETCHES = 1  # the crowd is gone

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import brotli
 
-from feeds import bulk
 from feeds.feedscore.server import Handler, Pieces, Received, ScriptedServer, answer
+from feeds.fetching import bulk
 from feeds.fetching.transport import KNOWN_ENCODINGS
 from tests.servers.daemon import Daemon
 

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from math import exp
 
-from feeds import pacing
 from feeds.outcomes import FailureKind
 from feeds.planning import schedule
+from feeds.scheduling import rate_limit
 from tests.simulation.figures import Figures
 from tests.simulation.world import CROWD_AT, DAY, OUTAGE, RESTART, STORM, WEEK, Feed, Host, World, at, since_start
 
 MINUTE, AGAIN = 60.0, 5.0  # seconds between two ticks; and while more is due than the queue may hold
-LEASE, LOOK_AHEAD = pacing.LEASE.total_seconds(), pacing.LOOK_AHEAD.total_seconds()
+LEASE, LOOK_AHEAD = rate_limit.LEASE.total_seconds(), rate_limit.LOOK_AHEAD.total_seconds()
 DEADLINE = 65.0  # seconds a request may hold the door
 LATE = 1.0  # seconds by which a broker may bring a delayed message late
 SHORTEST_DELAY = 0.5  # seconds
@@ -102,15 +102,15 @@ class Engine:
         room = self.claim_limit - self.claimed
         sent = 0
         while room > sent:
-            claimed = self._claim(min(pacing.BATCH, room - sent))
+            claimed = self._claim(min(rate_limit.BATCH, room - sent))
             if not claimed:
                 break
             sent += sum(self._send(feed, slot) for feed, slot in claimed)
         return sent >= room
 
     def _claim(self, count: int) -> list[tuple[Feed, datetime | None]]:
-        window = self._window(pacing.WINDOW)
-        chosen = pacing.fair([_due(feed) for feed in window], count)
+        window = self._window(rate_limit.WINDOW)
+        chosen = rate_limit.fair([_due(feed) for feed in window], count)
         if len(chosen) < len(window):
             left = {feed.id for feed in chosen}
             for feed in window:
@@ -118,7 +118,7 @@ class Engine:
                     self._enter_index(feed)
         hosts = {feed.host.name: feed.host for feed in window}
         lines = {name: line for name, host in hosts.items() if (line := self._line(host)) is not None}
-        slots, changed = pacing.assign(chosen, lines, at(self.now))
+        slots, changed = rate_limit.assign(chosen, lines, at(self.now))
         for name, line in changed.items():
             hosts[name].line = line
         return [(self.world.feeds[due.id], slots.get(due.id)) for due in chosen]
@@ -135,7 +135,7 @@ class Engine:
         return window
 
     def _send(self, feed: Feed, slot: datetime | None) -> bool:
-        if slot and not pacing.is_soon(slot, at(self.now)):
+        if slot and not rate_limit.is_soon(slot, at(self.now)):
             self._put_off(feed, slot)
             return False
         feed.next_check_at = self.now + LEASE
@@ -165,20 +165,20 @@ class Engine:
             self.busy += 1
             self._push(self._fetch(feed, feed.host), DONE)
 
-    def _line(self, host: Host) -> pacing.Line | None:
+    def _line(self, host: Host) -> rate_limit.HostQueue | None:
         """Return the line of a host as the database holds it by now: the last request has left at its end."""
         if host.line is not None and self.now >= host.ends_at and host.line.open_at > host.opens_at:
             host.line = replace(host.line, open_at=host.opens_at)
         return host.line
 
-    def _is_admitted(self, feed: Feed, line: pacing.Line, slot: datetime | None) -> bool:
-        answer = pacing.enter(line, now=at(self.now), slot=slot, longest=DEADLINE)
+    def _is_admitted(self, feed: Feed, line: rate_limit.HostQueue, slot: datetime | None) -> bool:
+        answer = rate_limit.enter(line, now=at(self.now), slot=slot, longest=DEADLINE)
         feed.host.line = answer.line
-        if isinstance(answer, pacing.Admitted):
+        if isinstance(answer, rate_limit.Admitted):
             return True
         self.figures.waits += 1
         wait = since_start(answer.at) - self.now
-        if pacing.is_for_the_schedule(at=answer.at, now=at(self.now), claimed_at=at(feed.claimed_at)):
+        if rate_limit.is_for_the_schedule(at=answer.at, now=at(self.now), claimed_at=at(feed.claimed_at)):
             self._put_off(feed, answer.at)
         else:
             self._push(self.now + self._late(max(wait, SHORTEST_DELAY)), MESSAGE, feed, answer.at)
@@ -193,7 +193,7 @@ class Engine:
         took = 10.0 if fails else min(30.0, host.latency * exp(self.luck.gauss(0, 0.5)))
         ends = begun + took
         if host.line is not None:
-            host.ends_at, host.opens_at = ends, pacing.leave(begun_at=at(begun), now=at(ends), gap=host.line.gap)
+            host.ends_at, host.opens_at = ends, rate_limit.leave(begun_at=at(begun), now=at(ends), gap=host.line.gap)
         now = at(ends)
         if fails:
             check = self._failed(feed, now)
@@ -303,8 +303,8 @@ class Engine:
         return bool(self.index and self.index[0][0] <= self.now - MINUTE)
 
 
-def _due(feed: Feed) -> pacing.Due:
-    return pacing.Due(id=feed.id, host=feed.host.name, slot_at=feed.slot_at)
+def _due(feed: Feed) -> rate_limit.Due:
+    return rate_limit.Due(id=feed.id, host=feed.host.name, slot_at=feed.slot_at)
 
 
 def _poisson(mean: float, luck: random.Random) -> int:

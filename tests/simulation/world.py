@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from math import exp
 
-from feeds import pacing
 from feeds.planning.schedule import Hints
+from feeds.scheduling import rate_limit
 
 START = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday
 HOUR, DAY, WEEK = 3600.0, 24 * 3600.0, 7 * 24 * 3600.0  # seconds, as all times here: since START
@@ -36,7 +36,7 @@ class Host:
     gap: float = 1.0
     fails: bool = False  # in the outage
     storms: bool = False
-    line: pacing.Line | None = None  # None: it has one feed
+    line: rate_limit.HostQueue | None = None  # None: it has one feed
     ends_at: float = 0.0  # of the last request
     opens_at: datetime = START  # what `leave` says at its end
     last: float = -WEEK  # begin of the last request
@@ -114,7 +114,7 @@ def _sizes(feeds: int) -> list[int]:
 def _add_host(world: World, host: Host, size: int, luck: random.Random, *, busy: bool = False) -> None:
     host.feeds = size
     if size > 1:
-        host.line = pacing.Line(gap=host.gap, slot_at=START, open_at=START)
+        host.line = rate_limit.HostQueue(gap=host.gap, slot_at=START, open_at=START)
     world.hosts.append(host)
     for _ in range(size):
         world.feeds.append(_feed(len(world.feeds), host, luck, busy=busy))

@@ -7,8 +7,7 @@ from contextlib import closing, contextmanager
 import brotli
 import pytest
 
-from feeds import bulk
-from feeds.fetching import FetchSettings
+from feeds.fetching import FetchSettings, bulk
 from feeds.fetching.fetcher import Fetcher
 from feeds.fetching.sockets import Patience
 from feeds.fetching.values import Failed, FeedRequest, Fetched, FetchOutcome

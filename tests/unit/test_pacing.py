@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeds import pacing
 from feeds.fetching import ip_policy
-from feeds.pacing import Admitted, Due, Line, Wait
 from feeds.planning import schedule
 from feeds.planning.values import HostState
+from feeds.scheduling import rate_limit
+from feeds.scheduling.rate_limit import Admitted, Due, HostQueue, Wait
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
-FREE = Line(gap=2.0, slot_at=NOW - timedelta(hours=1), open_at=NOW - timedelta(hours=1))
+FREE = HostQueue(gap=2.0, slot_at=NOW - timedelta(hours=1), open_at=NOW - timedelta(hours=1))
 LONGEST = 60.0
 
 
@@ -22,18 +22,18 @@ def after(seconds: float) -> datetime:
     return NOW + timedelta(seconds=seconds)
 
 
-def enter(line: Line, *, at: float = 0.0, slot: datetime | None = None) -> Admitted | Wait:
-    return pacing.enter(line, now=after(at), slot=slot, longest=LONGEST)
+def enter(line: HostQueue, *, at: float = 0.0, slot: datetime | None = None) -> Admitted | Wait:
+    return rate_limit.enter(line, now=after(at), slot=slot, longest=LONGEST)
 
 
-def left(answer: Admitted | Wait, *, begun: float, ended: float) -> Line:
+def left(answer: Admitted | Wait, *, begun: float, ended: float) -> HostQueue:
     """Return the line after the request has left."""
     assert isinstance(answer, Admitted)
-    opens = pacing.leave(begun_at=after(begun), now=after(ended), gap=answer.line.gap)
+    opens = rate_limit.leave(begun_at=after(begun), now=after(ended), gap=answer.line.gap)
     return replace(answer.line, open_at=opens)
 
 
-def waits(line: Line, count: int) -> list[float]:
+def waits(line: HostQueue, count: int) -> list[float]:
     found = []
     for _ in range(count):
         answer = enter(line)
@@ -129,16 +129,16 @@ def test_h14_how_long_a_host_is_paused(status: int, retry_after: float | None, s
 )
 def test_h14_private_hosts_are_exempt(host: str) -> None:
     assert ip_policy.is_private_host(host)
-    assert pacing.gap(HostState(name=host, shared=True), 1.0) == 0.0
+    assert rate_limit.delay(HostState(name=host, shared=True), 1.0) == 0.0
 
 
 @pytest.mark.parametrize("host", ["example.org", "93.184.215.14", "2606:2800:21f::1", "xn--bcher-kva.example"])
 def test_h21_public_hosts_are_spaced(host: str) -> None:
-    assert pacing.gap(HostState(name=host), 1.0) == 1.0
+    assert rate_limit.delay(HostState(name=host), 1.0) == 1.0
 
 
 def is_gated(*, default: float = 1.0, name: str = "example.org", **known: object) -> bool:
-    return pacing.is_gated(HostState(name=name, **known), default, NOW)  # type: ignore[arg-type]
+    return rate_limit.is_gated(HostState(name=name, **known), default, NOW)  # type: ignore[arg-type]
 
 
 def test_a_feed_alone_on_its_host_is_not_gated() -> None:
@@ -165,7 +165,7 @@ def test_a_message_is_left_to_the_schedule_when_its_slot_is_far_or_its_claim_end
     at: float, claimed: float | None, dropped: bool
 ) -> None:
     claimed_at = None if claimed is None else after(claimed)
-    assert pacing.is_for_the_schedule(at=after(at), now=NOW, claimed_at=claimed_at) is dropped
+    assert rate_limit.is_for_the_schedule(at=after(at), now=NOW, claimed_at=claimed_at) is dropped
 
 
 # Many at once
@@ -176,32 +176,32 @@ def due(*hosts: str) -> list[Due]:
 
 
 def test_hosts_take_turns_in_a_batch() -> None:
-    chosen = pacing.fair(due("a", "a", "a", "a", "b", "c"), 4)
+    chosen = rate_limit.fair(due("a", "a", "a", "a", "b", "c"), 4)
     assert [feed.host for feed in chosen] == ["a", "b", "c", "a"]
 
 
 def test_h14_feeds_that_are_due_together_get_different_slots() -> None:
-    slots, changed = pacing.assign(due("a", "a", "a", "b"), {"a": FREE, "b": FREE}, NOW)
+    slots, changed = rate_limit.assign(due("a", "a", "a", "b"), {"a": FREE, "b": FREE}, NOW)
     assert list(slots.values()) == [NOW, after(2.1), after(4.2)]
     assert set(changed) == {"a"}
 
 
 def test_a_slot_reserved_earlier_is_kept() -> None:
     feed = Due(id=1, host="a", slot_at=after(30.0))
-    slots, changed = pacing.assign([feed], {"a": replace(FREE, slot_at=after(500.0))}, NOW)
+    slots, changed = rate_limit.assign([feed], {"a": replace(FREE, slot_at=after(500.0))}, NOW)
     assert (slots, changed) == ({1: after(30.0)}, {})
-    assert pacing.is_soon(slots[1], NOW)
+    assert rate_limit.is_soon(slots[1], NOW)
 
 
 def test_h14_a_slot_within_a_pause_is_given_up_for_one_behind_it() -> None:
     feed = Due(id=1, host="a", slot_at=after(30.0))
-    slots, _ = pacing.assign([feed], {"a": replace(FREE, paused_until=after(600.0))}, NOW)
+    slots, _ = rate_limit.assign([feed], {"a": replace(FREE, paused_until=after(600.0))}, NOW)
     assert slots == {1: after(600.0)}
-    assert not pacing.is_soon(slots[1], NOW)
+    assert not rate_limit.is_soon(slots[1], NOW)
 
 
 def test_hosts_that_are_not_spaced_need_no_slots() -> None:
-    assert pacing.assign(due("a", "a"), {}, NOW) == ({}, {})
+    assert rate_limit.assign(due("a", "a"), {}, NOW) == ({}, {})
 
 
 @given(

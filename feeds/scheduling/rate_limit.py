@@ -32,7 +32,7 @@ WINDOW = 1000  # feeds looked at for one claim, so that a host with many feeds d
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class HostQueue:
     """The state of a host."""
 
     gap: float  # seconds from the begin of one request to the begin of the next
@@ -48,21 +48,21 @@ class Line:
 class Admitted:
     """The request may begin. `line.open_at`, the latest time at which the next may, is the ticket to `leave` with."""
 
-    line: Line
+    line: HostQueue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
     """Come back at `at`, and show it as your slot."""
 
-    line: Line
+    line: HostQueue
     at: datetime
 
 
 # One request
 
 
-def gap(host: HostState, default: float) -> float:
+def delay(host: HostState, default: float) -> float:
     """Return the seconds between two requests to a host; 0 = no pacing."""
     if host.gap is not None:
         return host.gap
@@ -73,10 +73,10 @@ def is_gated(host: HostState, default: float, now: datetime) -> bool:
     """Tell whether the line has to be asked at all: a feed alone on its host pays nothing."""
     if host.paused_until is not None and host.paused_until > now:
         return True
-    return gap(host, default) > 0 and (host.shared or host.gap is not None)
+    return delay(host, default) > 0 and (host.shared or host.gap is not None)
 
 
-def enter(line: Line, *, now: datetime, slot: datetime | None, longest: float) -> Admitted | Wait:
+def enter(line: HostQueue, *, now: datetime, slot: datetime | None, longest: float) -> Admitted | Wait:
     """Let a request in that takes at most `longest` seconds, or say when to come back. `slot` is what it reserved."""
     if line.is_paused(now):
         return reserve(line, now)
@@ -92,7 +92,7 @@ def enter(line: Line, *, now: datetime, slot: datetime | None, longest: float) -
     return reserve(line, now)
 
 
-def _keeps_turn(line: Line, now: datetime, longest: float) -> bool:
+def _keeps_turn(line: HostQueue, now: datetime, longest: float) -> bool:
     """Tell whether somebody with a slot at a closed door goes next: who had the slot before came late, or is inside.
 
     At a host much slower than its gap a crowd would gather at the door; there the line has to spread it again.
@@ -101,7 +101,7 @@ def _keeps_turn(line: Line, now: datetime, longest: float) -> bool:
     return line.open_at <= now + gap or now <= begun_at + PATIENCE * gap
 
 
-def reserve(line: Line, now: datetime) -> Wait:
+def reserve(line: HostQueue, now: datetime) -> Wait:
     """Give away the next free slot, after a pause if there is one."""
     # A request under way may hold the door for a minute, but rarely does.
     opens = min(line.open_at, now + timedelta(seconds=line.gap))
@@ -146,14 +146,16 @@ def fair(due: Iterable[Due], count: int) -> list[Due]:
     return [feed for _, _, feed in ranked[:count]]
 
 
-def assign(due: Sequence[Due], lines: Mapping[str, Line], now: datetime) -> tuple[dict[int, datetime], dict[str, Line]]:
+def assign(
+    due: Sequence[Due], lines: Mapping[str, HostQueue], now: datetime
+) -> tuple[dict[int, datetime], dict[str, HostQueue]]:
     """Give feeds of one host different slots; return the slots by the feeds' ids, and the lines that have changed.
 
     `lines` holds the hosts that are spaced or paused. A feed alone in the batch whose host is free needs no slot.
     """
     crowd = Counter(feed.host for feed in due)
     slots: dict[int, datetime] = {}
-    changed: dict[str, Line] = {}
+    changed: dict[str, HostQueue] = {}
     for feed in due:
         line = changed.get(feed.host) or lines.get(feed.host)
         if line is None:

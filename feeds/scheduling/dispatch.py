@@ -12,10 +12,11 @@ from typing import NamedTuple
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
-from feeds import hosts, pacing, planning
+from feeds import planning
 from feeds.conf import FeedsSettings
 from feeds.models import Feed
 from feeds.planning import FeedState
+from feeds.scheduling import hosts, rate_limit
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ def send_due(now: datetime, send: Send, settings: FeedsSettings) -> bool:
     room = settings.claim_limit - outstanding(now)
     sent = put_off = 0
     while room > sent:
-        batch = claim(now, min(pacing.BATCH, room - sent), settings.host_delay)
+        batch = claim(now, min(rate_limit.BATCH, room - sent), settings.host_delay)
         if not batch:
             break
         for feed in batch.claimed:
@@ -74,18 +75,18 @@ def send_due(now: datetime, send: Send, settings: FeedsSettings) -> bool:
 
 def outstanding(now: datetime) -> int:
     """Return how many feeds have been sent and not been checked since; what is older than the lease is lost."""
-    count: int = Feed.objects.filter(claimed_at__gt=now - pacing.LEASE).count()
+    count: int = Feed.objects.filter(claimed_at__gt=now - rate_limit.LEASE).count()
     return count
 
 
 def claim(now: datetime, count: int, host_delay: float) -> Batch:
     """Claim up to `count` due feeds in one transaction. Two that do so at the same time get different feeds."""
     with transaction.atomic():
-        chosen = pacing.fair(_window(now), count)
+        chosen = rate_limit.fair(_window(now), count)
         rows = _take(now, [feed.id for feed in chosen])
         due = [feed for feed in chosen if feed.id in rows]
         slots = hosts.assign(due, now=now, default_gap=host_delay)
-        later = {id_: slot for id_, slot in slots.items() if not pacing.is_soon(slot, now)}
+        later = {id_: slot for id_, slot in slots.items() if not rate_limit.is_soon(slot, now)}
         _put_off(later, rows, now)
     return Batch(
         claimed=[Claimed(rows[feed.id][0], slots.get(feed.id)) for feed in due if feed.id not in later],
@@ -98,22 +99,22 @@ def windows(now: datetime) -> tuple[QuerySet[Feed], QuerySet[Feed]]:
 
     In one query it would have to read all that gets due soon, for the few of them that hold a slot.
     """
-    soon = Feed.objects.active().filter(next_check_at__gt=now, next_check_at__lte=now + pacing.LOOK_AHEAD)
+    soon = Feed.objects.active().filter(next_check_at__gt=now, next_check_at__lte=now + rate_limit.LOOK_AHEAD)
     return Feed.objects.due(now), soon.filter(slot_at__isnull=False).order_by("next_check_at", "id")
 
 
-def _window(now: datetime) -> list[pacing.Due]:
+def _window(now: datetime) -> list[rate_limit.Due]:
     """Return the first of the feeds to send, unlocked: locks are taken for those that are chosen of them."""
     rows: list[tuple[int, str, datetime | None]] = []
     for feeds in windows(now):
-        rows += feeds.values_list("id", "host", "slot_at")[: pacing.WINDOW - len(rows)]
-    return [pacing.Due(*row) for row in rows]
+        rows += feeds.values_list("id", "host", "slot_at")[: rate_limit.WINDOW - len(rows)]
+    return [rate_limit.Due(*row) for row in rows]
 
 
 def _take(now: datetime, ids: list[int]) -> dict[int, tuple[str, str]]:
     """Claim those of the chosen feeds that nobody else has claimed meanwhile; return their URLs and reasons by id."""
     moment = connection.ops.adapt_datetimefield_value
-    soon, later = moment(now + pacing.LOOK_AHEAD), moment(now + pacing.LEASE)
+    soon, later = moment(now + rate_limit.LOOK_AHEAD), moment(now + rate_limit.LEASE)
     listed = ",".join(map(str, ids))  # as text: psycopg takes a millisecond for an array of 500
     among = f"{{{listed}}}" if connection.vendor == "postgresql" else f"[{listed}]"
     with connection.cursor() as cursor:

@@ -18,9 +18,9 @@ from django.db.models import F, QuerySet
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
-from feeds import pacing
 from feeds.models import Feed, Host
 from feeds.planning import HostState, Pause
+from feeds.scheduling import rate_limit
 
 MARGIN = 5.0  # seconds a request may take beyond its deadline
 
@@ -42,7 +42,7 @@ AMONG = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ticket:
+class Permission:
     """The right to make one request."""
 
     host: str
@@ -70,33 +70,33 @@ def known(feed: Any) -> HostState:
 
 def enter(
     host: HostState, *, feed_id: int, slot: datetime | None, default_gap: float, deadline: float
-) -> Ticket | pacing.Wait | None:
+) -> Permission | rate_limit.Wait | None:
     """Ask for a request that takes at most `deadline` seconds. None: nobody has to be asked.
 
     Gaps in seconds. A `Wait` has reserved its slot already.
     """
-    if not pacing.is_gated(host, default_gap, timezone.now()):
+    if not rate_limit.is_gated(host, default_gap, timezone.now()):
         return None
-    gap = pacing.gap(host, default_gap)
+    gap = rate_limit.delay(host, default_gap)
     with transaction.atomic():
         row = _locked_one(host.name, feed_id)
         now = timezone.now()  # of the moment from which on nobody else can decide
-        line = pacing.Line(gap=gap, slot_at=row.slot_at, open_at=row.open_at, paused_until=row.paused_until)
-        answer = pacing.enter(line, now=now, slot=slot, longest=deadline + MARGIN)
-        admitted = isinstance(answer, pacing.Admitted)
+        line = rate_limit.HostQueue(gap=gap, slot_at=row.slot_at, open_at=row.open_at, paused_until=row.paused_until)
+        answer = rate_limit.enter(line, now=now, slot=slot, longest=deadline + MARGIN)
+        admitted = isinstance(answer, rate_limit.Admitted)
         Host.objects.filter(name=host.name).update(
             slot_at=answer.line.slot_at,
             open_at=answer.line.open_at,
             lone_feed=feed_id if row.lone_feed == feed_id else None,
             **({"requests": F("requests") + 1} if admitted else {"waits": F("waits") + 1}),
         )
-    if isinstance(answer, pacing.Wait):
+    if isinstance(answer, rate_limit.Wait):
         return answer
-    return Ticket(host=host.name, gap=gap, begun_at=now, opens_at=answer.line.open_at)
+    return Permission(host=host.name, gap=gap, begun_at=now, opens_at=answer.line.open_at)
 
 
 @contextmanager
-def holding(ticket: Ticket | None) -> Iterator[None]:
+def holding(ticket: Permission | None) -> Iterator[None]:
     """Make the request inside the block; the door opens again behind it."""
     try:
         yield
@@ -104,7 +104,7 @@ def holding(ticket: Ticket | None) -> Iterator[None]:
         if ticket is not None:
             # Whose ticket has run out changes nothing: the door is another's.
             mine = Host.objects.filter(name=ticket.host, open_at=ticket.opens_at)
-            mine.update(open_at=pacing.leave(begun_at=ticket.begun_at, now=timezone.now(), gap=ticket.gap))
+            mine.update(open_at=rate_limit.leave(begun_at=ticket.begun_at, now=timezone.now(), gap=ticket.gap))
 
 
 def pause(wanted: Pause) -> None:
@@ -119,13 +119,13 @@ def pause(wanted: Pause) -> None:
 # Many feeds
 
 
-def assign(due: list[pacing.Due], *, now: datetime, default_gap: float) -> dict[int, datetime]:
+def assign(due: list[rate_limit.Due], *, now: datetime, default_gap: float) -> dict[int, datetime]:
     """Reserve slots for feeds that are due together; return them by the feeds' ids. Runs in the caller's transaction.
 
     Who gets none may go at once.
     """
     lines = _lines(due, now, default_gap)
-    slots, changed = pacing.assign(due, lines, now)
+    slots, changed = rate_limit.assign(due, lines, now)
     # Only the line has moved; counters and pauses may be changed by others as soon as the rows are free.
     _move({name: line.slot_at for name, line in changed.items()})
     return slots
@@ -141,7 +141,7 @@ def _move(slots: dict[str, datetime]) -> None:
             cursor.execute(statement, values)
 
 
-def _lines(due: list[pacing.Due], now: datetime, default_gap: float) -> dict[str, pacing.Line]:
+def _lines(due: list[rate_limit.Due], now: datetime, default_gap: float) -> dict[str, rate_limit.HostQueue]:
     """Return the lines of the hosts that are spaced or paused, locked. A lone feed goes: the door knows its pause."""
     if crowded := _crowded(due, default_gap):
         _share(crowded - set(_shared(crowded).values_list("name", flat=True)))  # before anything is locked
@@ -149,19 +149,19 @@ def _lines(due: list[pacing.Due], now: datetime, default_gap: float) -> dict[str
     locked = _locked(_shared({feed.host for feed in due}))
     rows = locked.values_list("name", "gap", "slot_at", "open_at", "paused_until")
     for name, own_gap, slot_at, open_at, paused_until in rows:
-        gap = pacing.gap(HostState(name=name, gap=own_gap), default_gap)
-        line = pacing.Line(gap=gap, slot_at=slot_at, open_at=open_at, paused_until=paused_until)
+        gap = rate_limit.delay(HostState(name=name, gap=own_gap), default_gap)
+        line = rate_limit.HostQueue(gap=gap, slot_at=slot_at, open_at=open_at, paused_until=paused_until)
         if line.gap > 0 or line.is_paused(now):
             lines[name] = line
     return lines
 
 
-def _crowded(due: list[pacing.Due], default_gap: float) -> set[str]:
+def _crowded(due: list[rate_limit.Due], default_gap: float) -> set[str]:
     seen: set[str] = set()
     twice: set[str] = set()
     for feed in due:
         (twice if feed.host in seen else seen).add(feed.host)
-    return {name for name in twice if pacing.gap(HostState(name=name), default_gap) > 0}
+    return {name for name in twice if rate_limit.delay(HostState(name=name), default_gap) > 0}
 
 
 # Rows

@@ -13,7 +13,7 @@ HOSTS = 10  # so many different hosts in a row without a single answer
 MEMORY = timedelta(minutes=10)
 
 
-class Outlook:
+class OutageDetector:
     """What one process has seen of the network lately. Safe to share between threads."""
 
     def __init__(self) -> None:
