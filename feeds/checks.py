@@ -13,18 +13,16 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 from dramatiq.middleware import CurrentMessage
 
-from feeds import fitness, parsing
-from feeds.caches import LockCache
+from feeds import locking, parsing
 from feeds.conf import FeedsSettings, feeds_settings
 from feeds.embedded import EmbeddedBroker
-from feeds.exceptions import ConfigurationError, LockStoreError
+from feeds.exceptions import ConfigurationError
 from feeds.fetching import IPPolicy
-from feeds.fitness import Fault
-from feeds.middleware import LockMiddleware
+from feeds.locking import Fault, LockMiddleware, LockStore, LockStoreError
 
 Apps = Sequence[AppConfig] | None
 
-USE_OURS = "Use feeds.caches.MemcachedLocks or feeds.caches.DatabaseLocks."
+USE_OURS = "Use feeds.locking.MemcachedLocks or feeds.embedded.DatabaseLocks."
 LOCK_FAULTS = {
     Fault.UNUSABLE: ("feeds.E004", USE_OURS),
     Fault.UNFIT: ("feeds.E005", USE_OURS),
@@ -44,7 +42,7 @@ def check_settings(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]:
     yield from (
         Error(problem, hint="See the table of settings in the README.", id="feeds.E001") for problem in _ranges(values)
     )
-    for problem in fitness.expire_problems(values.lock_expire):
+    for problem in locking.expire_problems(values.lock_expire):
         yield Error(f"FEEDS_LOCK_EXPIRE {problem}", hint="600 is the recipe's.", id="feeds.E006")
     if values.fetch_deadline >= values.fetch_limit:
         yield Error(
@@ -99,7 +97,7 @@ def check_middleware(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]
     if typed_settings() is None:
         return
     broker = dramatiq.get_broker()
-    for problem in fitness.order_problems(broker, LockMiddleware):
+    for problem in locking.order_problems(broker, LockMiddleware):
         yield Error(problem, hint="Copy the order from the README.", id="feeds.E002")
     if not any(isinstance(item, CurrentMessage) for item in broker.middleware):
         yield Error(
@@ -109,7 +107,7 @@ def check_middleware(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]
         )
     from feeds import tasks  # noqa: F401  # declares the actors; not before the broker exists
 
-    for problem in fitness.time_limit_problems(broker):
+    for problem in locking.time_limit_problems(broker):
         yield Error(problem, hint="Lower FEEDS_TIME_LIMIT or raise FEEDS_LOCK_EXPIRE.", id="feeds.E003")
 
 
@@ -118,7 +116,7 @@ def check_lock_cache(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]
     if (values := typed_settings()) is None:
         return
     one_process = isinstance(dramatiq.get_broker(), EmbeddedBroker)
-    for problem in fitness.configuration_problems(values.lock_cache, one_process=one_process):
+    for problem in locking.configuration_problems(values.lock_cache, one_process=one_process):
         identity, hint = LOCK_FAULTS[problem.fault]
         yield Error(problem.text, hint=hint, id=identity)
 
@@ -132,7 +130,7 @@ def check_lock_server(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage
         store = caches[values.lock_cache]
     except (InvalidCacheBackendError, ImproperlyConfigured):
         return  # said by check_lock_cache
-    if not isinstance(store, LockCache):
+    if not isinstance(store, LockStore):
         return
     try:
         for problem in store.server_problems():

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 Part = TypeVar("Part", bound="DataclassInstance")
 
-LOCK_MARGIN = 4  # seconds between an actor's time limit and its lock's expiry: the recipe's 3 and the limit's 1 s tick
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedsSettings:

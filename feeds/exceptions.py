@@ -3,10 +3,10 @@
     FeedsError
     ├── InvalidURL           the text is no http(s) URL; trying again cannot help
     ├── ConfigurationError   a setting has a wrong type or range; the operator must act
-    ├── LockStoreError       the lock store did not answer, or answered nonsense; a retry can help
     └── OPMLError            the document is no OPML; trying again cannot help
 
-Expected outcomes of fetching and parsing (a 404, a body that is no feed) are values: see `documents.Failed`.
+Expected outcomes of fetching and parsing (a 404, a body that is no feed) are values: see `fetching.Failed`. The lock's
+own errors stand in `feeds.locking`, which any project can use without the rest.
 """
 
 import re
@@ -19,8 +19,6 @@ CREDENTIALS = re.compile(r"""(?<=//)[^/\s@]*@|(?<=\buser )["'][^"']*["']|(?<=\br
 class FeedsError(Exception):
     """Base of all errors of this app."""
 
-    retryable = False  # can the same call succeed later?
-
 
 class InvalidURL(FeedsError):
     """The text is no absolute http or https URL with a host."""
@@ -28,12 +26,6 @@ class InvalidURL(FeedsError):
 
 class ConfigurationError(FeedsError):
     """A setting has a wrong type or range."""
-
-
-class LockStoreError(FeedsError):
-    """The lock store gave no usable answer, so nobody knows who holds the lock."""
-
-    retryable = True
 
 
 class OPMLError(FeedsError):

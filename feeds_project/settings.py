@@ -103,9 +103,9 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CACHES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
     "locks": (
-        {"BACKEND": "feeds.caches.MemcachedLocks", "LOCATION": MEMCACHED_URL}
+        {"BACKEND": "feeds.locking.MemcachedLocks", "LOCATION": MEMCACHED_URL}
         if MEMCACHED_URL
-        else {"BACKEND": "feeds.caches.DatabaseLocks"}
+        else {"BACKEND": "feeds.embedded.DatabaseLocks"}
     ),
 }
 
@@ -142,7 +142,7 @@ DRAMATIQ_BROKER = {
         "dramatiq.middleware.Pipelines",
         "dramatiq.middleware.CurrentMessage",
         "dramatiq.middleware.Retries",
-        "feeds.middleware.LockMiddleware",
+        "feeds.locking.LockMiddleware",
         "dramatiq.middleware.ShutdownNotifications",
         "dramatiq.middleware.TimeLimit",
     ],

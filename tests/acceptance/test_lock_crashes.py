@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from feeds.locks import lock_key
+from feeds.locking.lock import lock_key
 from tests.acceptance.conftest import StartWorkers
 from tests.acceptance.deployment import Deployment
 from tests.faults.crashes import CRASHES, Node

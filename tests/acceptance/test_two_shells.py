@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from feeds.embedded import THREADS
+from feeds.embedded.broker import THREADS
 from tests.acceptance.deployment import Deployment, finish
 from tests.servers.counting import CountingServer
 from tests.servers.samples import ENTRIES

@@ -55,7 +55,7 @@ def main() -> None:
             for kind in (Memcached, RedisServer)
         )
         settings.configure(
-            CACHES={"locks": {"BACKEND": "feeds.caches.MemcachedLocks", "LOCATION": memcached.location}},
+            CACHES={"locks": {"BACKEND": "feeds.locking.MemcachedLocks", "LOCATION": memcached.location}},
             INSTALLED_APPS=[],
         )
         django.setup()
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def measure(redis_url: str, *, messages: int, rounds: int, threads: int) -> None:
-    from feeds.middleware import LockMiddleware
+    from feeds.locking.middleware import LockMiddleware
 
     order = [AgeLimit(), CurrentMessage(), Retries(), LockMiddleware(), ShutdownNotifications(), TimeLimit()]
     broker = RedisBroker(url=redis_url, middleware=order)

@@ -34,14 +34,14 @@ def _race(location: str, count: int, cleans: bool) -> list[int]:
     from django.conf import settings
 
     settings.configure()
-    from feeds import locks
-    from feeds.caches import MemcachedLocks
+    from feeds.locking import lock
+    from feeds.locking.memcached import MemcachedLocks
 
     store, won = MemcachedLocks(location, {}), []
     for start in range(0, count, ROUND):
         barrier.wait(60)  # type: ignore[name-defined]  # noqa: F821  # put there by _keep
         for number in range(start, min(count, start + ROUND)):
-            if locks.acquire(store, locks.claim(f"race-{number}", "message", 600)) == locks.Acquired():
+            if lock.acquire(store, lock.claim(f"race-{number}", "message", 600)) == lock.Acquired():
                 won.append(number)
         barrier.wait(60)  # type: ignore[name-defined]  # noqa: F821
         if cleans:

@@ -12,7 +12,7 @@ from dramatiq import Worker
 from dramatiq.brokers.stub import StubBroker
 from dramatiq.middleware import Middleware, TimeLimit
 
-from feeds import locks
+from feeds.locking import lock
 from tests import history
 from tests.faults.variants import Variant
 from tests.faults.work import ACTOR, Revisions, Work, lock_key
@@ -114,7 +114,7 @@ class Stage:
         """Return what a worker that took the lock for a message a moment ago has left in memcached."""
         if self.variant.name == "recipe":
             return b"true"
-        return str(locks.Token.make(message_id, time.time(), expire)).encode()
+        return str(lock.Token.make(message_id, time.time(), expire)).encode()
 
     def close(self, key: str) -> None:
         """Let no run of `key` end before `open`."""

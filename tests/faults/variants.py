@@ -5,8 +5,8 @@ from typing import Any
 
 from dramatiq.middleware import AgeLimit, Middleware, Retries, ShutdownNotifications, TimeLimit
 
-from feeds.caches import MemcachedLocks
-from feeds.middleware import LockMiddleware
+from feeds.locking.memcached import MemcachedLocks
+from feeds.locking.middleware import LockMiddleware
 from tests.faults.recipe import RecipeMiddleware
 
 

@@ -14,7 +14,7 @@ from django.urls import reverse
 from dramatiq.brokers.redis import RedisBroker
 
 from feeds import addresses, admin, canonical_urls, storage, tasks
-from feeds.embedded import EmbeddedBroker
+from feeds.embedded.broker import EmbeddedBroker
 from feeds.models import Alias, Entry, Feed, Host, Lock
 from feeds.outcomes import FailureKind, Outcome
 from feeds.planning.values import ImportPlan, NextCheck

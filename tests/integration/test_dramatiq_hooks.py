@@ -1,6 +1,6 @@
 """What Dramatiq does with exceptions in hooks, pinned, since our middleware is shaped by it; and what ours lets out.
 
-Real worker threads. When one of the first tests fails with a new Dramatiq, a reason for the shape of feeds.middleware
+Real worker threads. When one of the first tests fails with a new Dramatiq, a reason for the shape of feeds.locking
 has gone.
 """
 
@@ -29,9 +29,9 @@ from dramatiq.middleware import (
 )
 from dramatiq.middleware.threading import raise_thread_exception
 
-from feeds import locks
-from feeds.locks import lock_key
-from feeds.middleware import LockConfigurationError, LockMiddleware
+from feeds.locking import lock
+from feeds.locking.lock import lock_key
+from feeds.locking.middleware import LockConfigurationError, LockMiddleware
 
 WAIT = 10_000  # ms
 
@@ -491,10 +491,10 @@ def test_what_has_no_lock_key_is_left_alone():
 
 
 def test_counts_and_hold_times_are_kept():
-    before = locks.counts.snapshot()
+    before = lock.counts.snapshot()
     with working(*ours(Store()), lock_key=str) as desk:
         desk.work("a", "b")
-    after = locks.counts.snapshot()
+    after = lock.counts.snapshot()
     assert after["acquired"] - before.get("acquired", 0) == 2
     assert after["released"] - before.get("released", 0) == 2
-    assert "longest_seconds=" in str(locks.counts)
+    assert "longest_seconds=" in str(lock.counts)

@@ -7,7 +7,7 @@ import dramatiq
 import pytest
 from dramatiq.worker import WorkerThread
 
-from feeds.embedded import EmbeddedBroker
+from feeds.embedded.broker import EmbeddedBroker
 
 
 class Runs:

@@ -50,7 +50,7 @@ def readyz(client: Client) -> tuple[int, dict[str, Any]]:
 
 
 def with_memcached(location: str) -> dict[str, Any]:
-    return {"locks": {"BACKEND": "feeds.caches.MemcachedLocks", "LOCATION": location}}
+    return {"locks": {"BACKEND": "feeds.locking.MemcachedLocks", "LOCATION": location}}
 
 
 def test_healthz_answers_without_a_query(client: Client, django_assert_num_queries: Any) -> None:

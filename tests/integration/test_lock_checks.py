@@ -15,12 +15,12 @@ from dramatiq.brokers.stub import StubBroker
 from dramatiq.middleware import AgeLimit, CurrentMessage, Middleware, Retries, TimeLimit
 
 from feeds import checks
-from feeds.fitness import order_problems
-from feeds.middleware import LockConfigurationError, LockMiddleware
+from feeds.locking.checks import order_problems
+from feeds.locking.middleware import LockConfigurationError, LockMiddleware
 from tests.integration.test_lock_stores import MemcachedWithoutCas
 from tests.servers.memcached import Memcached
 
-OURS = "feeds.caches.MemcachedLocks"
+OURS = "feeds.locking.MemcachedLocks"
 DJANGO = "django.core.cache.backends"
 ONE = "127.0.0.1:11211"
 
@@ -176,7 +176,7 @@ def test_a_memcached_that_is_away_is_warned_of_and_workers_boot_all_the_same(loc
 
 
 def test_a_key_prefix_that_makes_keys_too_long_stops_the_boot(lock_cache):
-    lock_cache(BACKEND="feeds.caches.DatabaseLocks", KEY_PREFIX="x" * 220)
+    lock_cache(BACKEND="feeds.embedded.DatabaseLocks", KEY_PREFIX="x" * 220)
     broker = StubBroker(middleware=[Retries(), LockMiddleware(), TimeLimit()])
     dramatiq.actor(print, broker=broker, actor_name="work", lock_key=str, time_limit=1000)
     with pytest.raises(LockConfigurationError, match="no name for a key"):

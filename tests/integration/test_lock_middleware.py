@@ -15,9 +15,9 @@ from dramatiq import Worker
 from dramatiq.brokers.stub import StubBroker
 from dramatiq.middleware import AgeLimit, AsyncIO, Middleware, Retries, ShutdownNotifications, TimeLimit
 
-from feeds import locks
-from feeds.locks import lock_key
-from feeds.middleware import LockConfigurationError, LockMiddleware, rest
+from feeds.locking import lock
+from feeds.locking.lock import lock_key
+from feeds.locking.middleware import LockConfigurationError, LockMiddleware, rest
 from feeds.tasks import import_feed
 from tests.integration.stores import DownStore
 from tests.servers.memcached import Memcached
@@ -93,11 +93,11 @@ def test_a_message_that_meets_anothers_lock_is_skipped_without_a_warning(broker,
 def test_lock_conflict_delay_brings_the_message_back(broker, work):
     sync = Sync()
     actor = declare(broker, sync, lock_conflict="delay")
-    before = locks.counts.snapshot().get("delayed", 0)
+    before = lock.counts.snapshot().get("delayed", 0)
     actor.send("a")
     assert sync.begun.wait(10)
     actor.send("a")
-    while locks.counts.snapshot().get("delayed", 0) == before:
+    while lock.counts.snapshot().get("delayed", 0) == before:
         sync.go_on.wait(0.01)
     sync.go_on.set()
     broker.join("default", timeout=WAIT)
@@ -108,8 +108,8 @@ def test_a_redelivered_message_waits_for_its_own_lease_and_then_runs(broker, wor
     runs: list[str] = []
     actor = declare(broker, runs.append, lock_expire=5, time_limit=500)
     message = actor.message("a")
-    dead = locks.claim(lock_key("sync", "a"), message.message_id, 2)
-    assert locks.acquire(caches["locks"], dead) == locks.Acquired()
+    dead = lock.claim(lock_key("sync", "a"), message.message_id, 2)
+    assert lock.acquire(caches["locks"], dead) == lock.Acquired()
     broker.enqueue(message)
     broker.join("default", timeout=WAIT)
     assert runs == ["a"]
@@ -187,7 +187,7 @@ def test_only_strays_of_lock_options_and_asynchronous_actors_refuse_to_be_declar
 
 @pytest.mark.parametrize(("hours", "seconds"), [(-48, 1.0), (0, 120.0), (48, 300.0)])
 def test_t32_a_clock_that_jumps_moves_no_delay_out_of_its_bounds(hours, seconds):
-    token = locks.Token.make("message", time.time() + hours * 3600, 120)
+    token = lock.Token.make("message", time.time() + hours * 3600, 120)
     assert seconds - 2 <= rest(token) <= min(300, seconds + 2)
 
 
@@ -207,11 +207,12 @@ def test_it_works_without_the_feeds_app(memcached: Memcached):
     program = f"""
 import threading, django, dramatiq
 from django.conf import settings
-settings.configure(CACHES={{"locks": {{"BACKEND": "feeds.caches.MemcachedLocks", "LOCATION": "{memcached.location}"}}}})
+store = {{"BACKEND": "feeds.locking.MemcachedLocks", "LOCATION": "{memcached.location}"}}
+settings.configure(CACHES={{"locks": store}})
 django.setup()
 from dramatiq.brokers.stub import StubBroker
 from dramatiq.middleware import Retries, TimeLimit
-from feeds.middleware import LockMiddleware
+from feeds.locking import LockMiddleware
 dramatiq.set_broker(StubBroker(middleware=[Retries(), LockMiddleware(), TimeLimit()]))
 done = threading.Event()
 @dramatiq.actor(lock_key=str, lock_expire=120, time_limit=60_000)

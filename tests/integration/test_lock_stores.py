@@ -9,16 +9,17 @@ from pathlib import Path
 import pytest
 from django.db import connections
 
-from feeds import locks
-from feeds.caches import DatabaseLocks, LockCache, MemcachedLocks
-from feeds.exceptions import LockStoreError
+from feeds.embedded.locks import DatabaseLocks
+from feeds.locking import lock
+from feeds.locking.memcached import MemcachedLocks
+from feeds.locking.store import LockStore, LockStoreError
 from tests.servers.memcached import Memcached
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(params=["memcached", "database"])
-def store(request: pytest.FixtureRequest) -> LockCache:
+def store(request: pytest.FixtureRequest) -> LockStore:
     """Return a store of each kind."""
     return request.getfixturevalue("on_memcached") if request.param == "memcached" else DatabaseLocks("", {})
 
@@ -92,8 +93,8 @@ def test_of_eight_threads_one_gets_each_lock(store):
         won = []
         for number in range(keys):
             barrier.wait(timeout=30)
-            lease = locks.claim(f"key-{number}", "message", 60)
-            if locks.acquire(store, lease) == locks.Acquired():
+            lease = lock.claim(f"key-{number}", "message", 60)
+            if lock.acquire(store, lease) == lock.Acquired():
                 won.append(lease.key)
         connections.close_all()
         return won
@@ -104,8 +105,8 @@ def test_of_eight_threads_one_gets_each_lock(store):
 
 
 def test_t2_in_memcached_a_lock_ends_at_most_a_second_early(memcached: Memcached, on_memcached: MemcachedLocks):
-    lease = locks.claim("key", "message", 60)
-    assert locks.acquire(on_memcached, lease) == locks.Acquired()
+    lease = lock.claim("key", "message", 60)
+    assert lock.acquire(on_memcached, lease) == lock.Acquired()
     assert memcached.ttl(":1:key") in (59, 60)
 
 
@@ -113,12 +114,12 @@ def test_t6_a_restart_that_gives_another_the_same_cas_saves_his_lock(
     memcached: Memcached, on_memcached: MemcachedLocks
 ):
     store = on_memcached
-    first, second = locks.claim("key", "one", 60), locks.claim("key", "two", 60)
-    assert locks.acquire(store, first) == locks.Acquired()
+    first, second = lock.claim("key", "one", 60), lock.claim("key", "two", 60)
+    assert lock.acquire(store, first) == lock.Acquired()
     memcached.kill()
     memcached.start()
-    assert locks.acquire(store, second) == locks.Acquired()  # the first item of its server, as the other's was
-    assert locks.release(store, first) is locks.Release.NOT_OURS
+    assert lock.acquire(store, second) == lock.Acquired()  # the first item of its server, as the other's was
+    assert lock.release(store, first) is lock.Release.NOT_OURS
     assert store.get("key") == second.token
 
 

@@ -8,8 +8,9 @@ import pytest
 from django.core.cache import caches
 from django.core.management import CommandError, call_command
 
-from feeds import canonical_urls, locks, storage
-from feeds.locks import lock_key
+from feeds import canonical_urls, storage
+from feeds.locking import lock
+from feeds.locking.lock import lock_key
 from feeds.storage import Subscription
 from tests.servers.memcached import Memcached
 
@@ -22,7 +23,7 @@ URL = "http://example.com/feed.xml"
 def store(request: pytest.FixtureRequest, settings: Any) -> Any:
     if request.param == "memcached":
         server: Memcached = request.getfixturevalue("memcached")
-        ours = {"BACKEND": "feeds.caches.MemcachedLocks", "LOCATION": server.location}
+        ours = {"BACKEND": "feeds.locking.MemcachedLocks", "LOCATION": server.location}
         settings.CACHES = {**settings.CACHES, "locks": ours}
     with closing(caches["locks"]) as store:
         yield store
@@ -34,10 +35,10 @@ def run(*arguments: str) -> str:
     return out.getvalue()
 
 
-def hold(key: str) -> locks.Token:
-    lease = locks.claim(key, "message-1", 600, wall=lambda: 1_700_000_000.0)
-    assert locks.acquire(caches["locks"], lease) == locks.Acquired()
-    token = locks.Token.parse(lease.token)
+def hold(key: str) -> lock.Token:
+    lease = lock.claim(key, "message-1", 600, wall=lambda: 1_700_000_000.0)
+    assert lock.acquire(caches["locks"], lease) == lock.Acquired()
+    token = lock.Token.parse(lease.token)
     assert token is not None
     return token
 

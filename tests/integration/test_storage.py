@@ -31,7 +31,7 @@ def plan(known: FeedState, *entries: ParsedEntry, outcome: FetchOutcome | None =
         known,
         outcome,
         parsed,
-        identity.identify(named, entries.stored_entries(known, identity.names_of(named))),
+        identity.identify(named, storage.stored_entries(known, identity.names_of(named))),
         started_at=NOW,
         now=NOW,
         pace=schedule.Pace(shortest=3600, longest=86_400),

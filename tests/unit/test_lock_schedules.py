@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from feeds import locks
+from feeds.locking import lock
 
 Steps = Generator[None, None, None]
 
@@ -65,28 +65,28 @@ class World:
 def deliver(world: World, owner: str, *, waited: bool = False) -> Steps:
     """Do what the middleware does with a message, one question to the store at a time; `yield` is where others act."""
     world.requests.setdefault(owner, world.tick())
-    lease = locks.claim("key", owner, 600)
+    lease = lock.claim("key", owner, 600)
     yield
-    answer = locks.acquire(world.store, lease)
+    answer = lock.acquire(world.store, lease)
     yield
-    if isinstance(answer, locks.Acquired):
+    if isinstance(answer, lock.Acquired):
         yield from run(world, lease, owner, waited=waited)
         return
-    assert isinstance(answer, locks.Busy)
-    holder = locks.Token.parse(answer.holder)
+    assert isinstance(answer, lock.Busy)
+    holder = lock.Token.parse(answer.holder)
     assert holder is not None
-    if locks.wait_in_line(world.store, "key", owner, holder, 60):
+    if lock.wait_in_line(world.store, "key", owner, holder, 60):
         world.line.append(owner)
 
 
-def run(world: World, lease: locks.Lease, owner: str, *, waited: bool) -> Steps:
+def run(world: World, lease: lock.Lease, owner: str, *, waited: bool) -> Steps:
     if waited:
-        locks.leave_line(world.store, "key", owner)
+        lock.leave_line(world.store, "key", owner)
         yield
     world.begins.append(world.tick())
     yield
     yield
-    locks.release(world.store, lease)
+    lock.release(world.store, lease)
 
 
 def schedules(counts: list[int]) -> Iterator[list[int]]:
@@ -104,7 +104,7 @@ def begin(starts: list[tuple[str, bool]], luck: random.Random | None = None) -> 
     for owner, waited in starts:
         if waited:  # it was turned away before, and has its place in line
             world.requests[owner] = world.tick()
-            world.store.keys[locks.place_in_line("key")] = owner
+            world.store.keys[lock.place_in_line("key")] = owner
     world.messages = [deliver(world, owner, waited=waited) for owner, waited in starts]
     return world
 

@@ -20,7 +20,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 from django.db.models import Count
 
-from feeds import locks, samples, tasks
+from feeds import locking, samples, tasks
 from feeds.embedded import EmbeddedBroker
 from feeds.management.display import table
 from feeds.models import Feed
@@ -151,7 +151,7 @@ def _empty_database() -> None:
 
 def _send(name: str, urls: list[str]) -> Round:
     """Send a message for each URL, wait until the queue is empty, and return what was counted meanwhile."""
-    before = Counter(locks.counts.snapshot())
+    before = Counter(locking.counts.snapshot())
     # All are made before the first is sent, so that none is younger than the first import.
     messages = [tasks.import_feed.message(url) for url in urls]
     broker = tasks.import_feed.broker
@@ -159,7 +159,7 @@ def _send(name: str, urls: list[str]) -> Round:
         broker.enqueue(message)
     if not (isinstance(broker, EmbeddedBroker) and broker.drain(PATIENCE)):
         raise CommandError(f"The queue was not empty after {PATIENCE:g} s.")
-    return Round(name=name, messages=len(messages), counts=Counter(locks.counts.snapshot()) - before)
+    return Round(name=name, messages=len(messages), counts=Counter(locking.counts.snapshot()) - before)
 
 
 def _how_to_run() -> str:

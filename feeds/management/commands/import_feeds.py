@@ -15,7 +15,7 @@ from django.core.cache import caches
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from feeds import canonical_urls, locks, sources, storage, tasks
+from feeds import canonical_urls, locking, sources, storage, tasks
 from feeds.conf import feeds_settings
 from feeds.documents import BadLine
 from feeds.embedded import EmbeddedBroker
@@ -232,7 +232,7 @@ def _settled(following: Following) -> bool:
 
 
 def _is_locked(url: str) -> bool:
-    key = locks.lock_key(tasks.import_feed.actor_name, url)
+    key = locking.lock_key(tasks.import_feed.actor_name, url)
     return caches[feeds_settings().lock_cache].get(key) is not None
 
 

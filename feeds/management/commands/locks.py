@@ -10,10 +10,9 @@ from uuid import UUID
 from django.core.cache import caches
 from django.core.management import BaseCommand, CommandError, CommandParser
 
-from feeds import canonical_urls, locks
-from feeds.caches import LockCache
+from feeds import canonical_urls, locking
 from feeds.conf import feeds_settings
-from feeds.exceptions import LockStoreError
+from feeds.locking import LockStore, LockStoreError
 from feeds.management.display import printable
 from feeds.models import Feed
 
@@ -24,7 +23,7 @@ DIGEST = re.compile("-lock-([0-9a-f]{32})$")
 class Row:
     key: str
     value: str
-    token: locks.Token | None  # None: set by hand, or by something that is not ours
+    token: locking.Token | None  # None: set by hand, or by something that is not ours
 
     @property
     def name(self) -> str:
@@ -45,10 +44,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         store = caches[feeds_settings().lock_cache]
-        if not isinstance(store, LockCache):
-            raise CommandError(f"{type(store).__name__} cannot list its keys; feeds.caches has two caches that can.")
+        if not isinstance(store, LockStore):
+            raise CommandError(f"{type(store).__name__} cannot list its keys; a feeds.locking.LockStore can.")
         try:
-            rows = [Row(key=key, value=value, token=locks.Token.parse(value)) for key, value in store.held()]
+            rows = [Row(key=key, value=value, token=locking.Token.parse(value)) for key, value in store.held()]
             if options["token"]:
                 self._break(store, rows, options["token"])
             else:
@@ -61,7 +60,7 @@ class Command(BaseCommand):
             self.stdout.write(line)
         self.stderr.write(f"{len(rows)} held")
 
-    def _break(self, store: LockCache, rows: list[Row], token: str) -> None:
+    def _break(self, store: LockStore, rows: list[Row], token: str) -> None:
         for row in rows:
             if row.name == token and store.compare_and_delete(row.key, row.value):
                 self.stdout.write(f"broken: {row.key}")
@@ -83,7 +82,7 @@ def lines(rows: Iterable[Row], subjects: dict[str, str], now: float) -> Iterator
         yield "  ".join([row.name, *_facts(row.token, now), subjects.get(row.key, row.key)])
 
 
-def _facts(token: locks.Token | None, now: float) -> list[str]:
+def _facts(token: locking.Token | None, now: float) -> list[str]:
     if token is None:
         return ["not a token of ours"]
     return [

@@ -1,102 +1,22 @@
-"""Two Django cache backends made for locks.
-
-Both hold short texts, add atomically, and can delete a key only while it holds a given value. Both raise LockStoreError
-when the store gives no usable answer: never `False`, which would read "somebody else holds it".
-
-    MemcachedLocks   one memcached server: LOCATION "host:port"; OPTIONS connect_timeout, timeout (seconds)
-    DatabaseLocks    the table of feeds.models.Lock; OPTIONS database (alias)
-
-Django's own PyMemcacheCache will not do: its HashClient answers False for a second at a time while the server is down.
-"""
+"""Locks in memcached, through sockets with time-outs."""
 
 from __future__ import annotations
 
-import re
 import select
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import Any
 from urllib.parse import unquote
 
-from django.apps import apps
-from django.core.cache.backends.base import (
-    DEFAULT_TIMEOUT,
-    BaseCache,
-    memcache_key_warnings,
-)
+from django.core.cache.backends.base import DEFAULT_TIMEOUT
 from django.core.exceptions import ImproperlyConfigured
-from django.db import Error as AnyDatabaseError
-from django.db import IntegrityError, connections, router, transaction
-from django.db.models import QuerySet
-from django.db.models.functions import Now
 from pymemcache.client.base import Client, PooledClient
 
-from feeds.exceptions import LockStoreError
-
-if TYPE_CHECKING:
-    from feeds.models import Lock
-
-LONGEST_EXPIRY = 30 * 24 * 3600  # seconds; memcached reads more than that as a date (its protocol.txt)
+from feeds.locking.store import LockStore, LockStoreError
 
 
-class LockCache(BaseCache):
-    """What the two have in common: checked keys, text values, whole positive seconds."""
-
-    def __init__(self, params: dict[str, Any]) -> None:
-        super().__init__(params)
-        self.options: dict[str, Any] = params.get("OPTIONS", {})
-
-    def compare_and_delete(self, key: str, value: str, version: int | None = None) -> bool:
-        """Delete `key` if it holds `value`, atomically. Return whether it did."""
-        raise NotImplementedError
-
-    def held(self) -> Iterator[tuple[str, str]]:
-        """Yield every lock that is held: its key, as the caller of `add` named it, and its value."""
-        raise NotImplementedError
-
-    def server_problems(self) -> Iterable[str]:
-        """Ask the server for what would switch the lock off."""
-        return ()
-
-    def server_warnings(self) -> Iterable[str]:
-        """Ask the server for what could lose a lock that is held."""
-        return ()
-
-    def clear(self) -> None:
-        raise NotImplementedError("clearing the locks would let everybody in at once; delete them by key")
-
-    def _key(self, key: str, version: int | None) -> str:
-        made: str = self.make_key(key, version=version)
-        for problem in key_problems(made):
-            raise LockStoreError(f"not a key: {problem}")
-        return made
-
-    def _seconds(self, timeout: float | object | None) -> int:
-        """Return the expiry. Refuse what memcached would turn into an immortal lock, or into none at all."""
-        seconds = self.default_timeout if timeout is DEFAULT_TIMEOUT else timeout
-        if not isinstance(seconds, int) or not 0 < seconds <= LONGEST_EXPIRY:
-            raise LockStoreError(f"a lock's expiry is a whole number of seconds from 1 to 30 days, not {seconds!r}")
-        return seconds
-
-    def _text(self, value: Any) -> str:
-        if not isinstance(value, str):
-            raise LockStoreError(f"a lock holds a text, not {type(value).__name__}")
-        return value
-
-
-GOOD_KEY = re.compile(r"[!-~]{1,250}")
-
-
-def key_problems(key: str) -> list[str]:
-    """Say what memcached would not take in a key."""
-    if GOOD_KEY.fullmatch(key):
-        return []
-    return [*memcache_key_warnings(key), *([] if key.isascii() else [f"{key!r} has characters outside ASCII"])]
-
-
-class MemcachedLocks(LockCache):
+class MemcachedLocks(LockStore):
     """Locks in memcached, through a pool of sockets that all have time-outs."""
 
     def __init__(self, location: str, params: dict[str, Any]) -> None:
@@ -249,61 +169,3 @@ def _positive(seconds: Any) -> float:
     if not isinstance(seconds, int | float) or seconds <= 0:
         raise ImproperlyConfigured(f"MemcachedLocks needs time-outs greater than 0 s, not {seconds!r}.")
     return float(seconds)
-
-
-class DatabaseLocks(LockCache):
-    """Locks in the database, by the database's clock. Every statement is atomic on PostgreSQL and SQLite alike."""
-
-    def __init__(self, location: str, params: dict[str, Any]) -> None:
-        super().__init__(params)
-        self.database: str | None = self.options.get("database")
-
-    def add(self, key: str, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
-        made, text, life = self._key(key, version), self._text(value), timedelta(seconds=self._seconds(timeout))
-        return bool(self._ask(lambda locks: _insert(locks, made, text, life) or _take_over(locks, made, text, life)))
-
-    def get(self, key: str, default: Any = None, version: int | None = None) -> Any:
-        made = self._key(key, version)
-        found = self._ask(lambda locks: locks.filter(key=made, expires_at__gt=Now()).values_list("token", flat=True))
-        return next(iter(found), default)
-
-    def set(self, key: str, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> None:
-        made, text = self._key(key, version), self._text(value)
-        values = {"token": text, "expires_at": Now() + timedelta(seconds=self._seconds(timeout))}
-        self._ask(lambda locks: locks.update_or_create(key=made, defaults=values))
-
-    def delete(self, key: str, version: int | None = None) -> bool:
-        made = self._key(key, version)
-        return bool(self._ask(lambda locks: locks.filter(key=made).delete()[0]))
-
-    def compare_and_delete(self, key: str, value: str, version: int | None = None) -> bool:
-        made = self._key(key, version)
-        return bool(self._ask(lambda locks: locks.filter(key=made, token=value).delete()[0]))
-
-    def held(self) -> Iterator[tuple[str, str]]:
-        prefix = self.make_key("")
-        rows = self._ask(lambda locks: locks.filter(expires_at__gt=Now()).order_by("key").values_list("key", "token"))
-        yield from ((key.removeprefix(prefix), token) for key, token in rows if key.startswith(prefix))
-
-    def _ask(self, question: Callable[[QuerySet[Lock]], Any]) -> Any:
-        model: type[Lock] = apps.get_model("feeds", "Lock")  # caches are built before the models are
-        alias = self.database or router.db_for_write(model)
-        try:
-            answer = question(model._default_manager.using(alias))
-            return list(answer) if isinstance(answer, QuerySet) else answer
-        except AnyDatabaseError as error:
-            connections[alias].close_if_unusable_or_obsolete()  # so that a second try gets a new one
-            raise LockStoreError(f"the database of the locks: {type(error).__name__}: {error}") from error
-
-
-def _insert(locks: QuerySet[Lock], key: str, token: str, life: timedelta) -> bool:
-    try:
-        with transaction.atomic(using=locks.db):
-            locks.create(key=key, token=token, expires_at=Now() + life)
-    except IntegrityError:
-        return False
-    return True
-
-
-def _take_over(locks: QuerySet[Lock], key: str, token: str, life: timedelta) -> bool:
-    return bool(locks.filter(key=key, expires_at__lte=Now()).update(token=token, expires_at=Now() + life))

@@ -18,14 +18,15 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 from dramatiq.middleware import AgeLimit, Middleware, Retries, ShutdownNotifications, TimeLimit
 
-from feeds.caches import LONGEST_EXPIRY, LockCache, key_problems
-from feeds.conf import LOCK_MARGIN, feeds_settings
-from feeds.locks import lock_key
+from feeds.locking.lock import lock_key
+from feeds.locking.store import LONGEST_EXPIRY, LockStore, key_problems
 
 if TYPE_CHECKING:
     from dramatiq import Actor, Broker
 
-SHORTEST_EXPIRE = LOCK_MARGIN + 1  # seconds
+MARGIN = 4  # seconds between an actor's time limit and its lock's expiry: the recipe's 3 and the limit's 1 s tick
+DEFAULT_EXPIRE = 600  # seconds: the recipe's
+SHORTEST_EXPIRE = MARGIN + 1  # seconds
 CONFLICTS = ("skip", "delay", "coalesce")
 
 
@@ -55,7 +56,7 @@ def expire_problems(expire: object) -> list[str]:
     return [f"must be a whole number of seconds from {SHORTEST_EXPIRE} to {LONGEST_EXPIRY}, not {expire!r}"]
 
 
-def key_prefix_problems(broker: Broker, store: LockCache) -> list[str]:
+def key_prefix_problems(broker: Broker, store: LockStore) -> list[str]:
     """Say which actors' keys are no keys once the cache has put its prefix before them."""
     return [
         f"{actor.actor_name} is no name for a key: {problem}"
@@ -67,18 +68,18 @@ def key_prefix_problems(broker: Broker, store: LockCache) -> list[str]:
 
 def lock_expire(options: dict[str, Any]) -> int:
     """Return an actor's lock expiry in seconds."""
-    return int(options.get("lock_expire") or feeds_settings().lock_expire)
+    return int(options.get("lock_expire") or getattr(settings, "FEEDS_LOCK_EXPIRE", None) or DEFAULT_EXPIRE)
 
 
 def time_limit_problems(broker: Broker) -> list[str]:
     """Say which actors may run longer than their lock lives."""
     return [
         f"{actor.actor_name} may run for {limit:g} s, but its lock expires after {expire} s: "
-        f"time_limit must be below {expire - LOCK_MARGIN} s"
+        f"time_limit must be below {expire - MARGIN} s"
         for actor in broker.actors.values()
         if "lock_key" in actor.options
         for limit, expire in [(time_limit(broker, actor), lock_expire(actor.options))]
-        if limit >= expire - LOCK_MARGIN
+        if limit >= expire - MARGIN
     ]
 
 
@@ -137,7 +138,7 @@ UNFIT = {
 LOCAL = "django.core.cache.backends.locmem.LocMemCache"
 REDIS = "django.core.cache.backends.redis.RedisCache"
 TIMEOUTS: dict[str, dict[str, float | None]] = {
-    "feeds.caches.MemcachedLocks": {"connect_timeout": 0.5, "timeout": 1.0},
+    "feeds.locking.memcached.MemcachedLocks": {"connect_timeout": 0.5, "timeout": 1.0},
     "django.core.cache.backends.memcached.PyMemcacheCache": {"connect_timeout": None, "timeout": None},
     REDIS: {"socket_connect_timeout": None, "socket_timeout": None},
 }

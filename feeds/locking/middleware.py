@@ -3,7 +3,7 @@
     @dramatiq.actor(lock_key=lambda account_id: account_id, lock_expire=120, time_limit=60_000)
     def sync_account(account_id): ...
 
-Dramatiq's hooks in, `feeds.locks` out; it knows no feeds. What Dramatiq does with exceptions in hooks decides the
+What Dramatiq does with exceptions in hooks decides the
 shape: a plain exception in a before-hook is logged and the actor runs anyway, so none may leave
 `before_process_message`.
 """
@@ -18,15 +18,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.core.cache import caches
 from dramatiq.brokers.stub import StubBroker
 from dramatiq.errors import ActorNotFound
 from dramatiq.middleware import Interrupt, Middleware, MiddlewareError, SkipMessage
 
-from feeds import fitness, locks
-from feeds.caches import LockCache
-from feeds.conf import feeds_settings
-from feeds.exceptions import LockStoreError
+from feeds.locking import checks, lock
+from feeds.locking.store import LockStore, LockStoreError
 
 if TYPE_CHECKING:
     from dramatiq import Actor, Broker, Worker
@@ -60,13 +59,17 @@ class LockKeyError(LockError):
 class Claim:
     """What one delivery of a message has asked for. It stands on the delivery's proxy and goes with it."""
 
-    lease: locks.Lease
+    lease: lock.Lease
     acquired: bool = False
 
 
-def lock_cache() -> locks.Store:
+def lock_alias() -> str:
+    return str(getattr(settings, "FEEDS_LOCK_CACHE", "locks"))
+
+
+def lock_cache() -> lock.Store:
     """Return the Django cache that FEEDS_LOCK_CACHE names."""
-    return caches[feeds_settings().lock_cache]
+    return caches[lock_alias()]
 
 
 class LockMiddleware(Middleware):
@@ -87,7 +90,7 @@ class LockMiddleware(Middleware):
     running. It neither runs nor is lost: it comes back when the lease ends. So does one that finds the store silent.
     """
 
-    def __init__(self, store: Callable[[], locks.Store] = lock_cache) -> None:
+    def __init__(self, store: Callable[[], lock.Store] = lock_cache) -> None:
         self._store = store
 
     @property
@@ -97,14 +100,14 @@ class LockMiddleware(Middleware):
     # Configuration
 
     def before_declare_actor(self, broker: Broker, actor: Actor[..., Any]) -> None:
-        for problem in fitness.option_problems(actor):
+        for problem in checks.option_problems(actor):
             raise LockConfigurationError(problem)
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         try:
             problems = [
-                *fitness.order_problems(broker, LockMiddleware),
-                *fitness.time_limit_problems(broker),
+                *checks.order_problems(broker, LockMiddleware),
+                *checks.time_limit_problems(broker),
                 *self._store_problems(broker),
             ]
         except Exception as error:  # plain, it would be logged and the worker would start
@@ -115,19 +118,19 @@ class LockMiddleware(Middleware):
 
     def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
         if not isinstance(broker, StubBroker):  # embedded, it would end the output of every command
-            logger.info("locks of this process: %s", locks.counts)
+            logger.info("locks of this process: %s", lock.counts)
 
     def _store_problems(self, broker: Broker) -> Iterator[str]:
         if self._store is lock_cache:
             one_process = isinstance(broker, StubBroker)
-            alias = feeds_settings().lock_cache
-            problems = fitness.configuration_problems(alias, one_process=one_process)
+            alias = lock_alias()
+            problems = checks.configuration_problems(alias, one_process=one_process)
             if texts := [problem.text for problem in problems]:
                 yield from texts
                 return
         store = self._store()
-        if isinstance(store, LockCache):
-            yield from fitness.key_prefix_problems(broker, store)
+        if isinstance(store, LockStore):
+            yield from checks.key_prefix_problems(broker, store)
             try:
                 yield from store.server_problems()
             except LockStoreError as error:
@@ -160,12 +163,12 @@ class LockMiddleware(Middleware):
         if "lock_key" not in actor.options:
             return
         subject, key = self._key(actor, message)
-        lease = locks.claim(key, message.message_id, fitness.lock_expire(actor.options))
+        lease = lock.claim(key, message.message_id, checks.lock_expire(actor.options))
         answer = self._acquire(message, lease)
-        if isinstance(answer, locks.Acquired):
+        if isinstance(answer, lock.Acquired):
             count("acquired")
             logger.debug("lock=acquired key=%s message=%s", key, message.message_id)
-        elif isinstance(answer, locks.Unknown):
+        elif isinstance(answer, lock.Unknown):
             self._delay_unknown(broker, message, lease, answer)
         else:
             self._turn_away(broker, actor, message, subject, key, answer)
@@ -174,31 +177,31 @@ class LockMiddleware(Middleware):
         """Return the text of `lock_key` and the key made of it."""
         try:
             subject = str(actor.options["lock_key"](*message.args, **message.kwargs))
-            return subject, locks.lock_key(actor.actor_name, subject)
+            return subject, lock.lock_key(actor.actor_name, subject)
         except Exception as error:
             raise LockKeyError(f"lock_key of {actor.actor_name} failed: {type(error).__name__}: {error}") from error
 
-    def _acquire(self, message: MessageProxy, lease: locks.Lease) -> locks.Answer:
+    def _acquire(self, message: MessageProxy, lease: lock.Lease) -> lock.Answer:
         claim = Claim(lease)
         set_claim(message, claim)
         try:
             store = self._store()
-            answer = locks.acquire(store, lease)
-            if isinstance(answer, locks.Busy) and answer.holder in message.options.get(LEFT, ()):
+            answer = lock.acquire(store, lease)
+            if isinstance(answer, lock.Busy) and answer.holder in message.options.get(LEFT, ()):
                 # Ours from a try whose reply was lost: nobody runs under it.
-                locks.delete_own(store, lease.key, answer.holder)
-                answer = locks.acquire(store, lease)
-            claim.acquired = isinstance(answer, locks.Acquired)
+                lock.delete_own(store, lease.key, answer.holder)
+                answer = lock.acquire(store, lease)
+            claim.acquired = isinstance(answer, lock.Acquired)
             if claim.acquired and WAITS in message.options:
-                locks.leave_line(store, lease.key, message.message_id)
+                lock.leave_line(store, lease.key, message.message_id)
                 del message.options[WAITS]  # the row ends here, also for a retry, and for a copy that the body sends
         except (Exception, Interrupt) as error:  # an Interrupt here was meant for the message before: no limit runs yet
-            return locks.Unknown(f"{type(error).__name__}: {error}")
-        if isinstance(answer, locks.Busy):
+            return lock.Unknown(f"{type(error).__name__}: {error}")
+        if isinstance(answer, lock.Busy):
             set_claim(message, None)  # surely not ours
         return answer
 
-    def _delay_unknown(self, broker: Broker, message: MessageProxy, lease: locks.Lease, answer: locks.Unknown) -> None:
+    def _delay_unknown(self, broker: Broker, message: MessageProxy, lease: lock.Lease, answer: lock.Unknown) -> None:
         """Put the message back and raise SkipMessage. What may have been stored is left to the copy, by its token."""
         count("unknown")
         set_claim(message, None)
@@ -208,10 +211,10 @@ class LockMiddleware(Middleware):
         raise skipped(message)
 
     def _turn_away(
-        self, broker: Broker, actor: Actor[..., Any], message: MessageProxy, subject: str, key: str, busy: locks.Busy
+        self, broker: Broker, actor: Actor[..., Any], message: MessageProxy, subject: str, key: str, busy: lock.Busy
     ) -> None:
         """Put the message back or let it go, and raise SkipMessage."""
-        holder = locks.Token.parse(busy.holder)
+        holder = lock.Token.parse(busy.holder)
         if holder is not None and holder.owner == message.message_id:
             self._put_back(broker, message, rest(holder))
         elif self._comes_back(actor, message, key, holder):
@@ -222,10 +225,10 @@ class LockMiddleware(Middleware):
                 logger.debug("%s", actor.options.get("lock_busy_text", busy_text)(subject))
         raise skipped(message)
 
-    def _comes_back(self, actor: Actor[..., Any], message: MessageProxy, key: str, holder: locks.Token | None) -> bool:
+    def _comes_back(self, actor: Actor[..., Any], message: MessageProxy, key: str, holder: lock.Token | None) -> bool:
         conflict = actor.options.get("lock_conflict", "skip")
         if conflict == "coalesce" and holder is not None:  # a key set by hand holds everybody off, as in the recipe
-            return locks.wait_in_line(self._store(), key, message.message_id, holder, PLACE_LIFE)
+            return lock.wait_in_line(self._store(), key, message.message_id, holder, PLACE_LIFE)
         return bool(conflict == "delay")
 
     def _put_back(
@@ -266,13 +269,13 @@ class LockMiddleware(Middleware):
                 continue
 
     def _give_back(self, claim: Claim) -> None:
-        answer = locks.release(self._store(), claim.lease)
+        answer = lock.release(self._store(), claim.lease)
         if not claim.acquired:
             return
         held = time.monotonic() - claim.lease.begun
         count(answer.value)
-        locks.counts.held(held)
-        level = logging.DEBUG if answer is locks.Release.RELEASED else logging.WARNING
+        lock.counts.held(held)
+        level = logging.DEBUG if answer is lock.Release.RELEASED else logging.WARNING
         logger.log(level, "lock=%s key=%s held_seconds=%.3f", answer.value, claim.lease.key, held)
 
 
@@ -305,7 +308,7 @@ def busy_text(subject: str) -> str:
 
 
 def count(name: str) -> None:
-    locks.counts.add(name)
+    lock.counts.add(name)
 
 
 def backoff(message: MessageProxy) -> float:
@@ -314,7 +317,7 @@ def backoff(message: MessageProxy) -> float:
     return random.uniform(longest / 2, longest)  # noqa: S311  # jitter
 
 
-def rest(holder: locks.Token | None) -> float:
+def rest(holder: lock.Token | None) -> float:
     """Return the seconds until a lease ends, and a little more; of one that is not known, the most that we wait."""
     left = max(1.0, holder.until - time.time()) if holder else LONGEST_DELAY
     return min(LONGEST_DELAY, left + random.uniform(0, 1))  # noqa: S311  # jitter
