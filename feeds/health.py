@@ -1,4 +1,4 @@
-"""Is this process fit to work? Nothing in; out comes a word on each of the three servers: "ok", or what is wrong."""
+"""The health pages: `/healthz` says that the process is up, `/readyz` whether its servers are there."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ import dramatiq
 from django.core.cache import BaseCache, caches
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_safe
 from dramatiq.brokers.rabbitmq import RabbitmqBroker
 from dramatiq.brokers.redis import RedisBroker
 
@@ -120,3 +123,19 @@ def _await(answer: Future[str], deadline: float) -> str:
         return answer.result(timeout=max(0.0, deadline - time.monotonic()))
     except TimeoutError:
         return "TimeoutError: no answer in time"
+
+
+@cache_control(no_store=True)
+@require_safe
+def healthz(request: HttpRequest) -> JsonResponse:
+    """Answer without any I/O."""
+    return JsonResponse({"status": "ok"})
+
+
+@cache_control(no_store=True)
+@require_safe
+def readyz(request: HttpRequest) -> JsonResponse:
+    """Answer 200, or 503 with what is wrong under the name of each part that failed."""
+    parts = readiness()
+    ready = all(answer == OK for answer in parts.values())
+    return JsonResponse({"status": "ok" if ready else "failed", **parts}, status=200 if ready else 503)

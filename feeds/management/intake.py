@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from feeds import canonical_urls, storage
-from feeds.documents import BadLine
+from feeds.management.sources import BadLine
 from feeds.models import Feed
 from feeds.storage import Registered, Subscription
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from feeds import sources
-from feeds.documents import BadLine
+from feeds.management import sources
+from feeds.management.sources import BadLine
 from feeds.storage import Subscription
 
 OPML = b"""<opml><outline text="News"><outline text="A" xmlUrl="http://a.example/"/>

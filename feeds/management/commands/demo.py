@@ -22,7 +22,7 @@ from django.db.models import Count
 
 from feeds import locking, samples, tasks
 from feeds.embedded import EmbeddedBroker
-from feeds.management.display import table
+from feeds.management.progress import table
 from feeds.models import Feed
 
 MARK = "FEEDS_DEMO"  # in the environment: this is the second run

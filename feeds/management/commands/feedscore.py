@@ -10,7 +10,7 @@ from feeds.exceptions import InvalidURL
 from feeds.feedscore import caching, courtesy, probe, rules, safety
 from feeds.feedscore.rules import Rule, Verdict
 from feeds.feedscore.stage import stage
-from feeds.management.display import printable
+from feeds.management.progress import printable
 
 RULES = (*caching.RULES, *courtesy.RULES, *safety.RULES)
 

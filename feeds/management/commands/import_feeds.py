@@ -15,13 +15,14 @@ from django.core.cache import caches
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from feeds import canonical_urls, locking, sources, storage, tasks
+from feeds import canonical_urls, locking, storage, tasks
 from feeds.conf import feeds_settings
-from feeds.documents import BadLine
 from feeds.embedded import EmbeddedBroker
-from feeds.management.display import printable, progress, table
+from feeds.management import sources
 from feeds.management.following import Ending, Following, Row, follow, load
 from feeds.management.intake import Intake, rehearse, take_in
+from feeds.management.progress import printable, progress, table
+from feeds.management.sources import BadLine
 from feeds.models import Feed
 from feeds.outcomes import Outcome
 

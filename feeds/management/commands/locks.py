@@ -13,7 +13,7 @@ from django.core.management import BaseCommand, CommandError, CommandParser
 from feeds import canonical_urls, locking
 from feeds.conf import feeds_settings
 from feeds.locking import LockStore, LockStoreError
-from feeds.management.display import printable
+from feeds.management.progress import printable
 from feeds.models import Feed
 
 DIGEST = re.compile("-lock-([0-9a-f]{32})$")

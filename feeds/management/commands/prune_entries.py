@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from feeds import canonical_urls, storage
 from feeds.conf import feeds_settings
-from feeds.management.display import printable
+from feeds.management.progress import printable
 from feeds.models import Feed
 
 

@@ -8,13 +8,24 @@ import io
 import os
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import chain
 from typing import BinaryIO
 
 from feeds import canonical_urls, opml
-from feeds.documents import BadLine
 from feeds.exceptions import InvalidURL, OPMLError
 from feeds.storage import Subscription
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BadLine:
+    """What a source of subscriptions holds that is no subscription."""
+
+    source: str
+    line: int = 0  # 0 = the whole source, or `why` says where
+    text: str = ""
+    why: str
+
 
 STDIN = "-"
 CHUNK = 64 * 1024  # bytes
