@@ -13,7 +13,7 @@ from django.core.management.base import CommandError
 from django.utils import timezone
 
 from feeds import samples, storage, tasks
-from feeds.management.following import Following, Row, ending, follow, load
+from feeds.management.progress import Following, Row, ending, follow, load
 from feeds.models import Entry, Feed
 from feeds.outcomes import Outcome
 from feeds.storage import Subscription

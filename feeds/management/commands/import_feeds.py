@@ -19,10 +19,8 @@ from feeds import canonical_urls, locking, storage, tasks
 from feeds.conf import feeds_settings
 from feeds.embedded import EmbeddedBroker
 from feeds.management import sources
-from feeds.management.following import Ending, Following, Row, follow, load
-from feeds.management.intake import Intake, rehearse, take_in
-from feeds.management.progress import printable, progress, table
-from feeds.management.sources import BadLine
+from feeds.management.progress import Ending, Following, Row, follow, load, printable, progress, table
+from feeds.management.sources import BadLine, Intake, rehearse, take_in
 from feeds.models import Feed
 from feeds.outcomes import Outcome
 
