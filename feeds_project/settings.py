@@ -54,6 +54,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "feeds_project",  # the demo
     "feeds",  # above django_dramatiq, to replace its rundramatiq
     "django_dramatiq",
     "dramatiq_crontab",

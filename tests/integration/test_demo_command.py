@@ -10,7 +10,7 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from feeds.management.commands.demo import demo_environment
+from feeds_project.management.commands.demo import demo_environment
 
 PROJECT = Path(__file__).parents[2]
 

@@ -12,11 +12,11 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.utils import timezone
 
-from feeds import samples, storage, tasks
 from feeds.management.progress import Following, Row, ending, follow, load
 from feeds.models import Entry, Feed
 from feeds.outcomes import Outcome
 from feeds.storage import Subscription
+from feeds_project import samples, storage, tasks
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 from pytest_django import DjangoDbBlocker
 
-from feeds.feedscore import publisher
-from feeds.feedscore.server import answer
-from feeds.feedscore.stage import stage
+from tests.politeness import publisher
+from tests.politeness.server import answer
+from tests.politeness.stage import stage
 
 WEEK = 7 * 24  # hours
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from feeds.feedscore.server import Handler, Pieces, Received, ScriptedServer, answer
+from tests.politeness.server import Handler, Pieces, Received, ScriptedServer, answer
 
 __all__ = ["CERTIFICATE", "FeedServer", "Handler", "Pieces", "Received", "answer"]
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import brotli
 
-from feeds.feedscore.server import Handler, Pieces, Received, ScriptedServer, answer
 from feeds.fetching import bulk
 from feeds.fetching.transport import KNOWN_ENCODINGS
+from tests.politeness.server import Handler, Pieces, Received, ScriptedServer, answer
 from tests.servers.daemon import Daemon
 
 if "zstd" in KNOWN_ENCODINGS:

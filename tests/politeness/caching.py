@@ -3,13 +3,13 @@
 import gzip
 from datetime import datetime, timedelta
 
-from feeds.feedscore import publisher as pub
-from feeds.feedscore.publisher import Publisher, feed
-from feeds.feedscore.rules import Rule
-from feeds.feedscore.server import answer
-from feeds.feedscore.stage import Stage
 from feeds.models import Entry
 from feeds.outcomes import FailureKind
+from tests.politeness import publisher
+from tests.politeness.publisher import Publisher, feed
+from tests.politeness.rules import Rule
+from tests.politeness.server import answer
+from tests.politeness.stage import Stage
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 NOT_MODIFIED = answer(304)
@@ -49,7 +49,7 @@ def h5_only_from_what_was_stored(stage: Stage) -> str:
         "h5",
         feed(etag='"good"'),
         answer(404, b"<p>lost", etag='"error"'),
-        pub.page(etag='"login"'),
+        publisher.page(etag='"login"'),
         answer(200, b"<feed><entry></feed", etag='"broken"', content_type="application/atom+xml"),
         NOT_MODIFIED,
         days=8,
@@ -85,8 +85,8 @@ def h9_no_unconditional_refetch(stage: Stage) -> str:
 
 def h11_once_an_hour(stage: Stage) -> str:
     now = stage.clock.now
-    with_validators = stage.publish("h11", lambda _: pub.busy(now(), etag=f'"{now():%d%H%M%S}"'))
-    without = stage.publish("h11-without", lambda _: pub.busy(now()))
+    with_validators = stage.publish("h11", lambda _: publisher.busy(now(), etag=f'"{now():%d%H%M%S}"'))
+    without = stage.publish("h11-without", lambda _: publisher.busy(now()))
     stage.subscribe(with_validators.url, without.url)
     stage.live(days=2.5)
     if len(with_validators.visits) < 10 or len(without.visits) < 3:
@@ -128,11 +128,11 @@ def h12_hints(stage: Stage) -> str:
 
 
 def _expiring(now: datetime, after: timedelta) -> bytes:
-    return feed(etag='"1"', date=pub.date(now - HOUR), expires=pub.date(now - HOUR + after))
+    return feed(etag='"1"', date=publisher.date(now - HOUR), expires=publisher.date(now - HOUR + after))
 
 
 def h20_encodings(stage: Stage) -> str:
-    zipped = answer(200, gzip.compress(pub.document("one")), content_encoding="gzip", etag='"1"')
+    zipped = answer(200, gzip.compress(publisher.document("one")), content_encoding="gzip", etag='"1"')
     one = stage.publish("h20", zipped)
     unknown = stage.publish("h20-unknown", answer(200, b"\x00\x01\x02", content_encoding="lzma", etag='"1"'))
     stage.subscribe(one.url, unknown.url)
@@ -146,7 +146,7 @@ def h20_encodings(stage: Stage) -> str:
 
 
 def h23_deltas(stage: Stage) -> str:
-    delta = answer(226, pub.document("two"), content_type="application/atom+xml", im="feed", etag='"2"')
+    delta = answer(226, publisher.document("two"), content_type="application/atom+xml", im="feed", etag='"2"')
     one = stage.publish("h23", feed("one", etag='"1"'), delta, NOT_MODIFIED)
     plain = stage.publish("h23-plain", feed(last_modified="Mon, 05 Jan 2026 10:00:00 GMT"), NOT_MODIFIED)
     stage.subscribe(one.url, plain.url)

@@ -1,13 +1,16 @@
-"""A URL in, what its server does and when we would come back, in sentences, out. Two requests, nothing stored."""
+"""Ask a feed's server twice and explain what it does, and when the importer would come back. Nothing is stored."""
 
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from feeds import canonical_urls, parsing, planning
 from feeds.conf import FeedsSettings, feeds_settings
+from feeds.exceptions import InvalidURL
 from feeds.fetching import (
     Failed,
     FeedRequest,
@@ -21,8 +24,24 @@ from feeds.fetching import (
     TooMany,
 )
 from feeds.importer import document_of
+from feeds.management.progress import printable
 from feeds.parsing import ParsedFeed, Unreadable
 from feeds.planning import FeedState, NextCheck
+
+
+class Command(BaseCommand):
+    help = "Ask the server of a feed twice, and explain what it does and when we would come back. Nothing is stored."
+    requires_migrations_checks = False
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("url", metavar="URL", help="any feed")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            for line in explain(options["url"]):
+                self.stdout.write(printable(line))
+        except InvalidURL as error:
+            raise CommandError(f"{options['url']}: {error}.", returncode=2) from error
 
 
 def explain(url: str) -> Iterator[str]:

@@ -20,10 +20,11 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 from django.db.models import Count
 
-from feeds import locking, samples, tasks
+from feeds import locking, tasks
 from feeds.embedded import EmbeddedBroker
 from feeds.management.progress import table
 from feeds.models import Feed
+from feeds_project import samples
 
 MARK = "FEEDS_DEMO"  # in the environment: this is the second run
 SENDS = 3  # messages for each feed, all at once

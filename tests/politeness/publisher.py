@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from django.utils.http import http_date
 
-from feeds.feedscore.server import Pieces, Received, answer
+from tests.politeness.server import Pieces, Received, answer
 
 LEAST_GAP = timedelta(hours=1)  # between two polls that nobody asked for
 DOCUMENT = """<?xml version="1.0" encoding="UTF-8"?>

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from feeds.feedscore.publisher import Publisher, feed, steady
-from feeds.feedscore.server import Received, answer
+from tests.politeness.publisher import Publisher, feed, steady
+from tests.politeness.server import Received, answer
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 URL = "http://a.example/feed"

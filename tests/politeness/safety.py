@@ -8,20 +8,20 @@ from itertools import count
 from pathlib import Path
 
 from feeds import opml
-from feeds.feedscore import publisher as pub
-from feeds.feedscore.publisher import feed
-from feeds.feedscore.rules import Rule
-from feeds.feedscore.scenery import environment
-from feeds.feedscore.server import Pieces, Received, answer
-from feeds.feedscore.stage import DEADLINE, Stage
 from feeds.fetching import Failed, FeedRequest, FetchOutcome
 from feeds.models import Entry, Feed
 from feeds.opml import Outline
 from feeds.outcomes import FailureKind
+from tests.politeness import publisher
+from tests.politeness.publisher import feed
+from tests.politeness.rules import Rule
+from tests.politeness.scenery import environment
+from tests.politeness.server import Pieces, Received, answer
+from tests.politeness.stage import DEADLINE, Stage
 
 HANG = 20 * DEADLINE  # seconds: so long lasts what the deadline does not end, however busy this machine is
 MEBIBYTE = 1024 * 1024
-SECRET = "hunter2"  # noqa: S105  # of nobody
+SECRET = "hunter2"  # of nobody
 LITERALS = ("127.1", "0x7f.1", "2130706433", "１２７.0.0.2", "[::1]", "[::ffff:127.0.0.2]", "[64:ff9b::a00:1]")
 INNER = ("127.0.0.2", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "fd00::1", "fe80::1")
 
@@ -144,7 +144,7 @@ def s11_credentials(stage: Stage) -> str:
 def s12_no_paths(stage: Stage) -> str:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "feed.xml"
-        path.write_bytes(pub.document("secret"))
+        path.write_bytes(publisher.document("secret"))
         one = stage.publish("s12", answer(200, str(path).encode(), content_type="application/xml"))
         end = _end(stage.check(one.url).failure)
     return (

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from feeds.feedscore.stage import Stage
+from tests.politeness.stage import Stage
 
 Trial = Callable[[Stage], str]  # what is wrong, or ""
 

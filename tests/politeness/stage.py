@@ -15,13 +15,13 @@ from django.utils import timezone
 
 from feeds import canonical_urls, importer, scheduling, storage
 from feeds.conf import feeds_settings
-from feeds.feedscore.publisher import Publisher, Reply
-from feeds.feedscore.scenery import Clock, Records, database_in_memory, nobody_listens, recorded, seeded, told_by
-from feeds.feedscore.server import Handler, Received, ScriptedServer
 from feeds.fetching import Fetcher, FetchSettings
 from feeds.models import Alias, Feed, Host
 from feeds.planning import ImportReport
 from feeds.storage import Subscription
+from tests.politeness.publisher import Publisher, Reply
+from tests.politeness.scenery import Clock, Records, database_in_memory, nobody_listens, recorded, seeded, told_by
+from tests.politeness.server import Handler, Received, ScriptedServer
 
 HERE = "127.0.0.1"
 CONTACT = "https://example.org/about-this-reader"  # where FEEDS_CONTACT_URL is not set yet

@@ -5,15 +5,15 @@ from datetime import timedelta
 from itertools import pairwise
 
 from feeds import planning
-from feeds.feedscore import publisher as pub
-from feeds.feedscore.publisher import Publisher, feed, page
-from feeds.feedscore.rules import Rule
-from feeds.feedscore.server import answer
-from feeds.feedscore.stage import Stage
 from feeds.fetching import FeedRequest, Fetched, Redirect
 from feeds.models import Alias, Entry, Feed
 from feeds.outcomes import FailureKind
 from feeds.planning import FeedState
+from tests.politeness import publisher
+from tests.politeness.publisher import Publisher, feed, page
+from tests.politeness.rules import Rule
+from tests.politeness.server import answer
+from tests.politeness.stage import Stage
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 NOT_MODIFIED = answer(304)
@@ -23,7 +23,7 @@ USER_AGENT = re.compile(r"[\w.-]+/\S+ .*\+?https?://\S+")
 def h10_nothing_extra(stage: Stage) -> str:
     cookie = "id=1; Max-Age=99999999"
     one = stage.publish(
-        "h10", pub.steady(feed(etag='"1"', set_cookie=cookie)), target="/feed?b=2&a=1&utm_source=x", shared=True
+        "h10", publisher.steady(feed(etag='"1"', set_cookie=cookie)), target="/feed?b=2&a=1&utm_source=x", shared=True
     )
     moved = stage.publish("h10-moved", answer(302, location=one.url + "#there", set_cookie=cookie))
     stage.subscribe(one.url + "#here", moved.url)
@@ -35,7 +35,7 @@ def h13_retry_after(stage: Stage) -> str:
     now = stage.clock.now
     asked: list[tuple[Publisher, timedelta]] = [
         (stage.publish("h13-429", answer(429, retry_after="14400"), feed()), 4 * HOUR),
-        (stage.publish("h13-503", lambda _: answer(503, retry_after=pub.date(now() + 5 * HOUR))), 5 * HOUR),
+        (stage.publish("h13-503", lambda _: answer(503, retry_after=publisher.date(now() + 5 * HOUR))), 5 * HOUR),
         (stage.publish("h13-302", answer(302, retry_after="10800", location="/elsewhere")), 3 * HOUR),
         (stage.publish("h13-past", answer(429, retry_after="-60"), feed()), timedelta()),
     ]
@@ -66,7 +66,7 @@ def h14_the_whole_host(stage: Stage) -> str:
 
 
 def h15_moved(stage: Stage) -> str:
-    new = stage.publish("h15-new", pub.steady(feed(etag='"1"')), shared=True)
+    new = stage.publish("h15-new", publisher.steady(feed(etag='"1"')), shared=True)
     old = stage.publish("h15", answer(301, location=new.url))
     there = stage.publish("h15-there", feed("two", etag='"1"'), NOT_MODIFIED)
     temporary = stage.publish("h15-temporary", answer(302, location=there.url))
