@@ -9,13 +9,13 @@ from typing import TypeVar
 import pytest
 from django.conf import settings
 
-from tests.servers.counting import CountingServer
-from tests.servers.daemon import Daemon, tail
-from tests.servers.memcached import Memcached
-from tests.servers.nginx import Nginx
-from tests.servers.postgresql import PostgreSQL
-from tests.servers.rabbitmq import RabbitMQ
-from tests.servers.redis_server import RedisServer
+from tests.rigs.servers.counting import CountingServer
+from tests.rigs.servers.daemon import Daemon, tail
+from tests.rigs.servers.memcached import Memcached
+from tests.rigs.servers.nginx import Nginx
+from tests.rigs.servers.postgresql import PostgreSQL
+from tests.rigs.servers.rabbitmq import RabbitMQ
+from tests.rigs.servers.redis_server import RedisServer
 
 AnyDaemon = TypeVar("AnyDaemon", bound=Daemon)
 

@@ -12,9 +12,9 @@ from pytest_django import DjangoDbBlocker
 
 from tests.acceptance.deployment import Deployment
 from tests.conftest import running
-from tests.servers.memcached import Memcached
-from tests.servers.postgresql import PostgreSQL
-from tests.servers.workers import Workers
+from tests.rigs.servers.memcached import Memcached
+from tests.rigs.servers.postgresql import PostgreSQL
+from tests.rigs.servers.workers import Workers
 
 StartWorkers = Callable[[int, int], Workers]
 

@@ -13,9 +13,9 @@ import pika
 import psycopg
 import redis
 
-from tests.servers.daemon import eventually
-from tests.servers.rabbitmq import QUEUES
-from tests.servers.workers import PROJECT
+from tests.rigs.servers.daemon import eventually
+from tests.rigs.servers.rabbitmq import QUEUES
+from tests.rigs.servers.workers import PROJECT
 
 SEND = """
 import sys

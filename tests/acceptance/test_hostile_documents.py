@@ -6,8 +6,8 @@ import pytest
 
 from tests.acceptance.conftest import StartWorkers
 from tests.acceptance.deployment import Deployment
-from tests.servers.nginx import Nginx
-from tests.servers.samples import ENTRIES, sample_feed
+from tests.rigs.servers.nginx import Nginx
+from tests.rigs.servers.samples import ENTRIES, sample_feed
 
 HONEST = 6
 HOSTILE = {

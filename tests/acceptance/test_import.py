@@ -6,9 +6,9 @@ import pytest
 
 from tests.acceptance.conftest import StartWorkers, on_both_brokers
 from tests.acceptance.deployment import Deployment
-from tests.servers.daemon import eventually
-from tests.servers.nginx import Nginx
-from tests.servers.samples import ENTRIES, sample_feed
+from tests.rigs.servers.daemon import eventually
+from tests.rigs.servers.nginx import Nginx
+from tests.rigs.servers.samples import ENTRIES, sample_feed
 
 FEEDS = 30
 

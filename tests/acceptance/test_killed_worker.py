@@ -4,8 +4,8 @@ import pytest
 
 from tests.acceptance.conftest import StartWorkers, on_both_brokers
 from tests.acceptance.deployment import Deployment
-from tests.servers.counting import CountingServer
-from tests.servers.samples import ENTRIES
+from tests.rigs.servers.counting import CountingServer
+from tests.rigs.servers.samples import ENTRIES
 
 
 @pytest.fixture

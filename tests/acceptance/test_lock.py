@@ -4,10 +4,10 @@ import hashlib
 
 from tests.acceptance.conftest import StartWorkers
 from tests.acceptance.deployment import Deployment
-from tests.servers.counting import CountingServer
-from tests.servers.daemon import eventually
-from tests.servers.memcached import Memcached
-from tests.servers.samples import ENTRIES
+from tests.rigs.servers.counting import CountingServer
+from tests.rigs.servers.daemon import eventually
+from tests.rigs.servers.memcached import Memcached
+from tests.rigs.servers.samples import ENTRIES
 
 
 def lock_key(url: str) -> str:

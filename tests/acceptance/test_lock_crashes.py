@@ -9,16 +9,16 @@ import pytest
 from feeds.locking.lock import lock_key
 from tests.acceptance.conftest import StartWorkers
 from tests.acceptance.deployment import Deployment
-from tests.faults.crashes import CRASHES, Node
-from tests.faults.playing import Result, chosen, play_all
-from tests.faults.random_run import random_run
-from tests.faults.rows import Row
-from tests.faults.variants import OURS
-from tests.servers.counting import CountingServer
-from tests.servers.daemon import eventually
-from tests.servers.memcached import Memcached
-from tests.servers.rabbitmq import RabbitMQ
-from tests.servers.samples import ENTRIES
+from tests.rigs.faults.crashes import CRASHES, Node
+from tests.rigs.faults.playing import Result, chosen, play_all
+from tests.rigs.faults.random_run import random_run
+from tests.rigs.faults.rows import Row
+from tests.rigs.faults.variants import OURS
+from tests.rigs.servers.counting import CountingServer
+from tests.rigs.servers.daemon import eventually
+from tests.rigs.servers.memcached import Memcached
+from tests.rigs.servers.rabbitmq import RabbitMQ
+from tests.rigs.servers.samples import ENTRIES
 
 
 @pytest.fixture(scope="module")

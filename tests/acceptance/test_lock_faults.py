@@ -5,9 +5,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from tests.faults.playing import Result, chosen, play, play_all
-from tests.faults.rows import ROWS, Row
-from tests.faults.variants import OURS, RECIPE
+from tests.rigs.faults.playing import Result, chosen, play, play_all
+from tests.rigs.faults.rows import ROWS, Row
+from tests.rigs.faults.variants import OURS, RECIPE
 
 # Faults in which the plain recipe fails at once: were it not to, the rows would prove nothing.
 FATAL = (

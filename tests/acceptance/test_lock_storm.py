@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.races import races
-from tests.faults.stage import Stage
-from tests.faults.variants import OURS
-from tests.servers.workers import PROJECT
+from tests.rigs.faults.races import races
+from tests.rigs.faults.stage import Stage
+from tests.rigs.faults.variants import OURS
+from tests.rigs.servers.workers import PROJECT
 
 MESSAGES = 10_000
 
@@ -42,7 +42,7 @@ def test_t1_of_two_processes_one_wins_each_race(tmp_path: Path) -> None:
 
 def test_t15_interrupts_in_acquire_body_and_release_leak_no_lock_and_lose_no_message() -> None:
     # In a process of its own: pytest would call the sockets leaked that are interrupted while they open or close.
-    command = [sys.executable, "-m", "tests.faults.interrupts", "--rounds", "200"]
+    command = [sys.executable, "-m", "tests.rigs.faults.interrupts", "--rounds", "200"]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
     print(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr

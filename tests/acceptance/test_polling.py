@@ -12,8 +12,8 @@ from django.utils import timezone
 from feeds.scheduling import dispatch
 from tests.acceptance.conftest import StartWorkers
 from tests.acceptance.deployment import Deployment
-from tests.servers.feed_server import FeedServer, Received, answer
-from tests.servers.samples import sample_feed
+from tests.rigs.servers.feed_server import FeedServer, Received, answer
+from tests.rigs.servers.samples import sample_feed
 
 GAP = 0.4  # seconds
 FEEDS = 10
@@ -48,7 +48,7 @@ with transaction.atomic():
 
 MINUTE = """
 from feeds import storage
-from feeds.documents import Subscription
+from feeds.storage import Subscription
 from feeds.tasks import import_due_feeds
 storage.register([Subscription(url="{url}")])
 import_due_feeds.send()

@@ -6,13 +6,13 @@ from urllib.error import HTTPError
 import psycopg
 import pytest
 
-from tests.servers.counting import CountingServer
-from tests.servers.daemon import eventually
-from tests.servers.memcached import Memcached
-from tests.servers.nginx import Nginx
-from tests.servers.postgresql import PostgreSQL
-from tests.servers.rabbitmq import RabbitMQ
-from tests.servers.redis_server import RedisServer
+from tests.rigs.servers.counting import CountingServer
+from tests.rigs.servers.daemon import eventually
+from tests.rigs.servers.memcached import Memcached
+from tests.rigs.servers.nginx import Nginx
+from tests.rigs.servers.postgresql import PostgreSQL
+from tests.rigs.servers.rabbitmq import RabbitMQ
+from tests.rigs.servers.redis_server import RedisServer
 
 
 def test_memcached_starts_again_on_the_same_port_and_has_forgotten_everything(memcached: Memcached) -> None:

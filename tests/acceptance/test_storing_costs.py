@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 
 from feeds.models import Entry, Feed
-from tests.integration.documents import import_document, item, items, rss
+from tests.rigs.documents import import_document, item, items, rss
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from feeds.embedded.broker import THREADS
 from tests.acceptance.deployment import Deployment, finish
-from tests.servers.counting import CountingServer
-from tests.servers.samples import ENTRIES
+from tests.rigs.servers.counting import CountingServer
+from tests.rigs.servers.samples import ENTRIES
 
 FEEDS = 50
 

@@ -1,4 +1,4 @@
-"""The memory of a real worker, attacked in all its threads at once. `tests.benchmarks.attacks` knows more attacks."""
+"""The memory of a real worker, attacked in all its threads at once; `tests.rigs.benchmarks.attacks` knows more."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,10 +7,10 @@ import pytest
 
 from tests.acceptance.conftest import StartWorkers
 from tests.acceptance.deployment import Deployment
-from tests.benchmarks.attacks import THREADS, imports, peak_memory
 from tests.conftest import running
-from tests.servers.daemon import eventually
-from tests.servers.hostile import ATTACKS, HostileServer
+from tests.rigs.benchmarks.attacks import THREADS, imports, peak_memory
+from tests.rigs.servers.daemon import eventually
+from tests.rigs.servers.hostile import ATTACKS, HostileServer
 
 MOST = 150_000_000  # bytes
 COSTLY = ("gzip-bomb", "br-bomb", "zstd-bomb", "page", "entries", "small-entries-1-mib", "almost-all")

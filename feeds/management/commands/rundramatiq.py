@@ -15,7 +15,7 @@ IDLE_TIMEOUT = "100"
 
 # For glibc, which by itself has a heap for each thread, and keeps in each what large documents took. With one heap for
 # all, and blocks of 1 MiB given back at once, a worker under attack took 128 MB at the most instead of 366
-# (`tests.benchmarks.attacks`), and parsing was as fast. With blocks of 128 KiB it took 6 % longer.
+# (`tests.rigs.benchmarks.attacks`), and parsing was as fast. With blocks of 128 KiB it took 6 % longer.
 ALLOCATOR = {
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_THRESHOLD_": "1048576",

@@ -1,0 +1,87 @@
+"""manage.py locks, on both lock stores."""
+
+from contextlib import closing
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.cache import caches
+from django.core.management import CommandError, call_command
+
+from feeds import canonical_urls, storage
+from feeds.locking import lock
+from feeds.locking.lock import lock_key
+from feeds.storage import Subscription
+from tests.rigs.servers.memcached import Memcached
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+URL = "http://example.com/feed.xml"
+
+
+@pytest.fixture(params=["database", "memcached"], autouse=True)
+def store(request: pytest.FixtureRequest, settings: Any) -> Any:
+    if request.param == "memcached":
+        server: Memcached = request.getfixturevalue("memcached")
+        ours = {"BACKEND": "feeds.locking.MemcachedLocks", "LOCATION": server.location}
+        settings.CACHES = {**settings.CACHES, "locks": ours}
+    with closing(caches["locks"]) as store:
+        yield store
+
+
+def run(*arguments: str) -> str:
+    out = StringIO()
+    call_command("locks", *arguments, stdout=out, stderr=StringIO())
+    return out.getvalue()
+
+
+def hold(key: str) -> lock.Token:
+    lease = lock.claim(key, "message-1", 600, wall=lambda: 1_700_000_000.0)
+    assert lock.acquire(caches["locks"], lease) == lock.Acquired()
+    token = lock.Token.parse(lease.token)
+    assert token is not None
+    return token
+
+
+def test_who_holds_which_lock_is_listed_with_the_feed_it_is_for():
+    storage.register([Subscription(url=URL)])
+    feed = hold(lock_key("import_feed", URL))
+    other = hold(lock_key("sync_account", "17"))
+    lines = run().splitlines()
+    assert len(lines) == 2
+    (line,) = [line for line in lines if feed.nonce in line]
+    assert line.endswith(URL)
+    assert "held " in line
+    assert "message-1" in line
+    assert any(line.endswith(lock_key("sync_account", "17")) for line in lines if other.nonce in line)
+
+
+def test_a_lock_is_broken_by_its_token():
+    first, second = hold("a-lock-1"), hold("a-lock-2")
+    assert "a-lock-1" in run("--break", first.nonce)
+    assert caches["locks"].get("a-lock-1") is None
+    assert caches["locks"].get("a-lock-2") == str(second)
+
+
+def test_a_token_that_holds_nothing_breaks_nothing():
+    token = hold("a-lock-1")
+    with pytest.raises(CommandError, match="No lock is held"):
+        run("--break", "0123456789abcdef")
+    assert caches["locks"].get("a-lock-1") == str(token)
+
+
+def test_a_key_set_by_hand_is_listed_and_broken_by_its_value():
+    caches["locks"].add("a-lock-1", "by hand", 60)
+    assert "by hand  not a token of ours  a-lock-1" in run()
+    run("--break", "by hand")
+    assert caches["locks"].get("a-lock-1") is None
+
+
+def test_a_cache_that_cannot_list_says_so(settings):
+    settings.CACHES = {**settings.CACHES, "locks": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    with pytest.raises(CommandError, match="cannot list"):
+        run()
+
+
+def test_the_digest_in_the_key_is_the_feeds():
+    assert lock_key("import_feed", URL).endswith(canonical_urls.url_md5(URL).hex)

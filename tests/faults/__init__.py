@@ -1,1 +1,0 @@
-"""Faults, and what a lock makes of them, ours beside the recipe. `python -m tests.faults` prints the table."""

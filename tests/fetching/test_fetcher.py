@@ -1,0 +1,695 @@
+"""What the fetcher asks for and what it makes of the answers, over real sockets."""
+
+import contextlib
+import gzip
+import os
+import socket
+import threading
+import zlib
+from collections.abc import Iterator
+
+import brotli
+import pytest
+from urllib3 import HTTPHeaderDict
+
+from feeds.fetching import FetchSettings, transport
+from feeds.fetching.fetcher import Fetcher
+from feeds.fetching.names import AddressInfo
+from feeds.fetching.responses import freshness, into_private, retry_after
+from feeds.fetching.values import Failed, FeedRequest, Fetched, Gone, NotModified, Redirect, TooMany
+from feeds.outcomes import FailureKind
+from tests.rigs.servers.feed_server import CERTIFICATE, FeedServer, Received, answer
+
+if "zstd" in transport.KNOWN_ENCODINGS:
+    from urllib3.response import zstd
+
+LOOPBACK = ("127.0.0.0/8", "::1/128")
+NOW = 1_700_000_000.0  # Tue, 14 Nov 2023 22:13:20 GMT
+BODY = b"<rss version='2.0'/>"
+
+
+@pytest.fixture
+def server() -> Iterator[FeedServer]:
+    with FeedServer() as running:
+        yield running
+
+
+@pytest.fixture
+def tls_server() -> Iterator[FeedServer]:
+    with FeedServer(tls=True) as running:
+        yield running
+
+
+@pytest.fixture
+def fetcher() -> Iterator[Fetcher]:
+    made = Fetcher(FetchSettings(allowed_networks=LOOPBACK), clock=lambda: NOW)
+    yield made
+    made.close()
+
+
+def everything_is_here(host: str, port: int, type: int) -> list[AddressInfo]:
+    return [(socket.AF_INET, type, socket.IPPROTO_TCP, "", ("127.0.0.1", port))]
+
+
+def fetched(fetcher: Fetcher, url: str) -> Fetched:
+    outcome = fetcher.fetch(FeedRequest(url=url))
+    assert isinstance(outcome, Fetched), outcome
+    return outcome
+
+
+def failed(fetcher: Fetcher, url: str) -> Failed:
+    outcome = fetcher.fetch(FeedRequest(url=url))
+    assert isinstance(outcome, Failed), outcome
+    return outcome
+
+
+# Validators
+
+
+@pytest.mark.parametrize(
+    ("etag", "last_modified"),
+    [
+        ('"abc"', "Tue, 14 Nov 2023 22:13:20 GMT"),
+        ('W/"abc--gzip"', "Tue, 14 Nov 2023 22:13:20 +0000"),
+        ("not quoted, with commas", "yesterday"),
+        ('"\xe9\xff"', "2041-01-01T00:00:00Z"),
+        ('""', "0"),
+    ],
+)
+def test_h1_validators_come_back_byte_for_byte(
+    server: FeedServer, fetcher: Fetcher, etag: str, last_modified: str
+) -> None:
+    server.routes["/feed"] = answer(body=BODY, etag=etag, last_modified=last_modified)
+    first = fetched(fetcher, server.url())
+    fetcher.fetch(FeedRequest(url=server.url(), etag=first.etag, last_modified=first.last_modified))
+    assert server.received[-1].header("If-None-Match") == etag
+    assert server.received[-1].header("If-Modified-Since") == last_modified
+
+
+def test_h1_no_validator_is_made_up(server: FeedServer, fetcher: Fetcher) -> None:
+    server.routes["/feed"] = answer(body=BODY, date="Tue, 14 Nov 2023 22:13:20 GMT")
+    first = fetched(fetcher, server.url())
+    assert (first.etag, first.last_modified) == ("", "")
+
+
+@pytest.mark.parametrize("etag", ['"a\x00b"', '"a\x0bb"', '"' + "x" * 9_000 + '"'])
+def test_h1_a_validator_that_could_not_be_stored_or_sent_back_is_none(
+    server: FeedServer, fetcher: Fetcher, etag: str
+) -> None:
+    server.routes["/feed"] = answer(body=BODY, etag=etag)
+    assert fetched(fetcher, server.url()).etag == ""
+
+
+def test_h2_both_validators_are_sent_when_both_are_known(server: FeedServer, fetcher: Fetcher) -> None:
+    server.routes["/feed"] = answer(304)
+    outcome = fetcher.fetch(FeedRequest(url=server.url(), etag='"1"', last_modified="yesterday"))
+    assert isinstance(outcome, NotModified)
+    assert server.received[0].header("If-None-Match") == '"1"'
+    assert server.received[0].header("If-Modified-Since") == "yesterday"
+
+
+def test_h3_validators_are_replaced_together(server: FeedServer, fetcher: Fetcher) -> None:
+    server.routes["/feed"] = answer(body=BODY, last_modified="today")
+    outcome = fetcher.fetch(FeedRequest(url=server.url(), etag='"1"', last_modified="yesterday"))
+    assert isinstance(outcome, Fetched)
+    assert (outcome.etag, outcome.last_modified) == ("", "today")
+
+
+def test_h3_validators_are_replaced_when_the_body_is_the_same(server: FeedServer, fetcher: Fetcher) -> None:
+    server.routes["/feed"] = answer(body=BODY, etag='"2"', cache_control="max-age=60")
+    digest = fetched(fetcher, server.url()).body_digest
+    outcome = fetcher.fetch(FeedRequest(url=server.url(), etag='"1"', last_modified="yesterday", body_digest=digest))
+    assert outcome == NotModified(url=server.url(), status=200, etag='"2"', last_modified="", max_age=60.0)
+
+
+def test_h4_a_304_refreshes_the_validators_that_it_names(server: FeedServer, fetcher: Fetcher) -> None:
+    server.routes["/feed"] = answer(304, etag='"2"', cache_control="max-age=7200", age="600")
+    outcome = fetcher.fetch(FeedRequest(url=server.url(), etag='"1"', last_modified="yesterday"))
+    assert outcome == NotModified(url=server.url(), etag='"2"', last_modified="yesterday", max_age=6600.0)
+
+
+def test_a_304_to_an_unconditional_request_is_a_failure(server: FeedServer, fetcher: Fetcher) -> None:
+    server.routes["/feed"] = answer(304, etag='"2"')
+    assert failed(fetcher, server.url()).kind == FailureKind.PROTOCOL
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 429, 500, 503])
+def test_h5_an_error_page_yields_no_validators(server: FeedServer, fetcher: Fetcher, status: int) -> None:
+    server.routes["/feed"] = answer(status, body=BODY, etag='"error"', last_modified="now")
+    outcome = fetcher.fetch(FeedRequest(url=server.url(), etag='"1"'))
+    assert isinstance(outcome, Failed | Gone | TooMany)
+    assert not hasattr(outcome, "etag")
+
+
+def test_h7_the_first_request_is_unconditional_and_the_second_conditional(server: FeedServer, fetcher: Fetcher) -> None:
+    def route(request: Received) -> bytes:
+        return answer(304) if request.header("If-None-Match") == '"1"' else answer(body=BODY, etag='"1"')
+
+    server.routes["/feed"] = route
+    first = fetched(fetcher, server.url())
+    second = fetcher.fetch(FeedRequest(url=server.url(), etag=first.etag, last_modified=first.last_modified))
+    assert isinstance(second, NotModified)
+    assert [request.header("If-None-Match") for request in server.received] == [None, '"1"']
+    assert server.received[0].header("If-Modified-Since") is None
+
+
+# Requests
+
+
+def test_h10_no_cookie_referer_fragment_or_cache_buster_is_sent_and_the_url_is_unaltered(
+    server: FeedServer, fetcher: Fetcher
+) -> None:
+    target = "/feed?b=2&a=1&a=2&empty=&x[]=%2F"
+    server.routes[target] = answer(body=BODY, set_cookie="seen=1; Path=/", etag='"1"')
+    for _ in range(2):
+        fetched(fetcher, server.url(target + "#entries"))
+    assert [request.target for request in server.received] == [target, target]
+    names = {name.lower() for request in server.received for name, _ in request.headers}
+    assert names == {"host", "user-agent", "accept", "accept-encoding"}
+
+
+def test_h10_cookies_and_referer_do_not_come_with_redirects_either(server: FeedServer, fetcher: Fetcher) -> None:
+    server.routes["/feed"] = answer(302, location="/next", set_cookie="seen=1")
+    server.routes["/next"] = answer(body=BODY)
+    fetched(fetcher, server.url())
+    assert server.received[1].header("Cookie") is server.received[1].header("Referer") is None
+
+
+def test_h18_the_user_agent_names_product_version_and_contact(server: FeedServer) -> None:
+    server.routes["/feed"] = answer(body=BODY)
+    for settings in (
+        FetchSettings(allowed_networks=LOOPBACK, contact_url="https://example.org/about"),
+        FetchSettings(allowed_networks=LOOPBACK),
+        FetchSettings(allowed_networks=LOOPBACK, user_agent="mine/1"),
+    ):
+        fetcher = Fetcher(settings)
+        fetched(fetcher, server.url())
+        fetcher.close()
+    agents = [request.header("User-Agent") or "" for request in server.received]
+    assert agents[0].startswith("feeds/")
+    assert agents[0].endswith(" (+https://example.org/about)")
+    assert agents[1].endswith(" (no contact given)")
+    assert agents[2] == "mine/1"
+
+
+def test_h18_a_feed_may_have_a_user_agent_of_its_own(server: FeedServer, fetcher: Fetcher) -> None:
+    server.routes["/feed"] = answer(body=BODY)
+    fetcher.fetch(FeedRequest(url=server.url(), user_agent="ours/2 (für Müller)"))
+    assert server.received[0].header("User-Agent") == "ours/2 (für Müller)".encode().decode("latin-1")
+
+
+def test_h19_accept_lists_feed_types_and_everything_last(server: FeedServer, fetcher: Fetcher) -> None:
+    server.routes["/feed"] = answer(body=BODY)
+    fetched(fetcher, server.url())
+    types = (server.received[0].header("Accept") or "").split(", ")
+    assert {"application/atom+xml", "application/rss+xml", "application/feed+json"} <= set(types)
+    assert types[-1].startswith("*/*")
+
+
+def test_a_feeds_own_headers_are_sent_but_cannot_break_the_message(server: FeedServer, fetcher: Fetcher) -> None:
+    server.routes["/feed"] = answer(body=BODY)
+    headers = (("x-api-key", "geheim"), ("ACCEPT", "text/xml"), ("Host", "other"), ("content-length", "5"))
+    fetcher.fetch(FeedRequest(url=server.url(), headers=headers))
+    sent = server.received[0]
+    assert (sent.header("X-Api-Key"), sent.header("Accept")) == ("geheim", "text/xml")
+    assert (sent.header("Host"), sent.header("Content-Length")) == (f"127.0.0.1:{server.port}", None)
+
+
+@pytest.mark.parametrize("header", [("X-A", "b\r\nX-C: d"), ("X A", "b"), ("X-A:", "b"), ("", "b"), ("X-A", "\x00")])
+def test_headers_cannot_be_injected(fetcher: Fetcher, header: tuple[str, str]) -> None:
+    outcome = fetcher.fetch(FeedRequest(url="http://127.0.0.1:1/", headers=(header,)))
+    assert isinstance(outcome, Failed)
+    assert "own header" in outcome.text
+
+
+def test_credentials_of_the_url_or_the_feed_are_sent(server: FeedServer, fetcher: Fetcher) -> None:
+    server.routes["/feed"] = answer(body=BODY)
+    with_credentials = server.url(host="me:p%40ss@127.0.0.1")
+    first = fetched(fetcher, with_credentials)
+    fetcher.fetch(FeedRequest(url=with_credentials, username="you", password="ü"))
+    assert [request.header("Authorization") for request in server.received] == [
+        "Basic bWU6cEBzcw==",
+        "Basic eW91OsO8",
+    ]
+    assert first.url == server.url()
+
+
+def test_h22_a_feed_costs_one_request(server: FeedServer, fetcher: Fetcher) -> None:
+    server.routes["/feed"] = answer(body=BODY)
+    fetched(fetcher, server.url())
+    assert len(server.received) == 1
+
+
+def test_h23_a_delta_is_asked_for_only_with_a_validator(server: FeedServer, fetcher: Fetcher) -> None:
+    server.routes["/feed"] = answer(226, body=BODY, im="feed", etag='"2"')
+    outcome = fetcher.fetch(FeedRequest(url=server.url(), etag='"1"'))
+    assert isinstance(outcome, Fetched)
+    assert (outcome.status, outcome.etag, outcome.body) == (226, '"2"', BODY)
+    assert failed(fetcher, server.url()).kind == FailureKind.PROTOCOL
+    fetcher.fetch(FeedRequest(url=server.url(), last_modified="yesterday"))
+    assert [request.header("A-IM") for request in server.received] == ["feed", None, None]
+
+
+@pytest.mark.parametrize("manipulation", ["gdiff", "feed, gzip", ""])
+def test_h23_a_226_by_another_manipulation_is_a_failure(
+    server: FeedServer, fetcher: Fetcher, manipulation: str
+) -> None:
+    server.routes["/feed"] = answer(226, body=BODY, im=manipulation)
+    outcome = fetcher.fetch(FeedRequest(url=server.url(), etag='"1"'))
+    assert isinstance(outcome, Failed)
+    assert outcome.kind == FailureKind.PROTOCOL
+
+
+# Hints
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({}, None),
+        ({"Cache-Control": "max-age=3600"}, 3600.0),
+        ({"Cache-Control": "public, MAX-AGE=3600, must-revalidate"}, 3600.0),
+        ({"Cache-Control": 'max-age="3600"'}, 3600.0),
+        ({"Cache-Control": "max-age=3600", "Age": "600"}, 3000.0),
+        ({"Cache-Control": "max-age=3600", "Age": "4000"}, None),
+        ({"Cache-Control": "max-age=3600", "Age": "-5"}, 3600.0),
+        ({"Cache-Control": "max-age=3600", "Age": "old"}, 3600.0),
+        ({"Cache-Control": "max-age=0"}, None),
+        ({"Cache-Control": "max-age=-1"}, None),
+        ({"Cache-Control": "s-maxage=3600"}, None),
+        ({"Cache-Control": "max-age=" + "9" * 5000}, 366 * 86400.0),
+        ({"Cache-Control": "no-cache, max-age=3600"}, None),
+        ({"Cache-Control": "no-store"}, None),
+        ({"Cache-Control": 'no-cache="set-cookie", max-age=60'}, 60.0),
+        ({"Cache-Control": "max-age=60", "Expires": "Wed, 15 Nov 2023 22:13:20 GMT"}, 60.0),
+        ({"Cache-Control": "max-age=0", "Expires": "Wed, 15 Nov 2023 22:13:20 GMT"}, None),
+        ({"Expires": "Tue, 14 Nov 2023 23:13:20 GMT"}, 3600.0),
+        ({"Expires": "Tue, 14 Nov 2023 23:13:20 GMT", "Date": "Tue, 14 Nov 2023 23:03:20 GMT"}, 600.0),
+        ({"Expires": "Tuesday, 14-Nov-23 23:13:20 GMT"}, 3600.0),
+        ({"Expires": "Tue Nov 14 23:13:20 2023"}, 3600.0),
+        ({"Expires": "Tue, 14 Nov 2023 22:13:19 GMT"}, None),
+        ({"Expires": "0"}, None),
+        ({"Expires": "-1"}, None),
+        ({"Expires": "Thu, 99 Foo 9999 99:99:99 GMT"}, None),
+    ],
+)
+def test_h12_freshness_is_max_age_or_expires_less_the_age(headers: dict[str, str], expected: float | None) -> None:
+    assert freshness(HTTPHeaderDict(headers), NOW) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("120", 120.0),
+        (" 120 ", 120.0),
+        ("1.5", 1.0),
+        ("0", 0.0),
+        ("-5", 0.0),
+        ("9" * 5000, 7 * 86400.0),
+        ("604801", 7 * 86400.0),
+        ("Tue, 14 Nov 2023 22:15:20 GMT", 120.0),
+        ("Tuesday, 14-Nov-23 22:15:20 GMT", 120.0),
+        ("Tue Nov 14 22:15:20 2023", 120.0),
+        ("Tue, 14 Nov 2023 22:00:00 GMT", 0.0),
+        ("Tue, 14 Nov 2033 22:00:00 GMT", 7 * 86400.0),
+        ("soon", None),
+        ("", None),
+    ],
+)
+def test_h13_retry_after_is_read_in_both_forms_and_clamped(text: str, expected: float | None) -> None:
+    assert retry_after(HTTPHeaderDict({"Retry-After": text}), NOW) == expected
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_h13_a_host_that_wants_to_be_left_alone_is_told_apart(
+    server: FeedServer, fetcher: Fetcher, status: int
+) -> None:
+    server.routes["/feed"] = answer(status, retry_after="900")
+    outcome = fetcher.fetch(FeedRequest(url=server.url()))
+    assert outcome == TooMany(url=server.url(), status=status, retry_after=900.0)
+
+
+def test_h13_retry_after_counts_on_redirects_and_other_failures(server: FeedServer, fetcher: Fetcher) -> None:
+    server.routes["/moved"] = answer(302, location="/feed", retry_after="7200")
+    server.routes["/feed"] = answer(body=BODY, cache_control="max-age=60")
+    server.routes["/broken"] = answer(500, retry_after="300")
+    assert fetched(fetcher, server.url("/moved")).max_age == 7200.0
+    assert failed(fetcher, server.url("/broken")).retry_after == 300.0
+
+
+# Ends
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (204, FailureKind.PROTOCOL),
+        (206, FailureKind.PROTOCOL),
+        (300, FailureKind.REDIRECT),
+        (305, FailureKind.REDIRECT),
+        (400, FailureKind.CLIENT_ERROR),
+        (401, FailureKind.UNAUTHORIZED),
+        (403, FailureKind.FORBIDDEN),
+        (404, FailureKind.NOT_FOUND),
+        (418, FailureKind.CLIENT_ERROR),
+        (451, FailureKind.LEGAL),
+        (499, FailureKind.CLIENT_ERROR),
+        (500, FailureKind.SERVER_ERROR),
+        (502, FailureKind.SERVER_ERROR),
+        (599, FailureKind.SERVER_ERROR),
+        (600, FailureKind.PROTOCOL),
+    ],
+)
+def test_every_status_has_its_kind_of_failure(
+    server: FeedServer, fetcher: Fetcher, status: int, kind: FailureKind
+) -> None:
+    server.routes["/feed"] = answer(status, body=b"" if status == 204 else b"<html>secret</html>")
+    outcome = failed(fetcher, server.url())
+    assert (outcome.kind, outcome.status) == (kind, status)
+    assert f"the server answered {status}" in outcome.text
+    assert "Whatever" not in outcome.text
+
+
+def test_a_410_is_an_end_of_its_own(server: FeedServer, fetcher: Fetcher) -> None:
+    server.routes["/feed"] = answer(301, location="/gone")
+    server.routes["/gone"] = answer(410)
+    hop = Redirect(status=301, url=server.url("/gone"))
+    assert fetcher.fetch(FeedRequest(url=server.url())) == Gone(url=server.url("/gone"), redirects=(hop,))
+
+
+def test_everything_that_a_parser_needs_is_handed_on(server: FeedServer, fetcher: Fetcher) -> None:
+    links = "Link: <https://hub.example/>; rel=hub\r\nLink: <https://example.org/>; rel=self"
+    server.routes["/feed"] = answer(
+        body=BODY,
+        content_type="text/xml; charset=utf-8",
+        content_location="/feed.en",
+        content_language="en",
+    ).replace(b"Content-Length", links.encode() + b"\r\nContent-Length")
+    outcome = fetched(fetcher, server.url())
+    assert outcome.body == BODY
+    assert len(outcome.body_digest) == 16
+    assert outcome.content_type == "text/xml; charset=utf-8"
+    assert outcome.content_location == "/feed.en"
+    assert outcome.content_language == "en"
+    assert outcome.links == ("<https://hub.example/>; rel=hub", "<https://example.org/>; rel=self")
+
+
+def test_an_empty_body_is_a_document_for_the_parser_to_judge(server: FeedServer, fetcher: Fetcher) -> None:
+    server.routes["/feed"] = answer(content_encoding="gzip")
+    assert fetched(fetcher, server.url()).body == b""
+
+
+# Redirects
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_h16_redirects_are_followed_and_reported(server: FeedServer, fetcher: Fetcher, status: int) -> None:
+    server.routes["/feed"] = answer(status, body=b"moved", location="next#here")
+    server.routes["/next"] = answer(308, location=server.url("/last"))
+    server.routes["/last"] = answer(body=BODY)
+    outcome = fetched(fetcher, server.url())
+    assert outcome.url == server.url("/last")
+    assert outcome.redirects == (
+        Redirect(status=status, url=server.url("/next")),
+        Redirect(status=308, url=server.url("/last")),
+    )
+
+
+def test_h16_at_most_five_hops_are_followed(server: FeedServer, fetcher: Fetcher) -> None:
+    for number in range(7):
+        server.routes[f"/{number}"] = answer(302, location=f"/{number + 1}")
+    server.routes["/7"] = answer(body=BODY)
+    assert fetched(fetcher, server.url("/2")).url == server.url("/7")
+    outcome = failed(fetcher, server.url("/1"))
+    assert (outcome.kind, outcome.text, len(outcome.redirects)) == (FailureKind.REDIRECT, "more than 5 redirects", 5)
+
+
+def test_h16_loops_end_at_once(server: FeedServer, fetcher: Fetcher) -> None:
+    server.routes["/feed"] = answer(302, location="/other")
+    server.routes["/other"] = answer(301, location="/x/../feed#again")
+    outcome = failed(fetcher, server.url())
+    assert (outcome.kind, outcome.text) == (FailureKind.REDIRECT, "redirects go in a circle")
+    assert len(server.received) == 2
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["", "file:///etc/passwd", "gopher://127.0.0.1/", "javascript:1", "http://", "http://[", "//"],
+)
+def test_s1_redirects_lead_to_http_and_https_only(server: FeedServer, fetcher: Fetcher, location: str) -> None:
+    server.routes["/feed"] = answer(302, location=location)
+    outcome = failed(fetcher, server.url())
+    assert (outcome.kind, outcome.status) == (FailureKind.REDIRECT, 302)
+    assert len(server.received) == 1
+
+
+def test_a_location_beyond_ascii_is_read_as_utf_8(server: FeedServer, fetcher: Fetcher) -> None:
+    server.routes["/feed"] = answer(302, location="/é".encode().decode("latin-1"))
+    server.routes["/%C3%A9"] = answer(body=BODY)
+    assert fetched(fetcher, server.url()).url == server.url("/%C3%A9")
+
+
+def test_h16_credentials_and_own_headers_stay_with_their_origin(server: FeedServer, fetcher: Fetcher) -> None:
+    with FeedServer() as other:
+        other.routes["/feed"] = answer(302, location=server.url("/back"))
+        server.routes["/feed"] = answer(302, location="/same")
+        server.routes["/same"] = answer(302, location=other.url())
+        server.routes["/back"] = answer(body=BODY)
+        request = FeedRequest(url=server.url(host="me:secret@127.0.0.1"), headers=(("X-Key", "1"),), etag='"1"')
+        outcome = fetcher.fetch(request)
+    secrets = [(sent.header("Authorization"), sent.header("X-Key")) for sent in (*server.received, *other.received)]
+    assert secrets == [("Basic bWU6c2VjcmV0", "1")] * 3 + [(None, None)]
+    assert "secret" not in repr(outcome)
+
+
+def test_credentials_in_a_location_are_not_used(server: FeedServer, fetcher: Fetcher) -> None:
+    server.routes["/feed"] = answer(302, location=server.url("/next", host="you:trap@127.0.0.1"))
+    server.routes["/next"] = answer(body=BODY)
+    outcome = fetched(fetcher, server.url())
+    assert server.received[1].header("Authorization") is None
+    assert "trap" not in repr(outcome)
+
+
+# Encodings
+
+
+ENCODERS = {
+    "gzip": gzip.compress,
+    "x-gzip": gzip.compress,
+    "GZip": gzip.compress,
+    "identity, gzip": gzip.compress,
+    "deflate": zlib.compress,
+    "br": brotli.compress,
+    "identity": bytes,
+    "": bytes,
+}
+if "zstd" in transport.KNOWN_ENCODINGS:
+    ENCODERS["zstd"] = zstd.compress
+
+
+@pytest.mark.parametrize("encoding", ENCODERS)
+def test_h20_bodies_are_decoded(server: FeedServer, fetcher: Fetcher, encoding: str) -> None:
+    document = os.urandom(1000) * 300
+    server.routes["/feed"] = answer(body=ENCODERS[encoding](document), content_encoding=encoding)
+    assert fetched(fetcher, server.url()).body == document
+
+
+def test_h20_raw_deflate_is_decoded_too(server: FeedServer, fetcher: Fetcher) -> None:
+    server.routes["/feed"] = answer(body=zlib.compress(BODY * 50, wbits=-15), content_encoding="deflate")
+    assert fetched(fetcher, server.url()).body == BODY * 50
+
+
+def test_h20_gzip_brotli_and_zstandard_are_asked_for(server: FeedServer, fetcher: Fetcher) -> None:
+    server.routes["/feed"] = answer(body=BODY)
+    fetched(fetcher, server.url())
+    assert server.received[0].header("Accept-Encoding") == "gzip, br, zstd"
+
+
+@pytest.mark.parametrize(
+    "encoding", ["compress", "aes128gcm", "gzip, gzip", "br, gzip", "gzip;q=1", "utf-8", "x" * 500]
+)
+def test_h20_unknown_encodings_and_chains_are_refused(server: FeedServer, fetcher: Fetcher, encoding: str) -> None:
+    server.routes["/feed"] = answer(body=gzip.compress(gzip.compress(BODY)), content_encoding=encoding)
+    assert failed(fetcher, server.url()).kind == FailureKind.ENCODING
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd"])
+def test_h20_a_body_that_is_not_encoded_as_said_is_refused(server: FeedServer, fetcher: Fetcher, encoding: str) -> None:
+    server.routes["/feed"] = answer(body=b"<rss>" * 1000, content_encoding=encoding)
+    assert failed(fetcher, server.url()).kind == FailureKind.ENCODING
+
+
+# Connections
+
+
+def test_feeds_of_one_host_share_a_connection(server: FeedServer, fetcher: Fetcher) -> None:
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n<rss/\r\n1\r\n>\r\n0\r\n\r\n"
+    server.routes = {"/1": answer(body=BODY), "/2": chunked, "/3": answer(304), "/4": answer(404)}
+    assert fetched(fetcher, server.url("/1")).body == BODY
+    assert fetched(fetcher, server.url("/2")).body == b"<rss/>"
+    assert isinstance(fetcher.fetch(FeedRequest(url=server.url("/3"), etag='"1"')), NotModified)
+    assert failed(fetcher, server.url("/4")).status == 404
+    assert [request.connection for request in server.received] == [1, 1, 1, 1]
+
+
+def test_a_connection_that_the_server_closed_meanwhile_is_replaced(server: FeedServer, fetcher: Fetcher) -> None:
+    seen: list[int] = []
+
+    def route(request: Received) -> Iterator[bytes] | bytes:
+        first_on_connection = request.connection not in seen
+        seen.append(request.connection)
+        return answer(body=BODY) if first_on_connection else iter(())
+
+    server.routes["/feed"] = route
+    assert fetched(fetcher, server.url()).body == BODY
+    assert fetched(fetcher, server.url()).body == BODY
+    assert [request.connection for request in server.received] == [1, 1, 2]
+
+
+def test_a_fetcher_serves_many_threads(server: FeedServer, fetcher: Fetcher) -> None:
+    for number in range(8):
+        server.routes[f"/{number}"] = answer(body=b"%d" % number * 10_000)
+    wrong: list[int] = []
+
+    def work(number: int) -> None:
+        for _ in range(20):
+            if fetched(fetcher, server.url(f"/{number}", host="localhost")).body != b"%d" % number * 10_000:
+                wrong.append(number)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    assert len(server.received) == 160
+
+
+def test_a_fork_uses_none_of_its_parents_connections(server: FeedServer, fetcher: Fetcher) -> None:
+    server.routes["/feed"] = answer(body=BODY)
+    url = server.url(host="localhost")
+    fetched(fetcher, url)
+    child = os.fork()
+    if child == 0:
+        outcome = fetcher.fetch(FeedRequest(url=url, deadline=5.0))
+        os._exit(0 if isinstance(outcome, Fetched) else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    fetched(fetcher, url)
+    assert [request.connection for request in server.received] == [1, 2, 1]
+
+
+# TLS and proxies
+
+
+def test_tls_certificates_are_verified(tls_server: FeedServer, fetcher: Fetcher) -> None:
+    tls_server.routes["/feed"] = answer(body=BODY)
+    outcome = failed(fetcher, tls_server.url())
+    assert outcome.kind == FailureKind.TLS
+    assert outcome.text.startswith("the certificate is not trusted: self")
+
+
+def test_a_feed_may_do_without_verification(tls_server: FeedServer, fetcher: Fetcher) -> None:
+    tls_server.routes["/feed"] = answer(body=BODY)
+    request = FeedRequest(url=tls_server.url(), verify_tls=False)
+    assert isinstance(fetcher.fetch(request), Fetched)
+    # and its connection is not handed to a feed that does not
+    assert failed(fetcher, tls_server.url()).kind == FailureKind.TLS
+
+
+def test_certificates_that_the_system_trusts_are_trusted_for_their_names_only(
+    tls_server: FeedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    tls_server.routes["/feed"] = answer(body=BODY)
+    with contextlib.closing(
+        Fetcher(FetchSettings(allowed_networks=LOOPBACK), getaddrinfo=everything_is_here)
+    ) as fetcher:
+        fetched(fetcher, tls_server.url())
+        fetched(fetcher, tls_server.url(host="feeds.test"))
+        outcome = failed(fetcher, tls_server.url(host="other.test"))
+    assert outcome.kind == FailureKind.TLS
+    assert "certificate is not valid for 'other.test'" in outcome.text
+
+
+def test_a_server_that_speaks_no_tls_is_a_tls_failure(server: FeedServer, fetcher: Fetcher) -> None:
+    outcome = failed(fetcher, server.url().replace("http:", "https:"))
+    assert outcome.kind == FailureKind.TLS
+
+
+def test_s3_proxies_of_the_environment_are_not_used(
+    server: FeedServer, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with FeedServer() as proxy:
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.url(""))
+        server.routes["/feed"] = answer(body=BODY)
+        fetched(fetcher, server.url())
+        assert proxy.received == []
+
+
+def test_a_feeds_own_proxy_is_used_for_http(server: FeedServer, fetcher: Fetcher) -> None:
+    server.routes["http://feeds.test/feed"] = answer(body=BODY)
+    proxy = server.url("", host="me:secret@127.0.0.1")
+    outcome = fetcher.fetch(FeedRequest(url="http://feeds.test/feed", proxy=proxy))
+    assert isinstance(outcome, Fetched)
+    assert server.received[0].header("Host") == "feeds.test"
+    assert server.received[0].header("Proxy-Authorization") == "Basic bWU6c2VjcmV0"
+
+
+def test_a_feeds_own_proxy_is_used_as_a_tunnel_for_https(
+    server: FeedServer, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    server.routes["feeds.test:443"] = answer(200, transfer_encoding="none").replace(b"Transfer-Encoding: none\r\n", b"")
+    server.routes["/feed"] = answer(body=BODY)
+    proxy = server.url("", host="me:secret@127.0.0.1")
+    outcome = fetcher.fetch(FeedRequest(url="https://feeds.test/feed", proxy=proxy, username="you"))
+    assert isinstance(outcome, Fetched)
+    connect, get = server.received
+    assert (connect.method, connect.header("Proxy-Authorization")) == ("CONNECT", "Basic bWU6c2VjcmV0")
+    assert connect.header("Authorization") is None
+    assert (get.target, get.over_tls, get.header("Proxy-Authorization")) == ("/feed", True, None)
+
+
+def test_a_proxy_that_refuses_is_a_failure_without_credentials(server: FeedServer, fetcher: Fetcher) -> None:
+    server.routes["feeds.test:443"] = answer(407)
+    proxy = server.url("", host="me:secret@127.0.0.1")
+    outcome = fetcher.fetch(FeedRequest(url="https://feeds.test/feed", proxy=proxy))
+    assert isinstance(outcome, Failed)
+    assert outcome.kind == FailureKind.CONNECT
+    assert "407" in outcome.text
+    assert "secret" not in repr(outcome)
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1080", "https://127.0.0.1:3128", "127.0.0.1:3128"])
+def test_other_proxies_than_http_are_refused(fetcher: Fetcher, proxy: str) -> None:
+    outcome = fetcher.fetch(FeedRequest(url="http://feeds.test/feed", proxy=proxy))
+    assert isinstance(outcome, Failed)
+    assert outcome.kind == FailureKind.INVALID_URL
+    assert "proxy" in outcome.text
+
+
+@pytest.mark.parametrize(
+    ("addresses", "is_private"),
+    [
+        (["93.184.216.34"], False),
+        (["127.0.0.1"], False),  # somebody named it, and the operator allows it
+        (["93.184.216.34", "10.0.0.1"], True),
+        (["10.0.0.1", "93.184.216.34"], False),
+        (["93.184.216.34", "10.0.0.1", "10.0.0.2"], True),
+        (["10.0.0.1", "fd00::1"], False),
+        (["", "10.0.0.1"], True),
+        (["", ""], False),
+    ],
+)
+def test_h15_it_is_told_when_redirects_lead_from_the_internet_into_a_private_network(
+    addresses: list[str], is_private: bool
+) -> None:
+    assert into_private(addresses) == is_private
+
+
+def test_h6_validators_go_to_their_own_url_only(server: FeedServer, fetcher: Fetcher) -> None:
+    server.routes = {"/feed": answer(302, location="/there"), "/there": answer(304)}
+    request = FeedRequest(url=server.url(), etag='"1"', validators_url=server.url("/there"))
+    assert isinstance(fetcher.fetch(request), NotModified)
+    assert [received.header("If-None-Match") for received in server.received] == [None, '"1"']

@@ -1,0 +1,183 @@
+"""Every check that keeps the lock from being switched off in silence: its id, its hint, and the boot that refuses."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import dramatiq
+import pytest
+from django.core.cache import caches
+from django.core.checks import CheckMessage, run_checks
+from dramatiq import Worker
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.brokers.stub import StubBroker
+from dramatiq.middleware import AgeLimit, CurrentMessage, Middleware, Retries, TimeLimit
+
+from feeds import checks
+from feeds.locking.checks import order_problems
+from feeds.locking.middleware import LockConfigurationError, LockMiddleware
+from tests.locking.test_stores import MemcachedWithoutCas
+from tests.rigs.servers.memcached import Memcached
+
+OURS = "feeds.locking.MemcachedLocks"
+DJANGO = "django.core.cache.backends"
+ONE = "127.0.0.1:11211"
+
+
+def found(identity: str, *, deploy: bool = False) -> list[CheckMessage]:
+    messages = run_checks(tags=["feeds"], include_deployment_checks=deploy)
+    return [message for message in messages if message.id == identity]
+
+
+def assert_found(identity: str, *, deploy: bool = False) -> None:
+    (message,) = found(identity, deploy=deploy)
+    assert message.hint
+
+
+@pytest.fixture
+def lock_cache(settings: Any) -> Any:
+    """Return a function that sets the lock cache's configuration."""
+
+    def configure(**configuration: Any) -> None:
+        settings.CACHES = {**settings.CACHES, "locks": configuration}
+
+    return configure
+
+
+@contextmanager
+def global_broker(broker: dramatiq.Broker) -> Iterator[None]:
+    before = dramatiq.get_broker()
+    dramatiq.set_broker(broker)
+    try:
+        yield
+    finally:
+        dramatiq.set_broker(before)
+
+
+def networked_broker() -> dramatiq.Broker:
+    return RedisBroker(url="redis://127.0.0.1:1/0", middleware=[Retries(), LockMiddleware(), TimeLimit()])
+
+
+def test_as_shipped_nothing_is_found():
+    assert run_checks(tags=["feeds"]) == []
+
+
+CONFIGURATIONS = [
+    ("feeds.E004", {"BACKEND": "no.such.Cache"}),
+    ("feeds.E004", {"BACKEND": OURS, "LOCATION": "not a server"}),
+    ("feeds.E004", {"BACKEND": OURS, "LOCATION": ONE, "OPTIONS": {"serde": None}}),
+    ("feeds.E005", {"BACKEND": f"{DJANGO}.dummy.DummyCache"}),
+    ("feeds.E005", {"BACKEND": f"{DJANGO}.filebased.FileBasedCache", "LOCATION": "/nowhere"}),
+    ("feeds.E005", {"BACKEND": f"{DJANGO}.db.DatabaseCache", "LOCATION": "table"}),
+    ("feeds.E005", {"BACKEND": f"{DJANGO}.memcached.PyMemcacheCache", "LOCATION": ONE}),
+    ("feeds.E007", {"BACKEND": OURS, "LOCATION": f"{ONE},127.0.0.1:11212"}),
+    ("feeds.E007", {"BACKEND": OURS, "LOCATION": [ONE, "127.0.0.1:11212"]}),
+    ("feeds.E008", {"BACKEND": OURS, "LOCATION": ONE, "OPTIONS": {"ignore_exc": True}}),
+    ("feeds.E009", {"BACKEND": OURS, "LOCATION": ONE, "OPTIONS": {"timeout": None}}),
+    ("feeds.E009", {"BACKEND": OURS, "LOCATION": ONE, "OPTIONS": {"connect_timeout": 0}}),
+    ("feeds.E009", {"BACKEND": f"{DJANGO}.redis.RedisCache", "LOCATION": "redis://127.0.0.1"}),
+]
+
+
+@pytest.mark.parametrize(("identity", "configuration"), CONFIGURATIONS)
+def test_a_cache_that_is_no_lock_is_found_and_no_worker_boots_on_it(lock_cache, identity, configuration):
+    lock_cache(**configuration)
+    assert_found(identity)
+    with pytest.raises(LockConfigurationError):
+        Worker(StubBroker(middleware=[Retries(), LockMiddleware(), TimeLimit()])).start()
+
+
+def test_a_cache_of_one_process_will_do_for_one_process_only(lock_cache):
+    lock_cache(BACKEND=f"{DJANGO}.locmem.LocMemCache")
+    assert found("feeds.E005") == []
+    with global_broker(networked_broker()):
+        assert_found("feeds.E005")
+
+
+def test_redis_with_time_outs_will_do(lock_cache):
+    options = {"socket_timeout": 1, "socket_connect_timeout": 1}
+    lock_cache(BACKEND=f"{DJANGO}.redis.RedisCache", LOCATION="redis://127.0.0.1", OPTIONS=options)
+    assert run_checks(tags=["feeds"]) == []
+
+
+@pytest.mark.parametrize("expire", [4, 0, 31 * 24 * 3600])
+def test_an_expiry_that_cannot_be_kept_is_found(settings, expire):
+    settings.FEEDS_LOCK_EXPIRE = expire
+    assert_found("feeds.E006")
+
+
+def test_an_expiry_that_is_no_whole_number_is_found(settings):
+    settings.FEEDS_LOCK_EXPIRE = 9.5
+    assert_found("feeds.E001")
+
+
+@pytest.mark.parametrize("values", [{"PARSE_LIMIT": 300}, {"FETCH_DEADLINE": 300}, {"PARSE_LIMIT": 240}])
+def test_a_time_limit_too_short_to_fetch_and_parse_is_found(settings, values):
+    for name, seconds in values.items():
+        setattr(settings, f"FEEDS_{name}", seconds)
+    assert_found("feeds.E013")
+
+
+@pytest.mark.parametrize("order", [[Retries()], [TimeLimit(), Retries(), LockMiddleware()]])
+def test_a_wrong_order_is_found(order: list[Middleware]):
+    with global_broker(StubBroker(middleware=order)):
+        messages = list(checks.check_middleware(None))
+    assert {message.id for message in messages if message.id == "feeds.E002"} == {"feeds.E002"}
+    assert all(message.hint for message in messages)
+
+
+def test_the_right_order_is_not():
+    assert (
+        order_problems(StubBroker(middleware=[AgeLimit(), Retries(), LockMiddleware(), TimeLimit()]), LockMiddleware)
+        == []
+    )
+
+
+def test_a_broker_that_does_not_tell_an_actor_its_message_is_found():
+    with global_broker(StubBroker(middleware=[Retries(), LockMiddleware(), TimeLimit()])):
+        (message,) = checks.check_middleware(None)
+    assert message.id == "feeds.E012"
+
+
+def test_a_time_limit_that_outlives_the_lock_is_found():
+    broker = StubBroker(middleware=[CurrentMessage(), Retries(), LockMiddleware(), TimeLimit()])
+    dramatiq.actor(print, broker=broker, actor_name="slow", lock_key=str, lock_expire=60, time_limit=56_000)
+    with global_broker(broker):
+        (message,) = checks.check_middleware(None)
+    assert message.id == "feeds.E003"
+    assert message.hint
+
+
+def test_a_memcached_without_cas_is_found_when_asked_for_deployment_and_at_boot(lock_cache, tmp_path: Path):
+    with MemcachedWithoutCas(tmp_path) as server:
+        lock_cache(BACKEND=OURS, LOCATION=server.location)
+        assert found("feeds.E010") == []
+        with closing(caches["locks"]):
+            assert_found("feeds.E010", deploy=True)
+            with pytest.raises(LockConfigurationError, match="without CAS"):
+                Worker(StubBroker(middleware=[Retries(), LockMiddleware(), TimeLimit()])).start()
+
+
+def test_a_memcached_that_may_drop_locks_is_warned_of(lock_cache, memcached: Memcached):
+    lock_cache(BACKEND=OURS, LOCATION=memcached.location)
+    with closing(caches["locks"]):
+        assert_found("feeds.W004", deploy=True)
+
+
+def test_a_memcached_that_is_away_is_warned_of_and_workers_boot_all_the_same(lock_cache, memcached: Memcached, caplog):
+    lock_cache(BACKEND=OURS, LOCATION=memcached.location)
+    memcached.stop()
+    assert_found("feeds.W005", deploy=True)
+    worker = Worker(StubBroker(middleware=[Retries(), LockMiddleware(), TimeLimit()]), worker_threads=1)
+    worker.start()
+    worker.stop()
+    assert "cannot be asked" in caplog.text
+
+
+def test_a_key_prefix_that_makes_keys_too_long_stops_the_boot(lock_cache):
+    lock_cache(BACKEND="feeds.embedded.DatabaseLocks", KEY_PREFIX="x" * 220)
+    broker = StubBroker(middleware=[Retries(), LockMiddleware(), TimeLimit()])
+    dramatiq.actor(print, broker=broker, actor_name="work", lock_key=str, time_limit=1000)
+    with pytest.raises(LockConfigurationError, match="no name for a key"):
+        Worker(broker).start()

@@ -1,0 +1,397 @@
+"""What claiming due feeds costs, on a table that is polled.
+
+    uv run python -m tests.rigs.benchmarks.claiming postgresql [--feeds 1000000] [--claims 400]
+    uv run python -m tests.rigs.benchmarks.claiming week [--feeds 1000000] [--claims 24600]
+    uv run python -m tests.rigs.benchmarks.claiming sqlite [--feeds 100000] [--claims 100]
+
+On PostgreSQL the claimed feeds get their next check as if imported, so that the indexes churn as they do in use; the
+median of each tenth of the claims tells whether the cost stays flat. `week` claims as often as the simulated week of a
+million feeds does (12.3 million polls) and leaves the vacuum to the server, told what our guide says.
+Only time is compressed, so it looks every second (its minute would be a day) and does not sleep between pages. The
+server syncs nothing: what is measured is our work, not the disk. On SQLite four threads store imports meanwhile; what
+counts there is that nobody meets a locked database.
+"""
+
+import argparse
+import logging
+import os
+import random
+import re
+import shutil
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import django
+
+from feeds import storage
+from feeds.scheduling import dispatch
+from tests.rigs.servers.postgresql import PostgreSQL
+
+FOUR_HOURS = timedelta(hours=4)
+FOURTEEN_HOURS = timedelta(hours=13.7)  # a week by 12.3 polls: what a feed has in the simulated week, on average
+LUCK = 1.05  # intervals from one check to the next, on average
+
+IMPORTERS = 4
+VACUUM_SOON = "ALTER TABLE feeds_feed SET (autovacuum_vacuum_scale_factor = 0.02)"  # from feeds/docs/polling.md
+VACUUM = 20  # claims from one vacuum to the next, as with that factor for a million feeds
+BIGGEST_SHARE = 0.03  # of all feeds on the biggest host; the others by Zipf's law
+ENTRIES = 25  # of a feed's last document: two digests each stand in its row
+
+# For the 1.6 GB of a million feeds; with the 128 MB that it comes with half of a claim's time goes into swapping pages.
+# In huge pages (`sysctl vm.nr_hugepages=1200`), as our guide says, a claim takes a fifth less than without.
+MEMORY = ("shared_buffers=2GB",)
+WEEK_IN_MINUTES = ("autovacuum_naptime=1s", "autovacuum_vacuum_cost_delay=0")
+
+
+class Configured(PostgreSQL):
+    """A server with settings of its own: the last word on its command line."""
+
+    settings: tuple[str, ...] = MEMORY
+
+    def command(self) -> list[str]:
+        return [*super().command(), *(word for setting in self.settings for word in ("-c", setting))]
+
+
+def main() -> None:
+    options = _parser().parse_args()
+    run, place = {
+        "postgresql": (_claim, _postgresql(MEMORY)),
+        "week": (_live, _postgresql((*MEMORY, *WEEK_IN_MINUTES))),
+        "sqlite": (_claim_beside_imports, _sqlite()),
+    }[options.run]
+    with place:
+        django.setup()
+        logging.getLogger("feeds").setLevel(logging.WARNING)
+        from django.core.management import call_command
+
+        call_command("migrate", verbosity=0)
+        run(options.claims, options.feeds)
+        _close()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", choices=["postgresql", "week", "sqlite"])
+    parser.add_argument("--feeds", type=int, default=100_000)
+    parser.add_argument("--claims", type=int, default=100)
+    return parser
+
+
+# Databases
+
+
+@contextmanager
+def _postgresql(settings: tuple[str, ...]) -> Iterator[None]:
+    folder = Path(tempfile.mkdtemp(prefix="feeds-claiming-", dir="/tmp"))
+    try:
+        server = Configured(folder)
+        server.settings = settings
+        with server:
+            print(f"{_huge_pages():,} huge pages set aside")
+            _use(server.url(server.create_database()))
+            yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _huge_pages() -> int:
+    """Return how many the machine has (Linux). PostgreSQL takes them where they suffice for its shared buffers."""
+    meminfo = Path("/proc/meminfo")
+    found = re.search(r"HugePages_Total:\s+(\d+)", meminfo.read_text()) if meminfo.exists() else None
+    return int(found[1]) if found else 0
+
+
+@contextmanager
+def _sqlite() -> Iterator[None]:
+    with tempfile.TemporaryDirectory() as folder:
+        _use(f"sqlite:///{folder}/feeds.sqlite3")
+        yield
+
+
+def _use(url: str) -> None:
+    for name in ("BROKER_URL", "MEMCACHED_URL"):
+        os.environ.pop(name, None)
+    os.environ |= {"DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "feeds_project.settings"}
+
+
+# A table of feeds
+
+
+def _fill(count: int, interval: timedelta, *, overdue: float) -> datetime:
+    """Store feeds whose next checks lie spread over an interval, a part of it gone by; return what time it is there.
+
+    All are copies of one row.
+    """
+    from django.db import connection, transaction
+    from django.utils import timezone
+
+    from feeds.models import Feed
+
+    now, began = timezone.now(), time.monotonic()
+    template = Feed.objects.create(
+        url="template",
+        url_md5=UUID(int=0),
+        host="",
+        interval=interval.total_seconds(),
+        next_check_at=None,
+        **_of_a_blog(),
+    )
+    luck = random.Random(1)
+    rows = []
+    for number, host in enumerate(_hosts(count)):
+        url = f"https://{host}/{number}/feed.xml"
+        rows.append((url, _key(url), host, now + interval * (luck.random() - overdue)))
+    given = ("url", "url_md5", "host", "next_check_at")
+    copied = ", ".join(f'"{field.column}"' for field in Feed._meta.fields if field.column not in ("id", *given))
+    into = f"INSERT INTO feeds_feed ({', '.join(given)}, {copied}) SELECT"
+    with transaction.atomic(), connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            arrays = "unnest(%s::text[], %s::uuid[], %s::text[], %s::timestamptz[]) AS new(a, b, c, d)"
+            for at in range(0, count, 10_000):
+                columns = [list(column) for column in zip(*rows[at : at + 10_000], strict=True)]
+                cursor.execute(
+                    f"{into} a, b, c, d, {copied} FROM feeds_feed, {arrays} WHERE id = {template.pk}", columns
+                )
+        else:
+            moment = connection.ops.adapt_datetimefield_value
+            cursor.executemany(
+                f"{into} %s, %s, %s, %s, {copied} FROM feeds_feed WHERE id = {template.pk}",
+                [(*row[:3], moment(row[3])) for row in rows],
+            )
+    template.delete()
+    with connection.cursor() as cursor:  # as after the first visit of each feed
+        cursor.execute(
+            "INSERT INTO feeds_host (name, lone_feed, pause_reason, requests, waits, pauses)"
+            " SELECT host, CASE WHEN count(*) = 1 THEN min(id) END, '', 0, 0, 0 FROM feeds_feed GROUP BY host"
+        )
+    _vacuum()
+    print(f"{count:,} feeds stored in {time.monotonic() - began:.0f} s")
+    return now
+
+
+def _of_a_blog() -> dict[str, Any]:
+    luck = random.Random(3)
+    return {
+        "title": "Notes on this and that",
+        "site_url": "https://www.example.org/blog/",
+        "description": "What I came across, in no order, and what I make of it. New every other day.",
+        "language": "en-GB",
+        "etag": f'"{luck.randbytes(16).hex()}"',
+        "last_modified": "Tue, 24 Nov 2026 22:16:21 GMT",
+        "body_digest": luck.randbytes(16),
+        "seen_digests": luck.randbytes(16 * ENTRIES),
+        "listed_digests": luck.randbytes(16 * ENTRIES),
+    }
+
+
+def _hosts(count: int) -> list[str]:
+    hosts: list[str] = []
+    rank = 1
+    while len(hosts) < count:
+        size = max(1, int(count * BIGGEST_SHARE) // rank)
+        hosts += [f"host-{rank}.example.org"] * size
+        rank += 1
+    random.Random(2).shuffle(hosts)
+    return hosts[:count]
+
+
+def _vacuum() -> None:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE feeds_feed, feeds_host" if connection.vendor == "postgresql" else "ANALYZE")
+
+
+def _explain(now: datetime) -> None:
+    from django.db import connection
+
+    from feeds.scheduling import rate_limit
+
+    options: dict[str, Any] = {"analyze": True, "buffers": True} if connection.vendor == "postgresql" else {}
+    due, in_line = (feeds.values_list("id", "host", "slot_at")[: rate_limit.WINDOW] for feeds in dispatch.windows(now))
+    claimed = due.model.objects.filter(claimed_at__gt=now - rate_limit.LEASE).values("id")
+    for name, feeds in (("due", due), ("with a slot soon after", in_line), ("claimed and not yet checked", claimed)):
+        print(f"\n{name}:\n{feeds.explain(**options)}")
+    print()
+
+
+# Claims
+
+
+def _claim(claims: int, feeds: int) -> None:
+    """Claim from a table with a backlog, vacuumed as often as our guide says."""
+    now = _fill(feeds, FOUR_HOURS, overdue=0.5)
+    _explain(now)
+    _poll(claims, feeds, FOUR_HOURS, now, lambda number: _vacuum() if number % VACUUM == 0 else None)
+
+
+def _claim_beside_imports(claims: int, feeds: int) -> None:
+    now = _fill(feeds, FOUR_HOURS, overdue=0.5)
+    _explain(now)
+    with _importers():
+        _poll(claims, feeds, FOUR_HOURS, now, lambda number: None)
+
+
+def _live(claims: int, feeds: int) -> None:
+    """Claim all that gets due, as it gets due, and leave the vacuum to the server."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(VACUUM_SOON)
+    now = _fill(feeds, FOURTEEN_HOURS, overdue=0.0)
+    now = _poll(claims, feeds, FOURTEEN_HOURS, now, lambda number: None if number % (claims // 10) else _tell_size())
+    _tell_size()
+    _explain(now)
+
+
+def _poll(claims: int, feeds: int, interval: timedelta, now: datetime, before: Callable[[int], None]) -> datetime:
+    """Claim and check, claim and check; print what the claims took. Return the time that it is then."""
+    from feeds.scheduling import rate_limit
+
+    took, busy, cpu = [], [], _cpu_clock()
+    sent = put_off = 0
+    for number in range(claims):
+        before(number)
+        now += interval * LUCK * (rate_limit.BATCH / feeds)
+        began, began_cpu = time.perf_counter(), cpu()
+        batch = dispatch.claim(now, rate_limit.BATCH, 1.0)
+        took.append((time.perf_counter() - began) * 1000)
+        busy.append((cpu() - began_cpu) * 1000)
+        sent, put_off = sent + len(batch.claimed), put_off + batch.put_off
+        _check([feed.url for feed in batch.claimed], now, interval)
+    print(
+        f"{claims:,} claims of {rate_limit.BATCH}: {sent:,} feeds to send, {put_off:,} put off to a slot of their host"
+    )
+    for name, milliseconds in (("a claim", took), ("CPU time of a claim", busy)):
+        tenths = (milliseconds[claims * part // 10 : claims * (part + 1) // 10] for part in range(10))
+        medians = ", ".join(f"{statistics.median(tenth):.1f}" for tenth in tenths)
+        p95 = sorted(milliseconds)[claims * 95 // 100]
+        print(f"{name}: median {statistics.median(milliseconds):.1f} ms, p95 {p95:.1f} ms; of each tenth {medians} ms")
+    return now
+
+
+def _cpu_clock() -> Callable[[], float]:
+    """Return a clock of the seconds that this thread and its database have worked: a busy machine stretches them less.
+
+    What the database works in processes of its own is known on Linux only.
+    """
+    from django.db import connection
+
+    if connection.vendor == "sqlite":
+        return time.thread_time
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        server = Path(f"/proc/{cursor.fetchone()[0]}/schedstat")
+    return lambda: time.thread_time() + (int(server.read_text().split()[0]) / 1e9 if server.exists() else 0.0)
+
+
+def _check(urls: list[str], now: datetime, interval: timedelta) -> None:
+    """Store next checks, as imports do."""
+    from django.db import connection
+
+    from feeds.scheduling import hosts
+
+    if not urls:
+        return
+    luck, moment = random.Random(now.timestamp()), connection.ops.adapt_datetimefield_value
+    checked, values = hosts.in_rows(
+        [(_key(url), moment(now), moment(now + interval * luck.uniform(1, 2 * LUCK - 1))) for url in urls]
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE feeds_feed SET checked_at = new.column2, next_check_at = new.column3, claimed_at = NULL,"
+            " slot_at = NULL, revision = revision + 1, next_check_reason = 'own 14400 s'"
+            f" FROM {checked} WHERE url_md5 = new.column1",
+            values,
+        )
+
+
+def _key(url: str) -> Any:
+    """Return what stands in the database for a URL."""
+    from django.db import connection
+
+    from feeds.canonical_urls import url_md5
+    from feeds.models import Feed
+
+    return Feed._meta.get_field("url_md5").get_db_prep_value(url_md5(url), connection)
+
+
+def _tell_size() -> None:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT n_tup_upd, n_dead_tup, autovacuum_count, pg_table_size(relid), pg_indexes_size(relid)"
+            " FROM pg_stat_user_tables WHERE relname = 'feeds_feed'"
+        )
+        updates, dead, vacuums, table, indexes = cursor.fetchone()
+    print(
+        f"{updates:,} updates, {dead:,} dead rows, {vacuums} autovacuums;"
+        f" table {table / 1e6:,.0f} MB, indexes {indexes / 1e6:,.0f} MB",
+        flush=True,
+    )
+
+
+# Imports beside
+
+
+@contextmanager
+def _importers() -> Iterator[None]:
+    """Let threads load feeds and store unchanged imports of them, as fast as they can."""
+    stop = threading.Event()
+    errors: list[Exception] = []
+    counts = [0] * IMPORTERS
+    threads = [threading.Thread(target=_import, args=(stop, errors, counts, number)) for number in range(IMPORTERS)]
+    for thread in threads:
+        thread.start()
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        seconds = time.monotonic() - began
+        stop.set()
+        for thread in threads:
+            thread.join()
+    print(f"meanwhile {IMPORTERS} threads stored {sum(counts) / seconds:.0f} imports a second; errors: {len(errors)}")
+    for error in errors[:3]:
+        print(f"    {type(error).__name__}: {error}")
+
+
+def _import(stop: threading.Event, errors: list[Exception], counts: list[int], number: int) -> None:
+    from django.utils import timezone
+
+    from feeds.fetching.values import NotModified
+    from feeds.models import Feed
+    from feeds.planning import planner
+    from feeds.planning.schedule import Pace
+
+    pace = Pace(shortest=3600, longest=86_400)
+    luck = random.Random(number)
+    urls = list(Feed.objects.filter(pk__lt=20_000).values_list("url", flat=True))
+    while not stop.is_set():
+        try:
+            known, now = storage.load(luck.choice(urls)), timezone.now()
+            answer = NotModified(url=known.url, etag='"1"')
+            storage.apply(planner.plan(known, answer, None, (), started_at=now, now=now, pace=pace, luck=luck.random()))
+            counts[number] += 1
+        except Exception as error:
+            errors.append(error)
+    _close()
+
+
+def _close() -> None:
+    from django.db import connections
+
+    connections.close_all()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,277 @@
+"""A folder of feeds in; where what is stored differs from what feedparser says, and why, out.
+
+    python -m tests.rigs.differential FOLDER
+
+feedparser reads each document whole, in a process of its own where nothing of ours has touched it, with its sanitiser
+and its resolving of links switched off, since both are ours. Its values go through our sanitiser, and are compared
+field for field with the rows that an import leaves. The exit code is 1 if a difference has no known reason.
+"""
+
+import argparse
+import os
+import pickle
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+from feeds.models import Feed
+
+URL = "http://10.0.0.1/feed"  # a private host has no door to wait at
+
+REFERENCE = """
+import io, pickle, sys, feedparser
+
+def plain(value):
+    if isinstance(value, dict):
+        return {key: plain(dict.__getitem__(value, key)) for key in dict.keys(value)}
+    if isinstance(value, list):
+        return [plain(one) for one in value]
+    return tuple(value) if isinstance(value, tuple) else value
+
+def read(path):
+    with open(path, "rb") as file:
+        body = io.BytesIO(file.read())
+    headers = {"content-location": sys.argv[1]}
+    result = feedparser.parse(body, response_headers=headers, sanitize_html=False, resolve_relative_uris=False)
+    return plain(result.feed), [plain(entry) for entry in result.entries]
+
+paths = sys.stdin.read().splitlines()
+pickle.dump([read(path) for path in paths], sys.stdout.buffer)
+"""
+
+Said = dict[str, Any]  # what feedparser says of a feed or an entry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deviation:
+    """One value that is stored otherwise than feedparser says."""
+
+    document: str
+    field: str
+    said: Any
+    stored: Any
+    reason: str  # "" = unknown
+
+
+def reference(paths: Iterable[Path]) -> list[tuple[Said, list[Said]]]:
+    """Return what feedparser alone says of the documents."""
+    result = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", REFERENCE, URL],
+        input="\n".join(map(str, paths)).encode(),
+        capture_output=True,
+        check=True,
+    )
+    said: list[tuple[Said, list[Said]]] = pickle.loads(result.stdout)
+    return said
+
+
+# What feedparser says, as we would store it
+
+
+def expected_feed(said: Said) -> Said:
+    return {
+        "title": _text(said, "title"),
+        "site_url": _url(said.get("link")),
+        "description": _text(said, "subtitle"),
+        "language": _plain(said.get("language")),
+        "rights": _text(said, "rights"),
+        "icon_url": _url(said.get("icon")),
+        "image_url": _url((said.get("image") or {}).get("href")) or _url(said.get("logo")),
+        "authors": _people(said),
+    }
+
+
+def expected_entry(said: Said) -> Said:
+    return {
+        "guid": (said.get("id") or "").strip(),
+        "url": _url(said.get("link")),
+        "title": _text(said, "title"),
+        "summary": _html(said.get("summary_detail")),
+        "content": max((_html(detail) for detail in said.get("content") or []), key=len, default=""),
+        "authors": _people(said),
+        "categories": list(dict.fromkeys(filter(None, (_plain(tag.get("term")) for tag in said.get("tags") or [])))),
+        "enclosures": _enclosures(said),
+        "published_at": _moment(said.get("published_parsed") or said.get("created_parsed")),
+        "updated_at": _moment(said.get("updated_parsed")),
+        "published_text": (said.get("published") or said.get("created") or "")[:100],
+        "updated_text": (said.get("updated") or "")[:100],
+        "rights": _text(said, "rights"),
+        "language": _plain(said.get("language")),
+        "comments_url": _url(said.get("comments")),
+        "source_title": _text(said.get("source") or {}, "title"),
+    }
+
+
+def _url(value: Any) -> str:
+    from feeds.parsing.sanitizer import safe_url
+
+    return safe_url(value, URL) if isinstance(value, str) else ""
+
+
+def _plain(value: Any) -> str:
+    from feeds.parsing.sanitizer import text_of_html
+
+    return text_of_html(value).text if isinstance(value, str) else ""
+
+
+def _text(said: Said, key: str) -> str:
+    from feeds.parsing.sanitizer import plain_text
+
+    value, kind = said.get(key) or "", (said.get(f"{key}_detail") or {}).get("type")
+    return plain_text(value).text if kind == "text/plain" else _plain(value)
+
+
+def _html(detail: Said | None) -> str:
+    from feeds.parsing.sanitizer import clean_html, escape_text
+
+    if not detail or not detail.get("value"):
+        return ""
+    if detail.get("type") in ("text/html", "application/xhtml+xml"):
+        return clean_html(detail["value"], detail.get("base") or URL).text
+    return escape_text(detail["value"]).text if (detail.get("type") or "text/").startswith("text/") else ""
+
+
+def _people(said: Said) -> list[str]:
+    named = [_plain(one.get("name")) or _plain(one.get("email")) for one in said.get("authors") or []]
+    return list(dict.fromkeys(filter(None, named)))
+
+
+def _enclosures(said: Said) -> list[str]:
+    links = [link.get("href") for link in said.get("links") or [] if link.get("rel") == "enclosure"]
+    media = [one.get("url") for one in said.get("media_content") or []]
+    return list(dict.fromkeys(filter(None, map(_url, [*links, *media]))))
+
+
+def _moment(parts: Any) -> datetime | None:
+    try:
+        return datetime(*parts[:6], tzinfo=UTC) if parts else None
+    except ValueError:
+        return None
+
+
+# What is stored
+
+
+def stored_value(row: Any, field: str) -> Any:
+    value = getattr(row, field)
+    if field == "authors":
+        return list(dict.fromkeys(one["name"] or one["email"] for one in value if one["name"] or one["email"]))
+    if field == "categories":
+        return list(dict.fromkeys(one["term"] for one in value))
+    if field == "enclosures":
+        return [one["url"] for one in value]
+    return value
+
+
+# Known reasons: why what is stored is better
+
+
+def _is_relative_guid(said: Any, stored: Any) -> bool:
+    return "://" not in stored and said.endswith(stored.lstrip("./"))
+
+
+REASONS: dict[str, list[tuple[str, Callable[[Any, Any], bool]]]] = {
+    "guid": [
+        ("a relative guid is kept as it is written; feedparser resolves it", _is_relative_guid),
+        ("a reference in a guid is the character it stands for", lambda said, stored: unescape(said) == stored),
+    ],
+    "language": [("the language of an entry is known from xml:lang, too", lambda said, stored: not said)],
+    "published_at": [("a day that does not exist is no date", lambda said, stored: stored is None)],
+    "updated_at": [("a day that does not exist is no date", lambda said, stored: stored is None)],
+}
+
+
+def reason(field: str, said: Any, stored: Any) -> str:
+    return next((text for text, applies in REASONS.get(field, []) if applies(said, stored)), "")
+
+
+def deviations(document: str, said: tuple[Said, list[Said]], feed: Any, rows: list[Any]) -> Iterator[Deviation]:
+    """Yield where a feed and its rows differ from what feedparser says."""
+    yield from _differences(document, "feed", expected_feed(said[0]), feed)
+    entries = [expected_entry(one) for one in said[1]]
+    distinct = {_name(entry["guid"], entry["url"], entry["title"]): entry for entry in reversed(entries)}
+    if len(entries) != len(rows):
+        why = "an entry that stands there twice is stored once" if len(distinct) == len(rows) else ""
+        yield Deviation(document=document, field="entries", said=len(entries), stored=len(rows), reason=why)
+    for row, entry in _pairs(rows, entries, distinct):
+        yield from _differences(document, "entry", entry, row)
+
+
+def _name(guid: str, url: str, title: str) -> tuple[str, str]:
+    return guid.removeprefix(URL.removesuffix("/feed")) or url, title
+
+
+def _pairs(rows: list[Any], entries: list[Said], distinct: dict[tuple[str, str], Said]) -> Iterator[tuple[Any, Said]]:
+    """Pair rows and entries by name, or where names are shared, by their places."""
+    named = {_name(row.guid, row.url, row.title): row for row in rows}
+    if named.keys() == distinct.keys() and len(named) == len(rows):
+        yield from ((named[name], entry) for name, entry in distinct.items())
+    else:
+        yield from zip(rows, entries, strict=False)
+
+
+def _differences(document: str, kind: str, said: Said, row: Any) -> Iterator[Deviation]:
+    for field, value in said.items():
+        stored = stored_value(row, field)
+        if stored != value:
+            why = reason(field, value, stored)
+            yield Deviation(document=document, field=f"{kind}.{field}", said=value, stored=stored, reason=why)
+
+
+# The run
+
+
+def compare(paths: list[Path]) -> Iterator[Deviation]:
+    """Import each document into an empty database, and compare."""
+    from feeds.models import Entry
+    from tests.rigs.documents import import_document
+
+    for path, said in zip(paths, reference(paths), strict=True):
+        Feed.objects.all().delete()
+        report = import_document(path.read_bytes(), URL)
+        if report.failure:
+            yield Deviation(
+                document=path.name, field="feed", said=f"{len(said[1])} entries", stored=report.failure.text, reason=""
+            )
+            continue
+        yield from deviations(path.name, said, Feed.objects.get(), list(Entry.objects.order_by("id")))
+
+
+def make_database(folder: str) -> None:
+    """Set up Django with an empty database."""
+    os.environ |= {"DATABASE_URL": f"sqlite:///{folder}/feeds.sqlite3", "FEEDS_LOG_LEVEL": "WARNING"}
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "feeds_project.settings")
+    import django
+    from django.core.management import call_command
+
+    django.setup()
+    call_command("migrate", verbosity=0)
+
+
+def main() -> int:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("folder", type=Path)
+    paths = sorted(path for path in arguments.parse_args().folder.iterdir() if path.suffix in (".xml", ".rss", ".atom"))
+    found: Counter[tuple[str, str]] = Counter()
+    with tempfile.TemporaryDirectory(prefix="feeds-differential-") as folder:
+        make_database(folder)
+        for one in compare(paths):
+            found[one.field, one.reason] += 1
+            if not one.reason or found[one.field, one.reason] <= 3:
+                print(f"{one.document} {one.field}\n  feedparser {one.said!r:.300}\n  stored     {one.stored!r:.300}")
+                print(f"  reason     {one.reason or 'UNKNOWN'}")
+    print(f"{len(paths)} documents, {sum(found.values())} differences")
+    for (field, why), count in found.most_common():
+        print(f"{count:6} {field}: {why or 'UNKNOWN'}")
+    return int(any(not why for _, why in found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,124 @@
+"""Requests to import a feed, each answered, whatever happens to the feed meanwhile."""
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from feeds import importer, storage, tasks
+from feeds.fetching.values import FeedRequest, FetchOutcome, NotModified
+from feeds.models import Feed, Host
+from feeds.outcomes import Outcome
+from feeds.storage import Subscription
+from tests.rigs.documents import URL, import_document, items, rss
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def once(do: Callable[[], object]) -> Callable[[], object]:
+    """Return a function that does it when it is called first."""
+    left = [do]
+    return lambda: left.pop()() if left else None
+
+
+def fence(**values: object) -> None:
+    """Move the feed's revision on, as all do who change what an import under way has read."""
+    Feed.objects.update(revision=storage.load(URL).revision + 1, **values)
+
+
+# The revision has moved
+
+
+def test_a_request_that_no_other_import_has_answered_is_done_again() -> None:
+    report = import_document(rss(*items(range(3))), before=once(fence))
+    assert (report.outcome, report.new) == (Outcome.IMPORTED, 3)
+
+
+def test_a_request_that_another_import_has_answered_is_superseded() -> None:
+    another = once(lambda: import_document(rss(*items(range(3)))))
+    report = import_document(rss(*items(range(5))), before=another)
+    assert report.outcome is Outcome.SUPERSEDED
+    assert Feed.objects.get().entries.count() == 3
+
+
+def test_an_import_that_began_before_the_request_does_not_answer_it() -> None:
+    before = timezone.now() - timedelta(seconds=9)
+    storage.load(URL)
+    report = import_document(rss(*items(range(3))), before=once(lambda: fence(checked_at=before)))
+    assert report.outcome is Outcome.IMPORTED
+
+
+def test_a_feed_paused_during_its_import_stays_paused() -> None:
+    report = import_document(rss(*items(range(3))), before=once(lambda: fence(status=Feed.Status.PAUSED)))
+    assert report.outcome is Outcome.PAUSED
+    feed = Feed.objects.get()
+    assert (feed.status, feed.entries.count()) == (Feed.Status.PAUSED, 0)
+
+
+def test_a_feed_deleted_during_its_import_stays_deleted() -> None:
+    report = import_document(rss(*items(range(3))), before=once(lambda: Feed.objects.all().delete()))
+    assert report.outcome is Outcome.DELETED
+    assert not Feed.objects.exists()
+
+
+def test_a_request_is_done_again_only_once() -> None:
+    fetches: list[str] = []
+
+    def fetch(request: FeedRequest, patience: object) -> FetchOutcome:
+        fetches.append(request.url)
+        fence()
+        return NotModified(url=URL)
+
+    assert importer.import_feed(URL, fetch=fetch).outcome is Outcome.SUPERSEDED
+    assert len(fetches) == 2
+
+
+# The feed was deleted meanwhile
+
+
+def test_a_message_for_a_url_that_nobody_knows_adds_the_feed() -> None:
+    tasks.import_feed.send(URL)
+    assert tasks.import_feed.broker.drain(10)
+    assert Feed.objects.get().url == URL
+
+
+def test_a_message_for_a_feed_that_was_stored_does_not_bring_it_back() -> None:
+    storage.register([Subscription(url=URL)])
+    Feed.objects.all().delete()
+    tasks.send(URL)
+    tasks.send(URL, timezone.now())
+    assert tasks.import_feed.broker.drain(10)
+    assert not Feed.objects.exists()
+
+
+def test_a_message_that_went_back_for_a_slot_does_not_bring_its_feed_back() -> None:
+    busy_host()
+    tasks.import_feed.send(URL)
+    delete_once_turned_away()
+    assert tasks.import_feed.broker.drain(10)
+    assert not Feed.objects.exists()
+
+
+def test_a_feed_deleted_while_somebody_waits_here_for_its_slot_is_not_brought_back() -> None:
+    busy_host()
+    deletion = threading.Thread(target=delete_once_turned_away)
+    deletion.start()
+    with pytest.raises(Feed.DoesNotExist):
+        Feed.objects.import_feed(URL)
+    deletion.join()
+    assert not Feed.objects.exists()
+
+
+def busy_host() -> None:
+    Host.objects.create(name="10.0.0.1", gap=0.1, open_at=timezone.now() + timedelta(seconds=2.5))
+
+
+def delete_once_turned_away() -> None:
+    while not Host.objects.get().waits:
+        time.sleep(0.01)
+    Feed.objects.all().delete()
+    connection.close()
