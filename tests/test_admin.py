@@ -13,8 +13,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from dramatiq.brokers.redis import RedisBroker
 
-from feeds import addresses, admin, canonical_urls, storage, tasks
+from feeds import admin, canonical_urls, storage, tasks
 from feeds.embedded.broker import EmbeddedBroker
+from feeds.exceptions import InvalidURL
 from feeds.models import Alias, Entry, Feed, Host, Lock
 from feeds.outcomes import FailureKind, Outcome
 from feeds.planning.values import ImportPlan, NextCheck
@@ -236,7 +237,7 @@ def test_a_feed_added_by_hand_is_canonical_and_due_at_once(admin_client: Client)
 
 
 def test_what_is_no_url_is_an_error_of_the_form(admin_client: Client) -> None:
-    with pytest.raises(addresses.InvalidURL) as error:
+    with pytest.raises(InvalidURL) as error:
         canonical_urls.canonical_url("ftp://example.com/feed")
     assert str(error.value) in save(admin_client, ADD, url="ftp://example.com/feed")
     assert not Feed.objects.exists()
