@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.core.management.base import CommandError
+from django.core.management.base import CommandError, OutputWrapper
 from django.utils import timezone
 
 from feeds import storage, tasks
-from feeds.management.progress import Following, Row, ending, follow, load
+from feeds.management import following
+from feeds.management.following import Following
+from feeds.management.progress import Progress, table
 from feeds.models import Entry, Feed
 from feeds.outcomes import Outcome
 from feeds.storage import Subscription
@@ -131,7 +133,7 @@ def test_a_paused_feed_is_skipped_even_if_named(server: samples.SampleServer) ->
     assert server.asked["news.rss"].requests == 0
 
 
-def test_a_feed_that_is_off_is_tried_if_named(server: samples.SampleServer) -> None:
+def test_a_feed_that_is_disabled_is_tried_if_named(server: samples.SampleServer) -> None:
     storage.register([Subscription(url=server.url("news.rss"))])
     Feed.objects.update(status=Feed.Status.OFF)
     assert Run(server.url("news.rss")).summary.startswith("1 feed: 1 imported")
@@ -210,64 +212,104 @@ def test_many_feeds_are_stored_in_few_statements(tmp_path: Path, django_assert_m
 # How a feed's outcome is told
 
 
-def row(**values: Any) -> Row:
-    feed = {"feed_id": 1, "url": "http://a.example/", "status": "active", "checked_at": None, "slot_at": None}
-    words = {"next_check_reason": "", "last_outcome": "", "error_kind": "", "error_text": ""}
-    return Row(**{**feed, **words, **values})
+def stored(url: str = "http://a.example/") -> Following:
+    """Store a feed and follow it as it is now."""
+    storage.register([Subscription(url=url)])
+    waiting = Following()
+    waiting.add(following.load(list(Feed.objects.values_list("id", flat=True))))
+    return waiting
 
 
 NOW = timezone.now()
 
 
 @pytest.mark.parametrize(
-    ("after", "outcome"),
+    ("change", "outcome"),
     [
-        (row(), None),
-        (row(status="off"), None),
-        (row(status="paused"), Outcome.PAUSED),
-        (None, Outcome.PAUSED),
-        (row(slot_at=NOW), Outcome.DELAYED),
-        (row(checked_at=NOW, last_outcome="imported"), Outcome.IMPORTED),
-        (row(checked_at=NOW, last_outcome="unchanged"), Outcome.UNCHANGED),
-        (row(checked_at=NOW, last_outcome="failed", error_kind="gone", status="off"), Outcome.FAILED),
+        ({"status": Feed.Status.OFF}, None),
+        ({"revision": 7}, None),
+        ({"status": Feed.Status.PAUSED}, Outcome.PAUSED),
+        ({"slot_at": NOW}, Outcome.DELAYED),
+        ({"checked_at": NOW, "last_outcome": "imported"}, Outcome.IMPORTED),
+        ({"checked_at": NOW, "last_outcome": "unchanged"}, Outcome.UNCHANGED),
+        (
+            {"checked_at": NOW, "last_outcome": "failed", "error_kind": "gone", "status": Feed.Status.OFF},
+            Outcome.FAILED,
+        ),
     ],
 )
-def test_a_feed_has_ended_when_it_was_checked_or_never_will_be(after: Row | None, outcome: Outcome | None) -> None:
-    ended = ending(row(), after)
-    assert (ended and ended.outcome) == outcome
+def test_a_feed_has_ended_when_it_was_checked_or_never_will_be(change: dict[str, Any], outcome: Outcome | None) -> None:
+    waiting = stored()
+    Feed.objects.update(**change)
+    assert [ending.outcome for ending in waiting.look()] == ([outcome] if outcome else [])
+    assert len(waiting) == (0 if outcome else 1)
+
+
+def test_a_feed_that_was_deleted_has_ended() -> None:
+    waiting = stored()
+    Feed.objects.all().delete()
+    (ending,) = waiting.look()
+    assert (ending.outcome, ending.error) == (Outcome.PAUSED, "deleted meanwhile, or merged with another feed")
 
 
 def test_an_error_without_text_is_told_by_its_kind() -> None:
-    ended = ending(row(), row(checked_at=NOW, error_kind="not_found"))
-    assert ended
-    assert ended.error == "not found (404)"
-
-
-def stored(url: str) -> Following:
-    storage.register([Subscription(url=url)])
-    following = Following()
-    following.add(load(list(Feed.objects.values_list("id", flat=True))))
-    return following
+    waiting = stored()
+    Feed.objects.update(checked_at=NOW, last_outcome="failed", error_kind="not_found")
+    (ending,) = waiting.look()
+    assert ending.error == "not found (404)"
 
 
 def test_waiting_ends_when_nothing_is_under_way_any_more() -> None:
-    following = stored("http://a.example/")
-    assert [*follow(following, timeout=60, patience=60, settled=lambda: True)] == [[]]
-    assert len(following.outstanding) == 1
+    waiting = stored()
+    assert [*waiting.looks(timeout=60, patience=60, settled=lambda: True)] == [[]]
+    assert len(waiting) == 1
 
 
 def test_waiting_ends_when_there_was_no_news_for_too_long() -> None:
-    following = stored("http://a.example/")
-    looks = list(follow(following, timeout=60, patience=0.01, settled=lambda: False))
-    assert all(look == [] for look in looks)
-    assert len(following.outstanding) == 1
+    waiting = stored()
+    assert not any(waiting.looks(timeout=60, patience=0.01, settled=lambda: False))
+    assert len(waiting) == 1
 
 
 def test_a_check_that_began_before_ours_but_ended_after_counts() -> None:
-    following = stored("http://a.example/")
+    waiting = stored()
     Feed.objects.update(checked_at=timezone.now() - timedelta(minutes=1), last_outcome="unchanged")
-    (endings,) = follow(following, timeout=60, patience=60, settled=lambda: False)
-    assert [ended.outcome for ended in endings] == [Outcome.UNCHANGED]
+    (endings,) = waiting.looks(timeout=60, patience=60, settled=lambda: False)
+    assert [ending.outcome for ending in endings] == [Outcome.UNCHANGED]
+
+
+# Progress
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_gets_a_bar_and_a_file_does_not(server: samples.SampleServer) -> None:
+    terminal, file = Terminal(), io.StringIO()
+    call_command("import_feeds", server.url("news.rss"), stdout=io.StringIO(), stderr=terminal)
+    call_command("import_feeds", server.url("news.rss"), stdout=io.StringIO(), stderr=file)
+    assert f"Importing {'█' * 40} 1 of 1, 0:00:00 left" in terminal.getvalue()
+    assert file.getvalue() == ""
+
+
+def test_a_bar_grows_with_what_is_done() -> None:
+    terminal = Terminal()
+    with Progress(OutputWrapper(terminal), "Importing", 4_000, visible=True) as progress:
+        progress.advance(1_000)
+    assert f"Importing {'█' * 10}{'░' * 30} 1,000 of 4,000, " in terminal.getvalue()
+    assert terminal.getvalue().endswith("\n")
+
+
+def test_a_table_has_numbers_on_the_right_and_no_control_characters() -> None:
+    out = io.StringIO()
+    table(OutputWrapper(out), ("feed", "entries"), [("A", 12_345), ("B\N{ESCAPE}[2J", 7)])
+    assert out.getvalue().splitlines() == [
+        "feed   entries",
+        "A       12,345",
+        "B\N{REPLACEMENT CHARACTER}[2J        7",
+    ]
 
 
 # Export
