@@ -69,7 +69,7 @@ def ask_database() -> str:
 
 @contextmanager
 def _statement_timeout(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    """Let PostgreSQL end statements that take longer than `TIMEOUT`; SQLite waits for its lock alone, as settings say."""
+    """Let PostgreSQL end a statement that takes longer than `TIMEOUT`. SQLite has a time-out in its settings."""
     if connection.vendor != "postgresql":
         yield
         return

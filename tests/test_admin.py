@@ -13,7 +13,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from dramatiq.brokers.redis import RedisBroker
 
-from feeds import admin, canonical_urls, storage, tasks
+from feeds import canonical_urls, storage, tasks
+from feeds.admin import entries
 from feeds.embedded.broker import EmbeddedBroker
 from feeds.exceptions import InvalidURL
 from feeds.models import Alias, Entry, Feed, Host, Lock
@@ -132,7 +133,7 @@ def test_the_list_of_entries_reads_no_texts(admin_client: Client) -> None:
 def test_the_list_of_entries_counts_no_further_than_its_cap_and_says_so(
     admin_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(admin, "LISTED_ENTRIES", 3)
+    monkeypatch.setattr(entries, "LISTED_ENTRIES", 3)
     feed = new_feed()
     for number in range(5):
         new_entry(feed, number)
