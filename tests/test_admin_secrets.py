@@ -32,7 +32,7 @@ def new_feed(url: str = URL) -> Feed:
 
 
 def viewer(client: Client, *codenames: str) -> Client:
-    """Log somebody in who may look at everything and do no more than these."""
+    """Return a browser whose user may look at feeds and entries, and has these permissions besides."""
     user = User.objects.create(username="viewer", is_staff=True)
     user.user_permissions.set(Permission.objects.filter(codename__in=["view_feed", "view_entry", *codenames]))
     client.force_login(user)

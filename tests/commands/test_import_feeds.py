@@ -1,4 +1,4 @@
-"""`import_feeds` and `export_opml`, with the embedded broker and a server of our own."""
+"""`manage.py import_feeds`, with the embedded broker and a server of our own."""
 
 import io
 import sys
@@ -9,15 +9,11 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.core.management.base import CommandError, OutputWrapper
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from feeds import storage, tasks
-from feeds.management import following
-from feeds.management.following import Following
-from feeds.management.progress import Progress, table
 from feeds.models import Entry, Feed
-from feeds.outcomes import Outcome
 from feeds.storage import Subscription
 from feeds_project import samples
 
@@ -209,78 +205,6 @@ def test_many_feeds_are_stored_in_few_statements(tmp_path: Path, django_assert_m
     assert "5,000 feeds named: 5,000 new" in run.out
 
 
-# How a feed's outcome is told
-
-
-def stored(url: str = "http://a.example/") -> Following:
-    """Store a feed and follow it as it is now."""
-    storage.register([Subscription(url=url)])
-    waiting = Following()
-    waiting.add(following.load(list(Feed.objects.values_list("id", flat=True))))
-    return waiting
-
-
-NOW = timezone.now()
-
-
-@pytest.mark.parametrize(
-    ("change", "outcome"),
-    [
-        ({"status": Feed.Status.OFF}, None),
-        ({"revision": 7}, None),
-        ({"status": Feed.Status.PAUSED}, Outcome.PAUSED),
-        ({"slot_at": NOW}, Outcome.DELAYED),
-        ({"checked_at": NOW, "last_outcome": "imported"}, Outcome.IMPORTED),
-        ({"checked_at": NOW, "last_outcome": "unchanged"}, Outcome.UNCHANGED),
-        (
-            {"checked_at": NOW, "last_outcome": "failed", "error_kind": "gone", "status": Feed.Status.OFF},
-            Outcome.FAILED,
-        ),
-    ],
-)
-def test_a_feed_has_ended_when_it_was_checked_or_never_will_be(change: dict[str, Any], outcome: Outcome | None) -> None:
-    waiting = stored()
-    Feed.objects.update(**change)
-    assert [ending.outcome for ending in waiting.look()] == ([outcome] if outcome else [])
-    assert len(waiting) == (0 if outcome else 1)
-
-
-def test_a_feed_that_was_deleted_has_ended() -> None:
-    waiting = stored()
-    Feed.objects.all().delete()
-    (ending,) = waiting.look()
-    assert (ending.outcome, ending.error) == (Outcome.PAUSED, "deleted meanwhile, or merged with another feed")
-
-
-def test_an_error_without_text_is_told_by_its_kind() -> None:
-    waiting = stored()
-    Feed.objects.update(checked_at=NOW, last_outcome="failed", error_kind="not_found")
-    (ending,) = waiting.look()
-    assert ending.error == "not found (404)"
-
-
-def test_waiting_ends_when_nothing_is_under_way_any_more() -> None:
-    waiting = stored()
-    assert [*waiting.looks(timeout=60, patience=60, settled=lambda: True)] == [[]]
-    assert len(waiting) == 1
-
-
-def test_waiting_ends_when_there_was_no_news_for_too_long() -> None:
-    waiting = stored()
-    assert not any(waiting.looks(timeout=60, patience=0.01, settled=lambda: False))
-    assert len(waiting) == 1
-
-
-def test_a_check_that_began_before_ours_but_ended_after_counts() -> None:
-    waiting = stored()
-    Feed.objects.update(checked_at=timezone.now() - timedelta(minutes=1), last_outcome="unchanged")
-    (endings,) = waiting.looks(timeout=60, patience=60, settled=lambda: False)
-    assert [ending.outcome for ending in endings] == [Outcome.UNCHANGED]
-
-
-# Progress
-
-
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
@@ -292,66 +216,3 @@ def test_a_terminal_gets_a_bar_and_a_file_does_not(server: samples.SampleServer)
     call_command("import_feeds", server.url("news.rss"), stdout=io.StringIO(), stderr=file)
     assert f"Importing {'█' * 40} 1 of 1, 0:00:00 left" in terminal.getvalue()
     assert file.getvalue() == ""
-
-
-def test_a_bar_grows_with_what_is_done() -> None:
-    terminal = Terminal()
-    with Progress(OutputWrapper(terminal), "Importing", 4_000, visible=True) as progress:
-        progress.advance(1_000)
-    assert f"Importing {'█' * 10}{'░' * 30} 1,000 of 4,000, " in terminal.getvalue()
-    assert terminal.getvalue().endswith("\n")
-
-
-def test_a_table_has_numbers_on_the_right_and_no_control_characters() -> None:
-    out = io.StringIO()
-    table(OutputWrapper(out), ("feed", "entries"), [("A", 12_345), ("B\N{ESCAPE}[2J", 7)])
-    assert out.getvalue().splitlines() == [
-        "feed   entries",
-        "A       12,345",
-        "B\N{REPLACEMENT CHARACTER}[2J        7",
-    ]
-
-
-# Export
-
-
-def exported(*arguments: str) -> str:
-    out = io.StringIO()
-    call_command("export_opml", *arguments, stdout=out)
-    return out.getvalue()
-
-
-SUBSCRIPTIONS = [
-    Subscription(url="http://a.example/", folder="A", title="1"),
-    Subscription(url="http://b.example/", folder="A-b", title="2"),
-    Subscription(url="http://c.example/", folder="A/c", title="3"),
-    Subscription(url="http://d.example/", title="4"),
-    Subscription(url="https://user:secret@e.example/", title="5"),
-]
-
-
-def test_exported_feeds_can_be_imported_again(tmp_path: Path) -> None:
-    storage.register(SUBSCRIPTIONS)
-    path = tmp_path / "feeds.opml"
-    exported("--output", str(path))
-    assert path.read_text() == exported()
-    assert path.read_text().count('<outline text="A">') == 1
-    assert "secret" not in path.read_text()
-    assert Run(str(path), dry_run=True).out.startswith("5 feeds named: 1 new, 4 known")  # e without its credentials
-
-
-def test_a_folder_and_what_is_in_it_can_be_exported_alone() -> None:
-    storage.register(SUBSCRIPTIONS)
-    assert exported("--folder", "A").count("xmlUrl") == 2
-
-
-def test_paused_feeds_are_exported_on_request() -> None:
-    storage.register(SUBSCRIPTIONS[:2])
-    Feed.objects.filter(url="http://a.example/").update(status=Feed.Status.PAUSED)
-    assert exported().count("xmlUrl") == 1
-    assert exported("--all").count("xmlUrl") == 2
-
-
-def test_a_file_that_cannot_be_written_is_an_error_in_words(tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match="No such file"):
-        exported("--output", str(tmp_path / "missing" / "feeds.opml"))
