@@ -1,154 +1,223 @@
-"""The score of one import: which room is asked when. It decides nothing itself."""
+"""The import of one feed, from its row to its row: `Importer.run` is the whole path."""
 
 import logging
 import random
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache, partial
+from typing import Protocol
 
+from django.apps import apps
 from django.db import DataError
 from django.utils import timezone
 
-from feeds import canonical_urls, fetching, locking, parsing, planning, scheduling, storage
-from feeds.conf import FeedsSettings, feeds_settings
+from feeds import canonical_urls, parsing, planning, scheduling, storage
+from feeds.conf import FeedsSettings
 from feeds.fetching import DELTA, Failed, Fetched, Fetcher, FetchOutcome, FetchSettings
 from feeds.outcomes import FailureKind, Outcome
 from feeds.parsing import Document, ParsedFeed, Unreadable
-from feeds.planning import FeedState, ImportReport, Move, NextCheck, PlannedEntry
+from feeds.planning import Circumstances, FeedState, ImportReport, NextCheck, Pace, RedirectRule, Rules
+from feeds.scheduling import OutageDetector, Postponed
 
 logger = logging.getLogger(__name__)
 
-# What a value of a document can bring about that nobody foresaw. The rest is the database's, and a retry may help.
+# What a value of a document can bring about that was not foreseen. Other errors are the database's: a retry may help.
 UNFORESEEN = (ArithmeticError, AttributeError, DataError, LookupError, TypeError, ValueError)
-PATIENCE = 5.0  # seconds for which a caller without a queue waits for the host's slot
-
-_outlook = scheduling.OutageDetector()
+LONGEST_WAIT = 5.0  # seconds for which a caller without a queue waits for the host's slot
 
 
-def import_feed(
-    url: str,
-    *,
-    requested_at: datetime | None = None,
-    slot: datetime | None = None,
-    add: bool = True,
-    fetch: scheduling.Fetch | None = None,
-) -> ImportReport:
-    """Import the feed at `url`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportRequest:
+    """A wish to have a feed imported."""
 
-        storage.load     what is known
-        gate.visit       what the server says, or when to come back
-        parsing.parse    what the document says; an HTML page may name its feed: that is imported then
-        identity         which entry is which
-        planner.plan     what that means
-        storage.apply    written, or superseded
+    url: str  # canonical, or a text that is no URL: then that is recorded on the feed
+    requested_at: datetime | None = None  # a check that began later answers the request
+    slot: datetime | None = None  # the slot that the last report gave
+    create: bool = True  # False: the feed was known before; if it is no more, it has been deleted, and stays so
 
-    A request made before the last check began is answered by that check. Where the host is busy the report says when
-    to come back, with its `slot`; where that is far off, the schedule will do it and the report has none. A feed not
-    known yet is stored first; not so without `add`, where it was known before: it has been deleted since. Outcomes of
-    the outside world are values in the report; only our own database raises.
+    def answered_by(self, feed: FeedState) -> Outcome | None:
+        """Return the outcome if no check is needed, or none wanted."""
+        if feed.paused:
+            return Outcome.PAUSED
+        checked_at = feed.history.checked_at
+        return Outcome.COVERED if self.requested_at and checked_at and checked_at > self.requested_at else None
+
+
+class Fetches(Protocol):
+    """What an importer asks of a `Fetcher`."""
+
+    @property
+    def fetch(self) -> scheduling.Fetch:
+        """Return the function that fetches."""
+
+
+class Importer:
+    """Imports feeds. One in each process: it holds the connections, and what was seen of the network lately.
+
+        load     what the database knows of the feed               storage
+        admit    its turn at the host, a permit if it is slow      scheduling
+        fetch    what the server says                              fetching
+        parse    what the document says                            parsing
+        plan     what that means: entries, next check, redirects   planning
+        store    all of it in one transaction, or nothing          storage
+
+    Safe to share between threads. `clock` returns aware datetimes, `jitter` random numbers in [0, 1).
     """
-    started_at = timezone.now()
-    url = canonical_urls.feed_url(url)
-    fetch = fetch or _fetcher(feeds_settings()).fetch
-    try:
-        report = _serve(url, storage.load(url) if add else storage.find(url), requested_at, slot, fetch)
+
+    def __init__(
+        self,
+        settings: FeedsSettings,
+        *,
+        fetcher: Fetches | None = None,
+        clock: Callable[[], datetime] = timezone.now,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self.settings = settings
+        self._clock = clock
+        self._jitter = jitter
+        self._fetcher = fetcher or Fetcher(settings.part(FetchSettings), clock=lambda: clock().timestamp())
+        self._outage = OutageDetector()
+        self._rules = rules(settings)
+
+    def run(self, request: ImportRequest) -> ImportReport:
+        """Import a feed, or say why not.
+
+        A request made before the last check began is answered by that check. Where the host is busy the report says
+        when to come back, with its `slot`; where that is far off, the schedule does it, and the report has none. An
+        HTML page may name its feed: that is imported then. Outcomes of the outside world are values in the report;
+        only our own database raises.
+        """
+        started_at = self._clock()
+        report = self._attempt(request)
         if report.outcome is Outcome.SUPERSEDED:
-            report = _serve_again(report, requested_at or started_at, fetch)
-    finally:
-        fetching.leave()
-    _tell(report, (timezone.now() - started_at).total_seconds())
-    return report
+            report = self._attempt_again(report, request.requested_at or started_at)
+        if report.outcome is Outcome.DISCOVERED:
+            report = self._attempt(ImportRequest(url=report.url, create=False))
+        _log(report, (self._clock() - started_at).total_seconds())
+        return report
+
+    def run_now(self, url: str) -> ImportReport:
+        """Import the feed at `url` for a caller that has no queue: wait here for the host's slot, but not for long."""
+        give_up = time.monotonic() + LONGEST_WAIT
+        report = self.run(ImportRequest(url=url))
+        while report.slot is not None:
+            rest = max(0.0, (report.slot - self._clock()).total_seconds())
+            if time.monotonic() + rest > give_up:
+                if (feed := storage.load(report.url, create=False)) is not None:
+                    scheduling.postpone(feed, report.slot, self._clock())
+                break
+            time.sleep(rest)
+            report = self.run(ImportRequest(url=url, slot=report.slot, create=False))
+        return report
+
+    def _attempt(self, request: ImportRequest) -> ImportReport:
+        feed = storage.load(request.url, create=request.create)
+        if feed is None:
+            return ImportReport(feed_id=0, url=request.url, outcome=Outcome.DELETED)
+        if (outcome := request.answered_by(feed)) is not None:
+            return ImportReport(feed_id=feed.id, url=feed.url, outcome=outcome)
+        started_at = self._clock()
+        admission = scheduling.admit(feed, self._fetcher.fetch, slot=request.slot, settings=self.settings)
+        if isinstance(admission, Postponed):
+            return self._postpone(feed, admission)
+        response = admission.outcome
+        document = self._parse(feed, response)
+        circumstances = Circumstances(
+            started_at=started_at,
+            now=self._clock(),
+            jitter=self._jitter(),
+            fetch_seconds=admission.seconds,
+            outage=self._is_outage(feed, response),
+        )
+        return self._store(feed, response, document, circumstances)
+
+    def _attempt_again(self, report: ImportReport, requested_at: datetime) -> ImportReport:
+        """Serve a superseded request once more, unless it was another import that came first, which answers it.
+
+        To pause, move, merge or prune a feed moves its revision on, too, and imports nothing.
+        """
+        again = self._attempt(ImportRequest(url=report.url, requested_at=requested_at, create=False))
+        return report if again.outcome is Outcome.COVERED else again
+
+    def _postpone(self, feed: FeedState, admission: Postponed) -> ImportReport:
+        """Report the slot to come back with; one that is far off is left to the schedule: brokers are no calendars."""
+        now = self._clock()
+        if admission.cut_after is not None:
+            storage.note_slowness(feed, admission.cut_after)
+        is_far = scheduling.is_for_the_schedule(at=admission.at, now=now, claimed_at=feed.history.claimed_at)
+        is_scheduled = is_far and scheduling.postpone(feed, admission.at, now)
+        reason = planning.with_slot(feed.history.next_check_reason, (admission.at - now).total_seconds())
+        return ImportReport(
+            feed_id=feed.id,
+            url=feed.url,
+            outcome=Outcome.DELAYED,
+            next_check=NextCheck(at=admission.at, reason=reason, interval=feed.history.interval),
+            slot=None if is_scheduled else admission.at,
+        )
+
+    def _parse(self, feed: FeedState, response: FetchOutcome) -> ParsedFeed | Unreadable | None:
+        if not isinstance(response, Fetched):
+            return None
+        return parsing.parse(
+            document_of(response),
+            feed.document.seen,
+            limit=self.settings.parse_limit,
+            suspicious=feed.failures.kind == FailureKind.HOSTILE,
+        )
+
+    def _is_outage(self, feed: FeedState, response: FetchOutcome) -> bool:
+        kind = response.kind if isinstance(response, Failed) else None
+        return self._outage.note(canonical_urls.host_key(feed.url), kind, self._clock())
+
+    def _store(
+        self,
+        feed: FeedState,
+        response: FetchOutcome,
+        document: ParsedFeed | Unreadable | None,
+        circumstances: Circumstances,
+    ) -> ImportReport:
+        try:
+            return self._plan_and_apply(feed, response, document, circumstances)
+        except UNFORESEEN as error:
+            if not isinstance(document, ParsedFeed):
+                raise
+            # Not for the queue to try again at once: the schedule comes back, for another document.
+            logger.exception("feed=%s: the document could not be stored", canonical_urls.redacted(feed.url))
+            text = f"the document could not be stored: {type(error).__name__}"
+            unreadable = Unreadable(kind=FailureKind.HOSTILE, text=text)
+            return self._plan_and_apply(feed, response, unreadable, circumstances)
+
+    def _plan_and_apply(
+        self,
+        feed: FeedState,
+        response: FetchOutcome,
+        document: ParsedFeed | Unreadable | None,
+        circumstances: Circumstances,
+    ) -> ImportReport:
+        parsed = document if isinstance(document, ParsedFeed) else None
+        entries = planning.match_entries(feed, parsed, storage.EntryRows(feed)) if parsed else ()
+        plan = planning.plan(feed, response, document, entries, self._rules, circumstances)
+        report = storage.apply(plan)
+        if plan.pause:
+            scheduling.pause(plan.pause)
+        return report
 
 
-def import_now(url: str) -> ImportReport:
-    """Import the feed at `url` for a caller that has no queue: wait here for the host's slot, but not for long."""
-    give_up = time.monotonic() + PATIENCE
-    report = import_feed(url)
-    while report.slot is not None:
-        rest = max(0.0, (report.slot - timezone.now()).total_seconds())
-        if time.monotonic() + rest > give_up:
-            if (known := storage.find(report.url)) is not None:
-                scheduling.postpone(known, report.slot, timezone.now())
-            break
-        time.sleep(rest)
-        report = import_feed(url, slot=report.slot, add=False)
-    return report
+def get_importer() -> Importer:
+    """Return the process's importer."""
+    current: Importer = apps.get_app_config("feeds").importer  # type: ignore[attr-defined]
+    return current
 
 
-def _serve(
-    url: str, known: FeedState | None, requested_at: datetime | None, slot: datetime | None, fetch: scheduling.Fetch
-) -> ImportReport:
-    if known is None:
-        return ImportReport(feed_id=0, url=url, outcome=Outcome.DELETED)
-    if known.paused:
-        return ImportReport(feed_id=known.id, url=known.url, outcome=Outcome.PAUSED)
-    if requested_at and known.checked_at and known.checked_at > requested_at:
-        return ImportReport(feed_id=known.id, url=known.url, outcome=Outcome.COVERED)
-    return _check(known, slot, timezone.now(), fetch)
-
-
-def _serve_again(report: ImportReport, requested_at: datetime, fetch: scheduling.Fetch) -> ImportReport:
-    """Serve a request that was superseded once more, unless it was another import that came first, which answers it.
-
-    Whoever pauses, moves, merges or prunes a feed moves its revision on, too, and has imported nothing.
-    """
-    again = _serve(report.url, storage.find(report.url), requested_at, None, fetch)
-    return report if again.outcome is Outcome.COVERED else again
-
-
-def _check(known: FeedState, slot: datetime | None, started_at: datetime, fetch: scheduling.Fetch) -> ImportReport:
-    settings = feeds_settings()
-    visit = scheduling.admit(known, fetch, slot=slot, settings=settings)
-    if isinstance(visit, scheduling.Postponed):
-        return _delayed(known, visit)
-    outcome, parsed = _read(known, visit.outcome, settings)
-    if (found := planning.feed_of(visit.outcome, outcome, known)) is not None:
-        return _found(known, found, started_at, fetch)
-    store = partial(_store, known, visit, started_at, settings)
-    try:
-        return store(outcome, parsed)
-    except UNFORESEEN as error:
-        if parsed is None:
-            raise
-        # Not for the queue to try again at once: the schedule comes back, for another document.
-        logger.exception("feed=%s: the document could not be stored", canonical_urls.redacted(known.url))
-        text = f"the document could not be stored: {type(error).__name__}"
-        return store(Failed(kind=FailureKind.HOSTILE, text=text), None)
-
-
-def _store(
-    known: FeedState,
-    visit: scheduling.Admitted,
-    started_at: datetime,
-    settings: FeedsSettings,
-    outcome: FetchOutcome,
-    parsed: ParsedFeed | None,
-) -> ImportReport:
-    plan = planning.plan(
-        known,
-        outcome,
-        parsed,
-        _identified(known, parsed) if parsed else (),
-        started_at=started_at,
-        now=timezone.now(),
-        pace=_pace(known, settings),
-        outage=_is_outage(known, visit.outcome),
-        fetch_seconds=visit.seconds,
-        luck=random.random(),  # noqa: S311  # jitter
+def rules(settings: FeedsSettings) -> Rules:
+    """Return what the settings say about polling."""
+    pace = Pace(
+        shortest=settings.min_interval,
+        longest=settings.max_interval,
+        unconditional=settings.unconditional_interval,
     )
-    rule = planning.Rule(sightings=settings.redirect_sightings, days=settings.redirect_days)
-    return storage.apply(planning.decided(plan, rule, started_at))
-
-
-def _read(known: FeedState, outcome: FetchOutcome, settings: FeedsSettings) -> tuple[FetchOutcome, ParsedFeed | None]:
-    """Return the document; where it is no feed, that is the outcome."""
-    if not isinstance(outcome, Fetched):
-        return outcome, None
-    suspicious = known.failure_kind == FailureKind.HOSTILE
-    parsed = parsing.parse(document_of(outcome), known.seen, limit=settings.parse_limit, suspicious=suspicious)
-    if isinstance(parsed, Unreadable):
-        return Failed(kind=parsed.kind, text=parsed.text), None
-    return outcome, parsed
+    return Rules(pace=pace, redirects=RedirectRule(sightings=settings.redirect_sightings, days=settings.redirect_days))
 
 
 def document_of(fetched: Fetched) -> Document:
@@ -164,68 +233,7 @@ def document_of(fetched: Fetched) -> Document:
     )
 
 
-def _identified(known: FeedState, parsed: ParsedFeed) -> tuple[PlannedEntry, ...]:
-    named = planning.name_entries(parsed)
-    others = planning.not_parsed(known, parsed)
-    entries = planning.identify(named, storage.stored_entries(known, planning.names_of(named)), others)
-    if planning.seems_moved(known, parsed, entries):
-        return planning.recognise(entries, storage.newest_entries(known, 2 * len(entries)))
-    return entries
-
-
-def _is_outage(known: FeedState, outcome: FetchOutcome) -> bool:
-    kind = outcome.kind if isinstance(outcome, Failed) else None
-    return _outlook.note(canonical_urls.host_key(known.url), kind, timezone.now())
-
-
-def _pace(known: FeedState, settings: FeedsSettings) -> planning.Pace:
-    return planning.Pace(
-        shortest=settings.min_interval,
-        longest=settings.max_interval,
-        unconditional=settings.unconditional_interval,
-        fixed=known.fixed_interval,
-    )
-
-
-def _delayed(known: FeedState, visit: scheduling.Postponed) -> ImportReport:
-    """Report the slot to come back with; one that is far off is left to the schedule: brokers are no calendars."""
-    now = timezone.now()
-    if visit.cut_after is not None:
-        storage.note_slowness(known, visit.cut_after)
-    seconds = (visit.at - now).total_seconds()
-    is_put_off = scheduling.is_for_the_schedule(at=visit.at, now=now, claimed_at=known.claimed_at)
-    put_off = is_put_off and scheduling.postpone(known, visit.at, now)
-    reason = planning.with_slot(known.next_check_reason, seconds)
-    return ImportReport(
-        feed_id=known.id,
-        url=known.url,
-        outcome=Outcome.DELAYED,
-        next_check=NextCheck(at=visit.at, reason=reason, interval=known.interval),
-        slot=None if put_off else visit.at,
-    )
-
-
-def _found(known: FeedState, move: Move, started_at: datetime, fetch: scheduling.Fetch) -> ImportReport:
-    """Go on with the feed that a page names: under its own URL, and through the door of its own host."""
-    logger.info(
-        "feed=%s found=%s reason=%s", canonical_urls.redacted(known.url), canonical_urls.redacted(move.url), move.reason
-    )
-    home = storage.adopt(known, move, started_at)
-    if home is None:
-        return ImportReport(feed_id=known.id, url=known.url, outcome=Outcome.SUPERSEDED)
-    if home != known.id:  # known already, and polled when it is due
-        return ImportReport(feed_id=home, url=move.url, outcome=Outcome.COVERED)
-    return _serve(move.url, storage.find(move.url), None, None, fetch)
-
-
-@lru_cache(maxsize=1)
-def _fetcher(settings: FeedsSettings) -> Fetcher:
-    """Return the process's one fetcher: its sockets are shared by all threads."""
-    return Fetcher(settings.part(FetchSettings), clock=lambda: timezone.now().timestamp())
-
-
-def _tell(report: ImportReport, seconds: float) -> None:
-    locking.counts.add(report.outcome.value)
+def _log(report: ImportReport, seconds: float) -> None:
     logger.info(
         "feed=%s outcome=%s new=%s changed=%s seconds=%.3f error=%s next=%s",
         canonical_urls.redacted(report.url),

@@ -64,6 +64,7 @@ class Outcome(StrEnum):
     FAILED = "failed"  # recorded on the feed; the schedule tries again
     COVERED = "covered"  # a check that began after the request was made has answered it
     SUPERSEDED = "superseded"  # somebody else imported the feed meanwhile; nothing was written
+    DISCOVERED = "discovered"  # the document is a page that names a feed: that one is imported next
     DELAYED = "delayed"  # the host is busy; the message went back with its slot as delay
     PAUSED = "paused"  # the feed is switched off
     DELETED = "deleted"  # the feed was deleted after the request was made

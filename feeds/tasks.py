@@ -9,8 +9,9 @@ from django.utils import timezone
 from dramatiq.middleware import CurrentMessage
 from dramatiq_crontab import cron
 
-from feeds import canonical_urls, importer, scheduling, storage
+from feeds import canonical_urls, scheduling, storage
 from feeds.conf import feeds_settings
+from feeds.importer import ImportRequest, get_importer
 
 SLOT = "host_slot"  # message option: the slot that this message holds in its host's line, in seconds since the epoch
 KNOWN = "known"  # message option: the feed was stored before; if it is no more, it has been deleted, and stays so
@@ -36,10 +37,16 @@ def import_feed(url: str) -> None:
     """
     message = CurrentMessage.get_current_message()
     if message is None:  # called like a function
-        importer.import_now(url)
+        get_importer().run_now(canonical_urls.feed_url(url))
         return
-    add = KNOWN not in message.options
-    report = importer.import_feed(url, requested_at=_sent_at(message), slot=_slot(message), add=add)
+    report = get_importer().run(
+        ImportRequest(
+            url=canonical_urls.feed_url(url),
+            requested_at=_sent_at(message),
+            slot=_slot(message),
+            create=KNOWN not in message.options,
+        )
+    )
     if report.slot is not None:
         copy = message.copy(options={SLOT: report.slot.timestamp(), KNOWN: True})
         import_feed.broker.enqueue(copy, delay=_delay(report.slot, SHORTEST_DELAY))

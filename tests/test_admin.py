@@ -19,7 +19,7 @@ from feeds.embedded.broker import EmbeddedBroker
 from feeds.exceptions import InvalidURL
 from feeds.models import Alias, Entry, Feed, Host, Lock
 from feeds.outcomes import FailureKind, Outcome
-from feeds.planning.values import ImportPlan, NextCheck
+from feeds.planning.values import Circumstances, ImportPlan, NextCheck
 from feeds.storage import Subscription
 
 pytestmark = pytest.mark.django_db
@@ -356,7 +356,10 @@ def test_an_import_under_way_does_not_undo_a_pause(admin_client: Client) -> None
     known = storage.load(feed.url)
     act(admin_client, "pause", feed)
     next_check = NextCheck(at=NOON, reason="", interval=3600)
-    report = storage.apply(ImportPlan(feed=known, outcome=Outcome.UNCHANGED, started_at=NOON, next_check=next_check))
+    at_noon = Circumstances(started_at=NOON, now=NOON, jitter=0.0)
+    report = storage.apply(
+        ImportPlan(feed=known, outcome=Outcome.UNCHANGED, circumstances=at_noon, next_check=next_check)
+    )
     assert report.outcome == Outcome.SUPERSEDED
     feed.refresh_from_db()
     assert feed.status == Feed.Status.PAUSED

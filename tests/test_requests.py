@@ -9,12 +9,13 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from feeds import importer, storage, tasks
+from feeds import storage, tasks
 from feeds.fetching.values import FeedRequest, FetchOutcome, NotModified
 from feeds.models import Feed, Host
 from feeds.outcomes import Outcome
 from feeds.storage import Subscription
 from tests.rigs.documents import URL, import_document, items, rss
+from tests.rigs.importing import import_feed
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -73,7 +74,7 @@ def test_a_request_is_done_again_only_once() -> None:
         fence()
         return NotModified(url=URL)
 
-    assert importer.import_feed(URL, fetch=fetch).outcome is Outcome.SUPERSEDED
+    assert import_feed(URL, fetch=fetch).outcome is Outcome.SUPERSEDED
     assert len(fetches) == 2
 
 

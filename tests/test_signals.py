@@ -9,11 +9,12 @@ from django.db import connection, transaction
 from django.dispatch import Signal
 from django.test.utils import CaptureQueriesContext
 
-from feeds import importer, signals
+from feeds import signals
 from feeds.fetching.values import Failed
 from feeds.models import Entry, Feed
 from feeds.outcomes import FailureKind
 from tests.rigs.documents import URL, import_document, item, rss
+from tests.rigs.importing import import_feed
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -72,6 +73,6 @@ def test_the_end_of_an_import_is_told_as_well_or_ill():
     failed = Failed(kind=FailureKind.NOT_FOUND, text="not found", status=404)
     with heard(signals.feed_imported) as good, heard(signals.feed_failed) as bad:
         import_document(rss(item(1)))
-        importer.import_feed(URL, fetch=lambda request, patience: failed)
+        import_feed(URL, fetch=lambda request, patience: failed)
     assert [(one["sender"], one["report"].new) for one in good] == [(Feed, 1)]
     assert [one["report"].failure for one in bad] == [failed]

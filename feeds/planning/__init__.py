@@ -1,11 +1,15 @@
-"""What is known, what was fetched and what was read to what is written and when to look again. Pure."""
+"""What a response and a document mean for a feed: which entry is which, what to write, when to look again. Pure."""
 
-from feeds.planning.identity import identify, name_entries, names_of, not_parsed, recognise, seems_moved
-from feeds.planning.planner import EXPIRED, plan
-from feeds.planning.redirects import Rule, decided, feed_of, sighted
+from feeds.planning.identity import match_entries
+from feeds.planning.planner import EXPIRED, Rules, plan
+from feeds.planning.redirects import RedirectRule
 from feeds.planning.schedule import Pace, with_slot
 from feeds.planning.values import (
+    Circumstances,
+    DocumentState,
     FeedState,
+    Hints,
+    History,
     HostState,
     ImportPlan,
     ImportReport,
@@ -15,11 +19,16 @@ from feeds.planning.values import (
     PlannedEntry,
     RedirectStreak,
     StoredEntry,
+    Streak,
 )
 
 __all__ = [
     "EXPIRED",
+    "Circumstances",
+    "DocumentState",
     "FeedState",
+    "Hints",
+    "History",
     "HostState",
     "ImportPlan",
     "ImportReport",
@@ -28,18 +37,12 @@ __all__ = [
     "Pace",
     "Pause",
     "PlannedEntry",
+    "RedirectRule",
     "RedirectStreak",
-    "Rule",
+    "Rules",
     "StoredEntry",
-    "decided",
-    "feed_of",
-    "identify",
-    "name_entries",
-    "names_of",
-    "not_parsed",
+    "Streak",
+    "match_entries",
     "plan",
-    "recognise",
-    "seems_moved",
-    "sighted",
     "with_slot",
 ]

@@ -1,4 +1,4 @@
-"""Parsed entries and what is stored in; which entry is which out. Pure.
+"""Which entry is which: parsed entries matched with stored ones. Pure.
 
 An entry has several names, from the usual one to one that tells it from everything else:
 
@@ -17,7 +17,7 @@ from hashlib import blake2b
 from urllib.parse import urlsplit, urlunsplit
 
 from feeds.parsing import ParsedEntry, ParsedFeed
-from feeds.planning.values import FeedState, NamedEntry, PlannedEntry, StoredEntry
+from feeds.planning.values import EntryLookup, FeedState, NamedEntry, PlannedEntry, StoredEntry
 
 SEPARATOR = b"\x1f"
 NEARLY_ALL = 0.9  # of a document's entries: so many unknown at once, and the site may have moved
@@ -56,6 +56,16 @@ def steady_url(url: str) -> str:
     parts = urlsplit(url)
     kept = [part for part in parts.query.split("&") if not _VOLATILE.fullmatch(part.partition("=")[0])]
     return urlunsplit(parts._replace(query="&".join(kept)))
+
+
+def match_entries(feed: FeedState, parsed: ParsedFeed, stored: EntryLookup) -> tuple[PlannedEntry, ...]:
+    """Return the entries of a document, each under the identity that it is or will be stored by."""
+    named = name_entries(parsed)
+    rows = stored.by_identity(name for one in named for name in one.names)
+    entries = identify(named, rows, _left_out(feed, parsed))
+    if seems_moved(feed, parsed, entries):
+        return recognise(entries, stored.newest(2 * len(entries)))
+    return entries
 
 
 # Names
@@ -98,15 +108,10 @@ def _date(entry: ParsedEntry) -> str:
     return entry.published_at.isoformat() if entry.published_at else entry.published_text
 
 
-def names_of(named: Iterable[NamedEntry]) -> list[bytes]:
-    """Return every identity that has to be looked up."""
-    return [name for one in named for name in one.names]
-
-
-def not_parsed(known: FeedState, parsed: ParsedFeed) -> set[bytes]:
-    """Return the identities of the entries that a document lists, and that were seen before and left out."""
+def _left_out(feed: FeedState, parsed: ParsedFeed) -> set[bytes]:
+    """Return the identities of the entries that a document lists, and that were seen before and not parsed again."""
     left_out = set(parsed.digests).difference(entry.digest for entry in parsed.entries)
-    return {guid_digest for digest, guid_digest in known.listed if digest in left_out}
+    return {guid_digest for digest, guid_digest in feed.document.listed if digest in left_out}
 
 
 # What is stored under the names
@@ -122,36 +127,36 @@ def identify(
     lists, too, and that were not parsed.
     """
     rows = {name: row for name, row in stored.items() if name not in others}
-    homes = _told_apart(named, rows)
-    homes |= _usual(named, rows, homes)
+    matches = _match_disambiguated(named, rows)
+    matches |= _usual(named, rows, matches)
     usage = Counter(name for one in named for name in one.names)
     taken = {*stored, *others}
-    links_change = any(_has_new_link(named[place], rows[name]) for place, name in homes.items())
+    links_change = any(_has_new_link(named[place], rows[name]) for place, name in matches.items())
     return tuple(
-        _planned(one, stored, homes.get(place) or _free(one, usage, taken, links_change=links_change))
+        _planned(one, stored, matches.get(place) or _first_unused(one, usage, taken, links_change=links_change))
         for place, one in enumerate(named)
     )
 
 
-def _told_apart(named: Sequence[NamedEntry], stored: Mapping[bytes, StoredEntry]) -> dict[int, bytes]:
+def _match_disambiguated(named: Sequence[NamedEntry], stored: Mapping[bytes, StoredEntry]) -> dict[int, bytes]:
     """Return the places of the entries that are stored under one of their longer names, the longest first."""
     found: dict[bytes, int] = {}
     for level in range(max((len(one.names) for one in named), default=0) - 1, 0, -1):
-        housed = set(found.values())
+        matched = set(found.values())
         for place, one in enumerate(named):
-            if place not in housed and len(one.names) > level and one.names[level] in stored:
+            if place not in matched and len(one.names) > level and one.names[level] in stored:
                 found.setdefault(one.names[level], place)
     return {place: name for name, place in found.items()}
 
 
 def _usual(
-    named: Sequence[NamedEntry], stored: Mapping[bytes, StoredEntry], homes: Mapping[int, bytes]
+    named: Sequence[NamedEntry], stored: Mapping[bytes, StoredEntry], matches: Mapping[int, bytes]
 ) -> dict[int, bytes]:
     """Return the places of the entries that are stored under their usual name."""
-    taken = set(homes.values())
+    taken = set(matches.values())
     groups: dict[bytes, list[int]] = {}
     for place, one in enumerate(named):
-        if place not in homes and one.names[0] in stored and one.names[0] not in taken:
+        if place not in matches and one.names[0] in stored and one.names[0] not in taken:
             groups.setdefault(one.names[0], []).append(place)
     owners = {name: _owner(places, named, stored[name]) for name, places in groups.items()}
     return {place: name for name, place in owners.items() if place is not None}
@@ -160,12 +165,12 @@ def _usual(
 def _owner(places: Sequence[int], named: Sequence[NamedEntry], row: StoredEntry) -> int | None:
     """Return which of the entries that share a name the row belongs to."""
     if len(places) > 1:
-        likest = max(places, key=lambda place: _likeness(named[place], row))
-        return likest if _likeness(named[likest], row) else None
-    return None if _is_another(named[places[0]], row) else places[0]
+        closest = max(places, key=lambda place: _similarity(named[place], row))
+        return closest if _similarity(named[closest], row) else None
+    return None if _is_reused_guid(named[places[0]], row) else places[0]
 
 
-def _likeness(one: NamedEntry, row: StoredEntry) -> int:
+def _similarity(one: NamedEntry, row: StoredEntry) -> int:
     entry = one.entry
     same_content = one.content_digest == row.content_digest
     same_link = entry.url != "" and steady_url(entry.url) == steady_url(row.url)
@@ -173,10 +178,10 @@ def _likeness(one: NamedEntry, row: StoredEntry) -> int:
     return 4 * same_content + 2 * same_link + same_title
 
 
-def _is_another(one: NamedEntry, row: StoredEntry) -> bool:
+def _is_reused_guid(one: NamedEntry, row: StoredEntry) -> bool:
     """Say whether the only entry of a name is not the one that was stored under it: nothing else is the same."""
     entry = one.entry
-    if row.buried or len(one.names) == 1 or entry.published_at is None or row.published_at is None:
+    if row.is_tombstone or len(one.names) == 1 or entry.published_at is None or row.published_at is None:
         return False
     link_differs = steady_url(entry.url) != steady_url(row.url) if entry.guid else True
     return link_differs and entry.title != row.title and entry.published_at != row.published_at
@@ -188,10 +193,12 @@ def _has_link(one: NamedEntry) -> bool:
 
 def _has_new_link(one: NamedEntry, row: StoredEntry) -> bool:
     """Say whether an entry that its link should name was found without it."""
-    return _has_link(one) and not row.buried and steady_url(one.entry.url) != steady_url(row.url)
+    return _has_link(one) and not row.is_tombstone and steady_url(one.entry.url) != steady_url(row.url)
 
 
-def _free(one: NamedEntry, usage: Mapping[bytes, int], taken: Collection[bytes], *, links_change: bool) -> bytes:
+def _first_unused(
+    one: NamedEntry, usage: Mapping[bytes, int], taken: Collection[bytes], *, links_change: bool
+) -> bytes:
     """Return the first name that no other entry has. Where links change, as with a token, they are no names."""
     names = one.names[1:] if links_change and _has_link(one) else one.names
     return next((name for name in names if usage[name] == 1 and name not in taken), one.names[-1])
@@ -204,11 +211,11 @@ def _planned(one: NamedEntry, stored: Mapping[bytes, StoredEntry], name: bytes) 
 # What is stored under other names
 
 
-def seems_moved(known: FeedState, parsed: ParsedFeed, entries: Sequence[PlannedEntry]) -> bool:
+def seems_moved(feed: FeedState, parsed: ParsedFeed, entries: Sequence[PlannedEntry]) -> bool:
     """Say whether all or nearly all entries are unknown, though the feed was imported before."""
     unknown = sum(one.stored is None for one in entries)
     listed = max(len(entries), len(parsed.digests))
-    return known.imported_at is not None and unknown > 0 and unknown >= NEARLY_ALL * listed
+    return feed.history.imported_at is not None and unknown > 0 and unknown >= NEARLY_ALL * listed
 
 
 def recognise(entries: Sequence[PlannedEntry], rows: Iterable[StoredEntry]) -> tuple[PlannedEntry, ...]:
@@ -236,11 +243,11 @@ def recognise(entries: Sequence[PlannedEntry], rows: Iterable[StoredEntry]) -> t
 def _recognised(entries: Sequence[PlannedEntry], rows: Iterable[StoredEntry]) -> dict[bytes, StoredEntry]:
     """Return the rows of the unknown entries, by the identities that these would have had."""
     taken = {one.stored.guid_digest for one in entries if one.stored}
-    strangers = [one for one in entries if one.stored is None]
+    unmatched = [one for one in entries if one.stored is None]
     by_trait = _unique((trait, row) for row in rows if row.guid_digest not in taken for trait in _traits_of_row(row))
-    usage = Counter(trait for one in strangers for trait in _traits(one))
+    usage = Counter(trait for one in unmatched for trait in _traits(one))
     found: dict[bytes, StoredEntry] = {}
-    for one in strangers:
+    for one in unmatched:
         rows_like_it = [by_trait[trait] for trait in _traits(one) if usage[trait] == 1 and trait in by_trait]
         row = next((row for row in rows_like_it if _may_be(one, row, len(entries))), None)
         if row and row.guid_digest not in taken:

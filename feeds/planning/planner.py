@@ -1,200 +1,204 @@
-"""What is known and what was fetched in, what to write out. Pure: it decides, `storage` does."""
+"""What an import writes, decided at once: entries, next check, redirects, pauses. Pure: `storage` does it."""
 
-from dataclasses import replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from feeds import canonical_urls, fetching
-from feeds.fetching import Failed, Fetched, FetchOutcome, Gone, NotModified, TooMany
+from feeds import canonical_urls
+from feeds.fetching import Failed, Fetched, FetchOutcome, Gone, NotModified, TooMany, is_private_host
 from feeds.outcomes import FailureKind, Outcome
-from feeds.parsing import ParsedFeed
-from feeds.planning import schedule
-from feeds.planning.values import FeedState, ImportPlan, NextCheck, Pause, PlannedEntry
+from feeds.parsing import ParsedFeed, Unreadable
+from feeds.planning import redirects, schedule
+from feeds.planning.values import (
+    Circumstances,
+    FeedState,
+    Hints,
+    ImportPlan,
+    NextCheck,
+    Pause,
+    PlannedEntry,
+)
 
 MOST_CHANGES = 24  # of one entry: a clock or a counter in the content must not rewrite it for ever
-CONFIRMED_AFTER = timedelta(seconds=schedule.CONFIRMATION)  # between two 410 that switch a feed off
+CONFIRMED_AFTER = timedelta(seconds=schedule.CONFIRMATION)  # between two 410 that disable a feed
 GIVEN_UP_AFTER = timedelta(weeks=6)  # of 404
 MOST_LISTED = 20_000  # entries of which is remembered that the feed lists them
 EXPIRED = "the feed says that it will never change again"
 UNKNOWN = bytes(16)  # stands for a digest that is not known
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What the operator's settings say about the polling of all feeds."""
+
+    pace: schedule.Pace
+    redirects: redirects.RedirectRule
+
+
 def plan(
-    known: FeedState,
-    outcome: FetchOutcome,
+    feed: FeedState,
+    response: FetchOutcome,
+    document: ParsedFeed | Unreadable | None,
+    entries: tuple[PlannedEntry, ...],
+    rules: Rules,
+    circumstances: Circumstances,
+) -> ImportPlan:
+    """Decide everything that one import writes. `entries` are those of the document, under their identities."""
+    if isinstance(document, Unreadable):
+        move = redirects.discovered(feed, response, document)
+        if move is not None:
+            return ImportPlan(feed=feed, outcome=Outcome.DISCOVERED, circumstances=circumstances, move=move)
+        return _failed(feed, Failed(kind=document.kind, text=document.text), rules, circumstances)
+    match response:
+        case Fetched() | NotModified():
+            return _succeeded(feed, response, document, entries, rules, circumstances)
+        case TooMany():
+            return _failed(feed, as_failure(response), rules, circumstances, _pause(response, circumstances.now))
+        case Gone() | Failed():
+            return _failed(feed, as_failure(response), rules, circumstances)
+
+
+def as_failure(response: Failed | Gone | TooMany) -> Failed:
+    """Return what went wrong, in the words that are stored."""
+    match response:
+        case Gone():
+            return Failed(kind=FailureKind.GONE, text="the server says that the feed is gone for good", status=410)
+        case TooMany(status=status, retry_after=retry_after):
+            text = f"the server answers {status}: too many requests, or overloaded"
+            return Failed(kind=FailureKind.TOO_MANY, text=text, status=status, retry_after=retry_after)
+        case Failed():
+            return response
+
+
+# A check that went well
+
+
+def _succeeded(
+    feed: FeedState,
+    fetched: Fetched | NotModified,
     parsed: ParsedFeed | None,
     entries: tuple[PlannedEntry, ...],
-    *,
-    started_at: datetime,
-    now: datetime,
-    pace: schedule.Pace,
-    luck: float,
-    outage: bool = False,
-    fetch_seconds: float | None = None,
+    rules: Rules,
+    circumstances: Circumstances,
 ) -> ImportPlan:
-    """Decide everything that one import writes.
-
-    `luck` in [0, 1) is the random number for jitter. `outage` says that nothing can be reached: no fault of the feed.
-    """
-    failure = as_failure(outcome)
-    if failure is not None:
-        plan = _failed(known, failure, started_at=started_at, now=now, pace=pace, luck=luck, charged=not outage)
-        return replace(plan, pause=_pause(outcome, now), fetch_seconds=fetch_seconds)
-    assert not isinstance(outcome, Gone | TooMany | Failed)  # noqa: S101  # for mypy
     new = tuple(entry for entry in entries if entry.stored is None)
-    off = EXPIRED if (parsed or known).expired else ""  # a 304 leaves what the document said in force
-    if off:
-        next_check = schedule.never(interval=known.interval, reason=off)
+    expired = EXPIRED if (parsed or feed.document).expired else ""  # a 304 leaves what the document said in force
+    if expired:
+        next_check = schedule.stop(interval=feed.history.interval, reason=expired)
     else:
-        next_check = schedule.after_success(
-            now=now,
-            history=_history(known, outcome, parsed, new, now),
-            pace=pace,
-            hints=_hints(known, parsed, outcome.max_age),
-            luck=luck,
-        )
+        news = _news(fetched, parsed, new, circumstances.now)
+        hints = document_hints(parsed) if parsed else feed.document.hints
+        next_check = schedule.after_success(feed.history, news, hints, rules.pace, circumstances)
+    streak = redirects.streak(feed, fetched, circumstances.started_at)
     return ImportPlan(
-        feed=known,
-        outcome=Outcome.UNCHANGED if isinstance(outcome, NotModified) else Outcome.IMPORTED,
-        started_at=started_at,
-        fetched=outcome,
+        feed=feed,
+        outcome=Outcome.UNCHANGED if isinstance(fetched, NotModified) else Outcome.IMPORTED,
+        circumstances=circumstances,
+        fetched=fetched,
         parsed=parsed,
         new=new,
         changed=tuple(entry for entry in entries if _is_change(entry)),
-        listed=_listed(known, parsed, entries) if parsed else (),
-        fetch_seconds=fetch_seconds,
-        switch_off=off,
+        listed=_listed(feed, parsed, entries) if parsed else (),
         next_check=next_check,
+        disable=expired,
+        redirect=streak,
+        move=redirects.move(streak, rules.redirects, circumstances.started_at),
     )
 
 
 def _is_change(entry: PlannedEntry) -> bool:
     old = entry.stored
-    if old is None or old.buried or old.changes >= MOST_CHANGES:
+    if old is None or old.is_tombstone or old.changes >= MOST_CHANGES:
         return False
     return (old.guid_digest, old.content_digest) != (entry.guid_digest, entry.content_digest)
 
 
-def _listed(known: FeedState, parsed: ParsedFeed, entries: tuple[PlannedEntry, ...]) -> tuple[tuple[bytes, bytes], ...]:
+def _listed(feed: FeedState, parsed: ParsedFeed, entries: tuple[PlannedEntry, ...]) -> tuple[tuple[bytes, bytes], ...]:
     """Return what the document lists: the digest of each entry, and its guid digest, also where it was not parsed."""
-    guids = dict(known.listed) | {one.entry.digest: one.guid_digest for one in entries}
+    guids = dict(feed.document.listed) | {one.entry.digest: one.guid_digest for one in entries}
     pairs = [(digest, guids.get(digest, UNKNOWN)) for digest in parsed.digests]
     pairs += [(UNKNOWN, one.guid_digest) for one in entries if not one.entry.digest]
     if not parsed.complete:  # absence means nothing
-        pairs += known.listed
+        pairs += feed.document.listed
     return tuple(dict.fromkeys(pairs))[:MOST_LISTED]
 
 
-def _hints(known: FeedState, parsed: ParsedFeed | None, max_age: float | None) -> schedule.Hints:
-    said = parsed or known
-    return schedule.Hints(
-        max_age=max_age,
-        ttl=said.ttl,
-        update_period=said.update_period,
-        skip_hours=said.skip_hours,
-        skip_days=said.skip_days,
+def document_hints(parsed: ParsedFeed) -> Hints:
+    """Return what a document asks of those who poll it."""
+    return Hints(
+        ttl=parsed.ttl,
+        update_period=parsed.update_period,
+        skip_hours=parsed.skip_hours,
+        skip_days=parsed.skip_days,
     )
 
 
-def _history(
-    known: FeedState,
-    fetched: Fetched | NotModified,
-    parsed: ParsedFeed | None,
-    new: tuple[PlannedEntry, ...],
-    now: datetime,
-) -> schedule.History:
+def _news(
+    fetched: Fetched | NotModified, parsed: ParsedFeed | None, new: tuple[PlannedEntry, ...], now: datetime
+) -> schedule.News:
     is_cut_short = parsed is not None and parsed.cut_short  # then its validators are not kept
     dates = (one.entry.published_at or one.entry.updated_at for one in new)
-    return schedule.History(
-        interval=known.interval if known.changed_at else 0,
-        silent=(now - (known.changed_at or known.created_at)).total_seconds(),
+    return schedule.News(
         new_entries=len(new),
         dates=tuple(date for date in dates if date is not None and date < now),
-        validators=bool(fetched.etag or fetched.last_modified) and not is_cut_short,
+        has_validators=bool(fetched.etag or fetched.last_modified) and not is_cut_short,
+        max_age=fetched.max_age,
     )
 
 
-def as_failure(outcome: FetchOutcome) -> Failed | None:
-    """Return what went wrong, in the words that are stored, or None."""
-    match outcome:
-        case Failed():
-            return outcome
-        case Gone():
-            return Failed(kind=FailureKind.GONE, text="the server says that the feed is gone for good", status=410)
-        case TooMany():
-            text = f"the server answers {outcome.status}: too many requests, or overloaded"
-            return Failed(kind=FailureKind.TOO_MANY, text=text, status=outcome.status, retry_after=outcome.retry_after)
-    return None
-
-
-def _pause(outcome: FetchOutcome, now: datetime) -> Pause | None:
-    """Return how long the host that answered is to be left alone; private ones answer for each feed by itself."""
-    if not isinstance(outcome, TooMany):
-        return None
-    host = canonical_urls.host_key(outcome.url)
-    seconds = schedule.host_pause(outcome.status, outcome.retry_after)
-    if fetching.is_private_host(host) or not seconds:
-        return None
-    said = f"{outcome.status}, " + ("Retry-After" if outcome.retry_after is not None else "without Retry-After")
-    return Pause(host=host, until=now + timedelta(seconds=seconds), reason=f"{said}: {seconds:.0f} s")
+# A check that failed
 
 
 def _failed(
-    known: FeedState,
-    failure: Failed,
-    *,
-    started_at: datetime,
-    now: datetime,
-    pace: schedule.Pace,
-    luck: float,
-    charged: bool,
+    feed: FeedState, failure: Failed, rules: Rules, circumstances: Circumstances, pause: Pause | None = None
 ) -> ImportPlan:
-    off = _end(known, failure, now)
-    if charged:
-        next_check = _after_failure(known, failure, off, now=now, pace=pace, luck=luck)
+    reason = _reason_to_stop(feed, failure, circumstances.now)
+    if circumstances.outage:
+        next_check = schedule.after_outage(feed.history, circumstances)
+    elif reason:
+        next_check = schedule.stop(interval=feed.history.interval, reason=reason)
     else:
-        next_check = schedule.after_outage(now=now, interval=known.interval, luck=luck)
+        next_check = _after_failure(feed, failure, rules.pace, circumstances)
     return ImportPlan(
-        feed=known,
+        feed=feed,
         outcome=Outcome.FAILED,
-        started_at=started_at,
+        circumstances=circumstances,
         failure=failure,
-        switch_off=off,
-        charged=charged,
         next_check=next_check,
+        disable=reason,
+        pause=pause,
+        redirect=feed.redirect,  # a check that failed says nothing about it
     )
 
 
-def _end(known: FeedState, failure: Failed, now: datetime) -> str:
+def _reason_to_stop(feed: FeedState, failure: Failed, now: datetime) -> str:
     """Return why this feed is not to be polled any more, or ""."""
-    if known.expired:
+    if feed.document.expired:
         return EXPIRED
-    failing_for = now - known.failing_since if known.failing_since else timedelta()
+    since = feed.failures.since
+    failing_for = now - since if since else timedelta()
     match failure.kind:
-        case FailureKind.INVALID_URL if not canonical_urls.host_key(known.url):  # else a header or proxy of ours is
+        case FailureKind.INVALID_URL if not canonical_urls.host_key(feed.url):  # else a header or proxy of ours is
             return failure.text
-        case FailureKind.GONE if known.failure_kind == FailureKind.GONE and failing_for >= CONFIRMED_AFTER:
+        case FailureKind.GONE if feed.failures.kind == FailureKind.GONE and failing_for >= CONFIRMED_AFTER:
             return failure.text
         case FailureKind.NOT_FOUND if failing_for >= GIVEN_UP_AFTER:
-            return f"{failure.text}; failing since {known.failing_since:%Y-%m-%d}"
+            return f"{failure.text}; failing since {since:%Y-%m-%d}"
     return ""
 
 
-def _after_failure(
-    known: FeedState, failure: Failed, off: str, *, now: datetime, pace: schedule.Pace, luck: float
-) -> NextCheck:
-    if off:
-        return schedule.never(interval=known.interval, reason=off)
+def _after_failure(feed: FeedState, failure: Failed, pace: schedule.Pace, circumstances: Circumstances) -> NextCheck:
     if failure.retry_after is not None:
-        return schedule.after_retry_after(
-            now=now, interval=known.interval, retry_after=failure.retry_after, pace=pace, luck=luck
-        )
+        return schedule.after_retry_after(feed.history, failure.retry_after, pace, circumstances)
     if failure.kind is FailureKind.GONE:
-        return schedule.to_confirm(now=now, interval=known.interval, luck=luck)
-    return schedule.after_failure(
-        now=now,
-        interval=known.interval,
-        failures=known.failures + 1,
-        pace=pace,
-        kind=failure.kind,
-        luck=luck,
-    )
+        return schedule.to_confirm(feed.history, circumstances)
+    return schedule.after_failure(feed.history, feed.failures.count + 1, failure.kind, pace, circumstances)
+
+
+def _pause(response: TooMany, now: datetime) -> Pause | None:
+    """Return how long the host that answered is to be left alone; private ones answer for each feed by itself."""
+    host = canonical_urls.host_key(response.url)
+    seconds = schedule.host_pause(response.status, response.retry_after)
+    if is_private_host(host) or not seconds:
+        return None
+    said = f"{response.status}, " + ("Retry-After" if response.retry_after is not None else "without Retry-After")
+    return Pause(host=host, until=now + timedelta(seconds=seconds), reason=f"{said}: {seconds:.0f} s")

@@ -1,4 +1,4 @@
-"""Permanent redirects seen so far in, the feed's new URL out. Pure.
+"""Where permanent redirects and pages that name a feed lead: to a new URL. Pure.
 
 A redirect is followed at once and believed late: hotel portals, maintenance pages and stolen domains answer 301, too.
 So the feed's URL follows only when each redirect of the chain is permanent (301, 308), what it leads to is a feed, and
@@ -15,100 +15,89 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from feeds import canonical_urls
-from feeds.fetching import Failed, Fetched, FetchOutcome, NotModified, Redirect, is_private_host
+from feeds.fetching import Fetched, FetchOutcome, NotModified, Redirect, is_private_host
 from feeds.outcomes import FailureKind
-from feeds.parsing import COMMENTS, FEED_TYPES, JSON, Document, Link, feed_links
-from feeds.planning.values import FeedState, ImportPlan, Move, RedirectStreak
+from feeds.parsing import COMMENTS, FEED_TYPES, JSON, Document, Link, Unreadable, feed_links
+from feeds.planning.values import FeedState, Move, RedirectStreak
 
 PERMANENT = frozenset({301, 308})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """How often, and for how many days, a redirect must have been seen."""
+class RedirectRule:
+    """How often, and for how many days, a permanent redirect must have been seen."""
 
     sightings: int
     days: float
 
 
-def sighted(known: FeedState, fetched: Fetched | NotModified, now: datetime) -> RedirectStreak | None:
+# Permanent redirects
+
+
+def streak(feed: FeedState, fetched: Fetched | NotModified, now: datetime) -> RedirectStreak | None:
     """Return what is known of the feed's permanent redirect after a successful check; None = it has none."""
-    url = _target(known, fetched)
+    url = _target(feed, fetched)
     if not url:
         return None
-    if known.sighting and known.sighting.url == url:
-        return replace(known.sighting, count=known.sighting.count + 1)
+    if feed.redirect and feed.redirect.url == url:
+        return replace(feed.redirect, count=feed.redirect.count + 1)
     return RedirectStreak(url=url, since=now, count=1)
 
 
-def believed(sighting: RedirectStreak | None, rule: Rule, now: datetime) -> Move | None:
+def move(streak: RedirectStreak | None, rule: RedirectRule, now: datetime) -> Move | None:
     """Return the move, once the redirect has been seen often and long enough."""
-    if sighting is None or sighting.count < rule.sightings or now - sighting.since < timedelta(days=rule.days):
+    if streak is None or streak.count < rule.sightings or now - streak.since < timedelta(days=rule.days):
         return None
-    reason = f"moved permanently: seen by {sighting.count} checks in a row since {sighting.since:%Y-%m-%d}"
-    return Move(url=sighting.url, reason=reason)
+    reason = f"moved permanently: seen by {streak.count} checks in a row since {streak.since:%Y-%m-%d}"
+    return Move(url=streak.url, reason=reason)
 
 
-def decided(plan: ImportPlan, rule: Rule, now: datetime) -> ImportPlan:
-    """Return the plan with what its redirects mean. A check that failed says nothing about them."""
-    if plan.fetched is None:
-        return replace(plan, sighting=plan.feed.sighting)
-    sighting = sighted(plan.feed, plan.fetched, now)
-    return replace(plan, sighting=sighting, move=believed(sighting, rule, now))
-
-
-def _target(known: FeedState, fetched: Fetched | NotModified) -> str:
+def _target(feed: FeedState, fetched: Fetched | NotModified) -> str:
     """Return the URL that the feed could have instead of its own, or ""."""
-    if not fetched.redirects or fetched.into_private or not _is_permanent(fetched.redirects):
+    if not fetched.redirects or fetched.into_private or not _are_permanent(fetched.redirects):
         return ""
-    hops = [canonical_urls.split_url(url) for url in (known.url, *(hop.url for hop in fetched.redirects))]
+    hops = [canonical_urls.split_url(url) for url in (feed.url, *(hop.url for hop in fetched.redirects))]
     if any(one.scheme == "https" and other.scheme == "http" for one, other in pairwise(hops)):
         return ""
-    return own_url(known, fetched.redirects[-1].url)
+    return own_url(feed, fetched.redirects[-1].url)
 
 
-def own_url(known: FeedState, url: str) -> str:
+def own_url(feed: FeedState, url: str) -> str:
     """Return `url`, which a server gave, as the feed's own: with its login where that stays at its origin.
 
     "" where a login or headers set for the feed would be sent to another origin from then on.
     """
-    start, end = canonical_urls.split_url(known.url), canonical_urls.split_url(url)
+    start, end = canonical_urls.split_url(feed.url), canonical_urls.split_url(url)
     if end.origin == start.origin:
         return str(replace(end, userinfo=start.userinfo))
-    return "" if known.request.username or known.request.headers else str(replace(end, userinfo=""))
+    return "" if feed.request.username or feed.request.headers else str(replace(end, userinfo=""))
 
 
-def _is_permanent(redirects: Sequence[Redirect]) -> bool:
-    return all(hop.status in PERMANENT for hop in redirects)
+def _are_permanent(hops: Sequence[Redirect]) -> bool:
+    return all(hop.status in PERMANENT for hop in hops)
 
 
-def feed_of(page: FetchOutcome, outcome: FetchOutcome, known: FeedState) -> Move | None:
-    """Return the move to the feed that a fetched page names, where `outcome` says that the page itself is none."""
-    if isinstance(page, Fetched) and is_worth_a_look(outcome, known):
-        return choose(page, known)
-    return None
+# Pages that name a feed
 
 
-def is_worth_a_look(outcome: FetchOutcome, known: FeedState) -> bool:
-    """Tell whether a document that is no feed may be the page of one: a feed known as one shows a login page now.
+def discovered(feed: FeedState, response: FetchOutcome, document: Unreadable) -> Move | None:
+    """Return the move to the best feed that a page names, where the document is no feed and may be the page of one.
 
-    What a page led to must be a feed itself, so that one import costs one request more at the most.
+    A feed known as one shows a login page now; and what a page led to must be a feed itself, so that one import costs
+    one request more at the most.
     """
-    is_no_feed = isinstance(outcome, Failed) and outcome.kind is FailureKind.NOT_A_FEED
-    return is_no_feed and known.imported_at is None and not known.found_on
-
-
-def choose(page: Fetched, known: FeedState) -> Move | None:
-    """Return the move to the best feed that the page names, or None."""
-    homes = ((link, own_url(known, link.url)) for link in _reachable(page))
-    found = [replace(link, url=url) for link, url in homes if url and url != known.url]
+    is_first = feed.history.imported_at is None and not feed.found_on
+    if not isinstance(response, Fetched) or document.kind is not FailureKind.NOT_A_FEED or not is_first:
+        return None
+    links = ((link, own_url(feed, link.url)) for link in _reachable(response))
+    found = [replace(link, url=url) for link, url in links if url and url != feed.url]
     if not found:
         return None
-    host = canonical_urls.host_key(page.url)
+    host = canonical_urls.host_key(response.url)
     best = min(found, key=lambda link: _rank(link, host))  # of equals the first
-    kind = FEED_TYPES.get(best.type, "JSON")
-    reason = f"a page; of {_count(found)} on it this was chosen: {kind}" + (f" {best.title!r}" if best.title else "")
-    return Move(url=best.url, reason=reason, found=True)
+    count = "1 feed" if len(found) == 1 else f"{len(found)} feeds"
+    reason = f"a page; of {count} on it this was chosen: {FEED_TYPES.get(best.type, 'JSON')}"
+    return Move(url=best.url, reason=reason + (f" {best.title!r}" if best.title else ""), found=True)
 
 
 def _reachable(page: Fetched) -> list[Link]:
@@ -122,7 +111,3 @@ def _reachable(page: Fetched) -> list[Link]:
 def _rank(link: Link, host: str) -> tuple[bool, bool, bool]:
     is_comments = bool(COMMENTS.search(link.title) or COMMENTS.search(link.url.partition("://")[2].partition("/")[2]))
     return is_comments, link.type == JSON, canonical_urls.host_key(link.url) != host
-
-
-def _count(found: list[Link]) -> str:
-    return "1 feed" if len(found) == 1 else f"{len(found)} feeds"

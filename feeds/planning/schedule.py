@@ -1,4 +1,4 @@
-"""History, hints and the time in; the time of the next check out, with its reason in words. Pure."""
+"""When to look again, with the reason in words. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from math import exp, log
 
 from feeds.outcomes import FailureKind
-from feeds.planning.values import NextCheck
+from feeds.planning.values import Circumstances, Hints, History, NextCheck
 
 HOUR, DAY = 3600.0, 24 * 3600.0  # seconds
 
@@ -30,157 +30,157 @@ LONGEST_BACKOFF = 7 * DAY
 LONGEST_HINT = DAY  # feeds that claim to be fresh for sixteen years were seen
 LONGEST_RETRY_AFTER = 7 * DAY
 CONFIRMATION = DAY  # from a first 410 to the check that confirms it
+LONGEST_PAUSE = 24 * 3600.0  # seconds; one odd Retry-After must not silence a big host for a week
+# Seconds, where the server does not say how long. 429 means us; a 503 may be the trouble of one feed among thousands.
+PAUSES = {429: 600.0, 503: 60.0}
 AFTER_OUTAGE = 600.0  # seconds until a feed is looked at again that failed because nothing could be reached
 
 JITTER = 0.1  # of the wait: feeds added together do not poll together for ever
 POLLS_PER_ENTRY = 2  # aimed at
-MEMORY = 0.7  # the weight of the pace so far when a new gap comes in
+MEMORY = 0.7  # the weight of the interval so far when a new one comes in
 SILENCE_SHARE = 1 / 8  # a feed silent for eight days is polled once a day
 # Days of silence, and how many of the longest intervals lie between two polls then.
 SILENCES = ((365, 7), (90, 4), (30, 2))
 
 SLOT = "; host slot "
+LEARNED = "learned interval"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """What bounds a feed's interval. All in seconds."""
+    """What bounds the intervals of all feeds. In seconds."""
 
     shortest: int
     longest: int
     unconditional: int = 0  # the shortest for a server that gives no validator, so that each poll costs the document
-    fixed: int | None = None  # set by a person: overrides pace and hints
+
+    def least(self, history: History) -> float:
+        """Return the shortest wait for a feed after any failure."""
+        return float(self.shortest if history.fixed_interval is None else history.fixed_interval)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class History:
-    """What is known of a feed when a poll has gone well."""
+class News:
+    """What a check that went well has brought."""
 
-    interval: int  # seconds, the feed's own; 0 = not known yet
-    silent: float  # seconds since a new entry was last seen before this poll
     new_entries: int = 0
-    dates: Sequence[datetime] = ()  # of the new entries; they give a first pace
-    validators: bool = True  # does the server give an ETag or a Last-Modified?
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hints:
-    """What the feed and its server ask for. They only lengthen the wait. All in seconds; masks as in ParsedFeed."""
-
-    max_age: float | None = None
-    ttl: int | None = None
-    update_period: int | None = None
-    skip_hours: int = 0
-    skip_days: int = 0
+    dates: Sequence[datetime] = ()  # of the new entries; they give a first interval
+    has_validators: bool = True  # does the server give an ETag or a Last-Modified?
+    max_age: float | None = None  # seconds that the answer stays fresh
 
 
 # The next check
 
 
-def after_success(*, now: datetime, history: History, pace: Pace, hints: Hints, luck: float) -> NextCheck:
-    """Return the next check after a poll that went well. `luck` in [0, 1) is the jitter's random number."""
-    interval = own_interval(history, pace, now)
-    if pace.fixed is not None:
-        at = now + timedelta(seconds=pace.fixed * (1 + JITTER * luck))
-        return NextCheck(at=at, reason=f"fixed interval {pace.fixed} s", interval=interval)
-    wait, reason = _longest(_wishes(interval, history, pace, hints))
-    at, skipped = _skip(now + timedelta(seconds=wait * (1 + JITTER * luck)), hints, luck)
+def after_success(history: History, news: News, hints: Hints, pace: Pace, circumstances: Circumstances) -> NextCheck:
+    """Return the next check after one that went well."""
+    now, jitter = circumstances.now, circumstances.jitter
+    interval = learned_interval(history, news, pace, now)
+    if history.fixed_interval is not None:
+        at = now + timedelta(seconds=history.fixed_interval * (1 + JITTER * jitter))
+        return NextCheck(at=at, reason=f"fixed interval {history.fixed_interval} s", interval=interval)
+    wait, reason = _longest(_constraints(interval, history, news, hints, pace, now))
+    at, skipped = _skip(now + timedelta(seconds=wait * (1 + JITTER * jitter)), hints, jitter)
     return NextCheck(at=at, reason=reason + skipped, interval=interval)
 
 
 def after_failure(
-    *, now: datetime, interval: int, failures: int, pace: Pace, kind: FailureKind, luck: float
+    history: History, failures: int, kind: FailureKind, pace: Pace, circumstances: Circumstances
 ) -> NextCheck:
     """Return the next check after `failures` failures in a row: exponential, with full jitter, never before `pace`."""
+    jitter = circumstances.jitter
     ceiling = min(LONGEST_BACKOFF, BACKOFF.get(kind, PASSING) * 2 ** min(failures - 1, 20))
-    shortest = float(pace.shortest if pace.fixed is None else pace.fixed)
-    wait = max(shortest * (1 + JITTER * luck), ceiling * luck)
+    wait = max(pace.least(history) * (1 + JITTER * jitter), ceiling * jitter)
     reason = f"{kind.label}; failure {failures} in a row, back-off up to {ceiling:.0f} s"
-    return NextCheck(at=now + timedelta(seconds=wait), reason=reason, interval=interval)
+    return _check(history, wait, reason, circumstances)
 
 
-def after_retry_after(*, now: datetime, interval: int, retry_after: float, pace: Pace, luck: float) -> NextCheck:
+def after_retry_after(history: History, retry_after: float, pace: Pace, circumstances: Circumstances) -> NextCheck:
     """Return the next check where the server said when: not before, and not all feeds at that very second."""
     asked = min(max(retry_after, 0.0), LONGEST_RETRY_AFTER)
     wait = max(asked, float(pace.shortest))
-    return NextCheck(
-        at=now + timedelta(seconds=wait * (1 + JITTER * luck)),
-        reason=f"Retry-After {asked:.0f} s" + (f" < shortest interval {pace.shortest} s" if wait > asked else ""),
-        interval=interval,
-    )
+    reason = f"Retry-After {asked:.0f} s" + (f" < shortest interval {pace.shortest} s" if wait > asked else "")
+    return _check(history, wait * (1 + JITTER * circumstances.jitter), reason, circumstances)
 
 
-def to_confirm(*, now: datetime, interval: int, luck: float) -> NextCheck:
-    """Return the check that shall confirm a 410: they come from broken deployments, too."""
-    return NextCheck(
-        at=now + timedelta(seconds=CONFIRMATION * (1 + JITTER * luck)),
-        reason="the server says gone; asked once more after a day",
-        interval=interval,
-    )
+def to_confirm(history: History, circumstances: Circumstances) -> NextCheck:
+    """Return the check that is to confirm a 410: they come from broken deployments, too."""
+    wait = CONFIRMATION * (1 + JITTER * circumstances.jitter)
+    return _check(history, wait, "the server says gone; asked once more after a day", circumstances)
 
 
-def after_outage(*, now: datetime, interval: int, luck: float) -> NextCheck:
+def after_outage(history: History, circumstances: Circumstances) -> NextCheck:
     """Return the next check of a feed that failed while nothing could be reached: soon, and not all at once."""
-    return NextCheck(
-        at=now + timedelta(seconds=AFTER_OUTAGE * (1 + luck)),
-        reason="no host could be reached: the fault is on our side and not charged to the feed",
-        interval=interval,
-    )
+    wait = AFTER_OUTAGE * (1 + circumstances.jitter)
+    reason = "no host could be reached: the fault is on our side and does not count against the feed"
+    return _check(history, wait, reason, circumstances)
 
 
-def never(*, interval: int, reason: str) -> NextCheck:
-    """Return that there is no next check."""
+def stop(*, interval: int, reason: str) -> NextCheck:
+    """Stop polling the feed."""
     return NextCheck(at=None, reason=reason, interval=interval)
 
 
 def with_slot(reason: str, seconds: float) -> str:
-    """Add to a reason that the host's line puts the check off by so many seconds."""
+    """Add to a reason that the host's queue postpones the check by so many seconds."""
     return f"{reason.partition(SLOT)[0]}{SLOT}+{seconds:.0f} s"
 
 
-# The feed's own pace
+def _check(history: History, wait: float, reason: str, circumstances: Circumstances) -> NextCheck:
+    return NextCheck(at=circumstances.now + timedelta(seconds=wait), reason=reason, interval=history.interval)
 
 
-def own_interval(history: History, pace: Pace, now: datetime) -> int:
-    """Return the feed's own interval in seconds: two polls for each new entry, learnt from the gaps between them.
+# The learned interval
+
+
+def learned_interval(history: History, news: News, pace: Pace, now: datetime) -> int:
+    """Return the feed's interval in seconds: two polls for each new entry, learned from the time between them.
 
     The mean is geometric: after months of silence one new entry brings the interval down by most of the way.
     """
-    gap = _gap(history, now)
-    if gap is None:
-        return history.interval or pace.shortest
-    wished = _bounded(gap / POLLS_PER_ENTRY, pace)
-    if not history.interval:
-        return int(wished)
-    current = _bounded(float(history.interval), pace)
-    return round(_bounded(exp(MEMORY * log(current) + (1 - MEMORY) * log(wished)), pace))
+    known = history.interval if history.changed_at else 0
+    between = _between_entries(known, history, news, now)
+    if between is None:
+        return known or pace.shortest
+    wanted = _bounded(between / POLLS_PER_ENTRY, pace)
+    if not known:
+        return int(wanted)
+    current = _bounded(float(known), pace)
+    return round(_bounded(exp(MEMORY * log(current) + (1 - MEMORY) * log(wanted)), pace))
 
 
-def _gap(history: History, now: datetime) -> float | None:
-    """Return the mean seconds between two entries, as far as this poll tells."""
-    if not history.new_entries:
+def _between_entries(known: int, history: History, news: News, now: datetime) -> float | None:
+    """Return the mean seconds between two entries, as far as this check tells."""
+    if not news.new_entries:
         return None
-    if history.interval:
-        return history.silent / history.new_entries
-    if not history.dates:
+    if known:
+        return _silent(history, now) / news.new_entries
+    if not news.dates:
         return None
-    return max(0.0, (now - min(history.dates)).total_seconds()) / len(history.dates)
+    return max(0.0, (now - min(news.dates)).total_seconds()) / len(news.dates)
+
+
+def _silent(history: History, now: datetime) -> float:
+    """Return for how many seconds no new entry was seen before this check."""
+    return (now - (history.changed_at or history.created_at)).total_seconds()
 
 
 def _bounded(seconds: float, pace: Pace) -> float:
     return min(max(seconds, float(pace.shortest), 1.0), float(max(pace.longest, pace.shortest, 1)))
 
 
-def _wishes(interval: int, history: History, pace: Pace, hints: Hints) -> dict[str, float]:
-    """Return the waits that something asks for, in seconds; the own interval stands first."""
-    wishes = {"own": float(interval)}
-    if not history.new_entries:
-        wishes["silence"] = _silence(history.silent, pace)
-    if not history.validators:
-        wishes["no validators"] = float(pace.unconditional)
-    for name, value in (("max-age", hints.max_age), ("ttl", hints.ttl), ("sy:updatePeriod", hints.update_period)):
-        wishes[name] = min(float(value or 0.0), LONGEST_HINT)
-    return wishes
+def _constraints(
+    interval: int, history: History, news: News, hints: Hints, pace: Pace, now: datetime
+) -> dict[str, float]:
+    """Return the waits that something asks for, in seconds; the learned interval stands first."""
+    waits = {LEARNED: float(interval)}
+    if not news.new_entries:
+        waits["silence"] = _silence(_silent(history, now), pace)
+    if not news.has_validators:
+        waits["no validators"] = float(pace.unconditional)
+    for name, value in (("max-age", news.max_age), ("ttl", hints.ttl), ("sy:updatePeriod", hints.update_period)):
+        waits[name] = min(float(value or 0.0), LONGEST_HINT)
+    return waits
 
 
 def _silence(silent: float, pace: Pace) -> float:
@@ -191,20 +191,20 @@ def _silence(silent: float, pace: Pace) -> float:
     return min(silent * SILENCE_SHARE, float(pace.longest))
 
 
-def _longest(wishes: dict[str, float]) -> tuple[float, str]:
-    own = wishes["own"]
-    name = max(wishes, key=wishes.__getitem__)  # of equals the first: own
-    if name == "own":
-        return own, f"own {own:.0f} s"
-    return wishes[name], f"{name} {wishes[name]:.0f} s > own {own:.0f} s"
+def _longest(waits: dict[str, float]) -> tuple[float, str]:
+    learned = waits[LEARNED]
+    name = max(waits, key=waits.__getitem__)  # of equals the first: the learned one
+    if name == LEARNED:
+        return learned, f"{LEARNED} {learned:.0f} s"
+    return waits[name], f"{name} {waits[name]:.0f} s > {LEARNED} {learned:.0f} s"
 
 
-# Hours and days to sleep through
+# Hours and days that the feed asks to skip
 
 
-def _skip(at: datetime, hints: Hints, luck: float) -> tuple[datetime, str]:
+def _skip(at: datetime, hints: Hints, jitter: float) -> tuple[datetime, str]:
     """Move `at` (UTC) out of the hours and days that the feed asks to skip: at most a week, so 168 steps."""
-    # Whoever skips every hour or every day has made a mistake.
+    # To skip every hour or every day is a mistake.
     hours = hints.skip_hours if hints.skip_hours & 0xFFFFFF != 0xFFFFFF else 0
     days = hints.skip_days if hints.skip_days & 0x7F != 0x7F else 0
     moved = at
@@ -212,13 +212,8 @@ def _skip(at: datetime, hints: Hints, luck: float) -> tuple[datetime, str]:
         moved = moved.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
     if moved == at:
         return at, ""
-    # Many feeds skip the same hours: they shall not all come at the full one.
-    return moved + timedelta(seconds=JITTER * HOUR * luck), f"; skipHours or skipDays until {moved:%a %H:%M} UTC"
-
-
-LONGEST_PAUSE = 24 * 3600.0  # seconds; one odd Retry-After must not silence a big host for a week
-# Seconds, where the server does not say how long. 429 means us; a 503 may be the trouble of one feed among thousands.
-PAUSES = {429: 600.0, 503: 60.0}
+    # Many feeds skip the same hours: they must not all come on the hour.
+    return moved + timedelta(seconds=JITTER * HOUR * jitter), f"; skipHours or skipDays until {moved:%a %H:%M} UTC"
 
 
 def host_pause(status: int, retry_after: float | None) -> float:

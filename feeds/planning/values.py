@@ -1,7 +1,9 @@
 """What is known of a feed, and what an import is to write."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 
 from feeds.fetching import Failed, FeedRequest, Fetched, NotModified
 from feeds.outcomes import Outcome
@@ -10,12 +12,60 @@ from feeds.parsing import ParsedEntry, ParsedFeed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostState:
-    """What the database holds of a feed's host."""
+    """What is known of a feed's host."""
 
     name: str
     shared: bool = False  # may another feed be fetched from it?
     gap: float | None = None  # seconds between two requests, set by a person
     paused_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hints:
+    """What a document asks of those who poll it. Such wishes only lengthen the wait."""
+
+    ttl: int | None = None  # seconds
+    update_period: int | None = None  # seconds
+    skip_hours: int = 0  # masks as in ParsedFeed
+    skip_days: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentState:
+    """What is known of the last document of a feed."""
+
+    listed: tuple[tuple[bytes, bytes], ...] = ()  # for each of its entries: its digest (or zeros), its guid digest
+    hints: Hints = field(default_factory=Hints)
+    expired: bool = False  # it says that it will never change again
+
+    @property
+    def seen(self) -> frozenset[bytes]:
+        """Return the digests of its entries."""
+        return frozenset(digest for digest, _ in self.listed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """What is known of the checks of a feed."""
+
+    created_at: datetime
+    checked_at: datetime | None = None
+    imported_at: datetime | None = None
+    changed_at: datetime | None = None  # when a new entry was last seen
+    claimed_at: datetime | None = None  # when the scheduler last sent it, if it was not checked since
+    interval: int = 0  # seconds, learned; 0 = not known yet
+    fixed_interval: int | None = None  # seconds, set by a person
+    fetch_seconds: float | None = None  # that the last fetch took; None = there was none
+    next_check_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Streak:
+    """Failures in a row."""
+
+    count: int = 0
+    since: datetime | None = None
+    kind: str = ""  # of the last one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,46 +78,41 @@ class RedirectStreak:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Move:
-    """The feed has a new URL. The old one stays known as its alias."""
-
-    url: str  # canonical
-    reason: str  # for people
-    found: bool = False  # on the page at the old URL
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FeedState:
-    """What the database holds of a feed when an import begins."""
+    """What is known of a feed when an import begins."""
 
     id: int
     url: str
     revision: int
     request: FeedRequest
-    paused: bool = False  # by a person
-    expired: bool = False  # switched off since its document says that it will never change again
-    seen: frozenset[bytes] = frozenset()  # the entry digests of the last stored document
-    listed: tuple[tuple[bytes, bytes], ...] = ()  # for each of its entries: that digest (or zeros), its guid digest
-    pruned: bool = False  # have entries been removed that must not come back?
-    interval: int = 0  # seconds, the feed's own; 0 = not known yet
-    fixed_interval: int | None = None  # seconds, set by a person
-    ttl: int | None = None
-    update_period: int | None = None
-    skip_hours: int = 0
-    skip_days: int = 0
-    created_at: datetime
-    checked_at: datetime | None = None
-    imported_at: datetime | None = None
-    changed_at: datetime | None = None  # when a new entry was last seen
-    next_check_reason: str = ""
-    claimed_at: datetime | None = None  # when import_due_feeds last sent it, if it was not checked since
-    failures: int = 0  # in a row
-    failing_since: datetime | None = None
-    failure_kind: str = ""
+    history: History
+    document: DocumentState = field(default_factory=DocumentState)
+    failures: Streak = field(default_factory=Streak)
+    redirect: RedirectStreak | None = None
     host: HostState | None = None  # None = requests are not spaced
-    sighting: RedirectStreak | None = None
-    found_on: str = ""  # the page that led to this feed; "" = somebody gave its URL
-    fetch_seconds: float | None = None  # that the last fetch took; None = there was none
+    found_on: str = ""  # the page that led to this feed; "" = a person gave its URL
+    paused: bool = False  # by a person
+    pruned: bool = False  # have entries been removed that must not come back?
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """Under which a check took place."""
+
+    started_at: datetime
+    now: datetime
+    jitter: float  # a random number in [0, 1)
+    fetch_seconds: float | None = None
+    outage: bool = False  # nothing at all can be reached: no fault of the feed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """A feed's new URL. The old one stays known as its alias."""
+
+    url: str  # canonical
+    reason: str  # for people
+    found: bool = False  # on the page at the old URL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +125,17 @@ class StoredEntry:
     url: str = ""
     title: str = ""
     published_at: datetime | None = None
-    buried: bool = False  # pruned: nothing but the identity is left, so that it does not come back
+    is_tombstone: bool = False  # pruned: only the identity is left, so that the entry does not come back
+
+
+class EntryLookup(Protocol):
+    """The stored entries of one feed."""
+
+    def by_identity(self, guid_digests: Iterable[bytes]) -> Mapping[bytes, StoredEntry]:
+        """Return what is stored under these identities, tombstones included."""
+
+    def newest(self, count: int) -> Sequence[StoredEntry]:
+        """Return the newest entries."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,14 +161,14 @@ class PlannedEntry:
 class NextCheck:
     """When to look again, and why, in words."""
 
-    at: datetime | None  # None = never: the feed is off
+    at: datetime | None  # None = never: the feed is disabled
     reason: str
-    interval: int  # seconds, the feed's own from now on
+    interval: int  # seconds, learned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pause:
-    """A host that wants to be left alone."""
+    """A host that asks to be left alone."""
 
     host: str
     until: datetime
@@ -122,24 +177,22 @@ class Pause:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportPlan:
-    """Everything one import will write, decided."""
+    """All that one import writes, decided."""
 
     feed: FeedState
     outcome: Outcome
-    started_at: datetime
+    circumstances: Circumstances
     fetched: Fetched | NotModified | None = None
     parsed: ParsedFeed | None = None
     failure: Failed | None = None
     new: tuple[PlannedEntry, ...] = ()
     changed: tuple[PlannedEntry, ...] = ()
-    listed: tuple[tuple[bytes, bytes], ...] = ()  # as in KnownFeed, from now on
-    next_check: NextCheck
-    switch_off: str = ""  # a reason = poll this feed no more
-    charged: bool = True  # False: the failure is ours and does not count against the feed
+    listed: tuple[tuple[bytes, bytes], ...] = ()  # as in DocumentState, from now on
+    next_check: NextCheck | None = None  # None = as it was
+    disable: str = ""  # a reason = poll this feed no more
     pause: Pause | None = None  # of the whole host
-    sighting: RedirectStreak | None = None  # to remember
+    redirect: RedirectStreak | None = None  # to remember
     move: Move | None = None
-    fetch_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,4 +206,4 @@ class ImportReport:
     changed: int = 0
     failure: Failed | None = None
     next_check: NextCheck | None = None
-    slot: datetime | None = None  # delayed: come back then, and show it; None = the schedule will
+    slot: datetime | None = None  # postponed: come back then, with this slot; None = the schedule will

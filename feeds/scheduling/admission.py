@@ -42,7 +42,7 @@ class Postponed:
 def admit(known: FeedState, fetch: Fetch, *, slot: datetime | None, settings: FeedsSettings) -> Admitted | Postponed:
     """Fetch the feed if it is its turn. `slot` is what the last TurnedAway said."""
     lane = _lanes(settings.slow_fetches)
-    with lane.visit(known.fetch_seconds, is_new=known.checked_at is None) as place:
+    with lane.visit(known.history.fetch_seconds, is_new=known.history.checked_at is None) as place:
         if place.is_turned_away:
             return _back_to_the_lane(slot)
         ticket = _take_turn(known, slot, settings)

@@ -144,5 +144,5 @@ def _reason(reason: str, slot: datetime, now: datetime) -> str:
 def postpone(known: FeedState, slot: datetime, now: datetime) -> bool:
     """Leave it to the schedule to come back at `slot`. False: it does not look after this feed."""
     polled = Feed.objects.filter(pk=known.id, status=Feed.Status.ACTIVE)
-    reason = planning.with_slot(known.next_check_reason, (slot - now).total_seconds())
+    reason = planning.with_slot(known.history.next_check_reason, (slot - now).total_seconds())
     return bool(polled.update(next_check_at=slot, slot_at=slot, claimed_at=None, next_check_reason=reason))

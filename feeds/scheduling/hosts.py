@@ -18,22 +18,11 @@ from django.db.models import F, QuerySet
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
-from feeds.models import Feed, Host
+from feeds.models import Host
 from feeds.planning import HostState, Pause
 from feeds.scheduling import rate_limit
 
 MARGIN = 5.0  # seconds a request may take beyond its deadline
-
-# Made once, as SQL: to build the same of querysets took each import a millisecond, five times what the database takes.
-OF_THE_HOST = {
-    "host_lone_feed": RawSQL(
-        "(SELECT lone_feed FROM feeds_host WHERE name = feeds_feed.host)", (), models.BigIntegerField()
-    ),
-    "host_gap": RawSQL("(SELECT gap FROM feeds_host WHERE name = feeds_feed.host)", (), models.FloatField()),
-    "host_paused_until": RawSQL(
-        "(SELECT paused_until FROM feeds_host WHERE name = feeds_feed.host)", (), models.DateTimeField()
-    ),
-}
 
 AMONG = {
     "postgresql": "feeds_host.name = ANY(ARRAY(SELECT json_array_elements_text(%s)))",
@@ -49,20 +38,6 @@ class Permission:
     gap: float
     begun_at: datetime
     opens_at: datetime  # as written: the door is ours until then
-
-
-# Reading
-
-
-def annotated(feeds: QuerySet[Feed]) -> QuerySet[Feed]:
-    """Let the query for a feed bring along what `known` needs: a statement of its own would cost every import."""
-    return feeds.annotate(**OF_THE_HOST)
-
-
-def known(feed: Any) -> HostState:
-    """Return what is known of the host of an annotated feed."""
-    shared = feed.host_lone_feed != feed.pk
-    return HostState(name=feed.host, shared=shared, gap=feed.host_gap, paused_until=feed.host_paused_until)
 
 
 # One request

@@ -16,22 +16,27 @@ T = TypeVar("T")
 CHUNK = 500  # rows of one statement
 
 
-def stored_entries(known: FeedState, guid_digests: Iterable[bytes]) -> dict[bytes, StoredEntry]:
-    """Return what is stored under these identities, by identity."""
-    found: dict[bytes, StoredEntry] = {}
-    for chunk in chunked(guid_digests, CHUNK):
-        if known.pruned:
-            graves = Tombstone.objects.filter(feed_id=known.id, guid_digest__in=chunk)
-            for guid_digest in map(bytes, graves.values_list("guid_digest", flat=True)):
-                found[guid_digest] = StoredEntry(guid_digest=guid_digest, buried=True)
-        rows = _stored(Entry.objects.filter(feed_id=known.id, guid_digest__in=chunk))
-        found.update((row.guid_digest, row) for row in rows)
-    return found
+class EntryRows:
+    """The stored entries of one feed, as `planning.match_entries` asks for them."""
 
+    def __init__(self, feed: FeedState) -> None:
+        self._feed = feed
 
-def newest_entries(known: FeedState, count: int) -> list[StoredEntry]:
-    """Return the newest entries of a feed."""
-    return list(_stored(Entry.objects.filter(feed_id=known.id).order_by("-sorted_at")[:count]))
+    def by_identity(self, guid_digests: Iterable[bytes]) -> dict[bytes, StoredEntry]:
+        """Return what is stored under these identities, tombstones included."""
+        found: dict[bytes, StoredEntry] = {}
+        for chunk in chunked(guid_digests, CHUNK):
+            if self._feed.pruned:
+                tombstones = Tombstone.objects.filter(feed_id=self._feed.id, guid_digest__in=chunk)
+                for guid_digest in map(bytes, tombstones.values_list("guid_digest", flat=True)):
+                    found[guid_digest] = StoredEntry(guid_digest=guid_digest, is_tombstone=True)
+            rows = _stored(Entry.objects.filter(feed_id=self._feed.id, guid_digest__in=chunk))
+            found.update((row.guid_digest, row) for row in rows)
+        return found
+
+    def newest(self, count: int) -> list[StoredEntry]:
+        """Return the newest entries."""
+        return list(_stored(Entry.objects.filter(feed_id=self._feed.id).order_by("-sorted_at")[:count]))
 
 
 def _stored(entries: models.QuerySet[Entry]) -> Iterator[StoredEntry]:
@@ -55,24 +60,24 @@ def chunked(items: Iterable[T], size: int) -> Iterator[list[T]]:
         yield chunk
 
 
-def write_entries(plan: ImportPlan) -> bool:
+def write_entries(plan: ImportPlan) -> None:
+    """Write the new and the changed entries of a plan."""
     # The conflict can only be with a row that the plan could not see; the constraint makes it harmless.
     rows = [_entry(plan, planned) for planned in plan.new]
     Entry.objects.bulk_create(rows, batch_size=CHUNK, ignore_conflicts=True)
     for planned in plan.changed:
         stored_as = planned.stored.guid_digest if planned.stored else planned.guid_digest
         Entry.objects.filter(feed_id=plan.feed.id, guid_digest=stored_as).update(
-            changes=models.F("changes") + 1, changed_at=plan.started_at, **entry_columns(planned)
+            changes=models.F("changes") + 1, changed_at=plan.circumstances.started_at, **_entry_fields(planned)
         )
-    return True
 
 
 def _entry(plan: ImportPlan, planned: PlannedEntry) -> Entry:
     return Entry(
         feed_id=plan.feed.id,
-        first_seen_at=plan.started_at,
-        sorted_at=sorted_at(planned, plan.started_at),
-        **entry_columns(planned),
+        first_seen_at=plan.circumstances.started_at,
+        sorted_at=sorted_at(planned, plan.circumstances.started_at),
+        **_entry_fields(planned),
     )
 
 
@@ -82,7 +87,7 @@ def sorted_at(planned: PlannedEntry, first_seen: datetime) -> datetime:
     return min(said, first_seen)
 
 
-def entry_columns(planned: PlannedEntry) -> dict[str, Any]:
+def _entry_fields(planned: PlannedEntry) -> dict[str, Any]:
     """Return what an import writes of an entry, new or changed."""
     entry = planned.entry
     return {

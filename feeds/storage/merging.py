@@ -1,6 +1,6 @@
-"""A feed and its new URL in, one feed under that URL out: renamed, or merged with the one that has it already.
+"""A feed under a new URL: renamed, or merged with the feed that has the URL already.
 
-The old URL stays known as an alias. All of this runs in the transaction of whoever calls.
+The old URL stays known as an alias. All of this runs in the caller's transaction.
 """
 
 from collections.abc import Iterable
@@ -17,22 +17,22 @@ from feeds.planning import FeedState, Move
 
 
 def alias_digests(url_digests: Iterable[UUID]) -> set[UUID]:
-    """Return those of the URL digests under which a feed is known as something else."""
+    """Return those of the URL digests that are digests of aliases."""
     return set(Alias.objects.filter(url_md5__in=url_digests).values_list("url_md5", flat=True))
 
 
-def move_feed(known: FeedState, move: Move, now: datetime) -> int:
-    """Let a feed have its new URL; return the id of the feed that has it now.
+def move_feed(feed: FeedState, move: Move, now: datetime) -> int:
+    """Give a feed its new URL; return the id of the feed that has it now.
 
     The caller has locked the feed's row. Two feeds that become one in opposite directions would wait for each other,
     but each of them has parsed as a feed under the URL of the other, so they do not lead to each other.
     """
-    other = _at(move.url, other_than=known.id) or _rename(known, move)
+    other = _at(move.url, other_than=feed.id) or _rename(feed, move)
     if other is not None:
-        _merge(known, other)
-    home = other.pk if other else known.id
-    add_alias(home, known.url, move.reason, now)
-    return home
+        _merge(feed, other)
+    feed_id = other.pk if other else feed.id
+    add_alias(feed_id, feed.url, move.reason, now)
+    return feed_id
 
 
 def add_alias(feed_id: int, url: str, reason: str, now: datetime) -> None:
@@ -42,7 +42,7 @@ def add_alias(feed_id: int, url: str, reason: str, now: datetime) -> None:
 
 
 def remove_alias(url: str) -> None:
-    """Let no feed be known by this URL, since one has it now: it came back to where it was."""
+    """Remove the alias for this URL; a feed has it as its own again."""
     Alias.objects.filter(url_md5=canonical_urls.url_md5(url)).delete()
 
 
@@ -54,16 +54,16 @@ def _at(url: str, *, other_than: int) -> Feed | None:
     return found
 
 
-def _rename(known: FeedState, move: Move) -> Feed | None:
+def _rename(feed: FeedState, move: Move) -> Feed | None:
     """Give a feed its new URL; if another has come to have it in this very moment, return that one, locked."""
     remove_alias(move.url)
-    found = {"found_on": known.url} if move.found else {}
+    found = {"found_on": feed.url} if move.found else {}
     try:
         with transaction.atomic():  # a savepoint: the transaction goes on
             # The validators stay: they came from where the feed is now, or there are none.
-            Feed.objects.filter(pk=known.id).update(**url_columns(move.url), **found)
+            Feed.objects.filter(pk=feed.id).update(**url_columns(move.url), **found)
     except IntegrityError:
-        if (other := _at(move.url, other_than=known.id)) is None:
+        if (other := _at(move.url, other_than=feed.id)) is None:
             raise
         return other
     return None
@@ -83,9 +83,14 @@ def url_columns(url: str) -> dict[str, Any]:
     }
 
 
-def _merge(known: FeedState, other: Feed) -> None:
+def no_error() -> dict[str, Any]:
+    """Return the fields of a feed that does not fail."""
+    return {"error_kind": "", "error_text": "", "error_count": 0, "failing_since": None}
+
+
+def _merge(feed: FeedState, other: Feed) -> None:
     """Give a feed's entries to the other one, and end it. What both have stays as the other has it."""
-    source = Feed.objects.get(pk=known.id)
+    source = Feed.objects.get(pk=feed.id)
     for rows in (Entry.objects, Tombstone.objects):
         twin = Exists(rows.filter(feed=other, guid_digest=OuterRef("guid_digest")))
         rows.filter(~twin, feed=source).update(feed=other)
@@ -110,3 +115,25 @@ def _merge(known: FeedState, other: Feed) -> None:
         ]
     )
     source.delete()
+
+
+def change_url(feed_id: int, old: str, new: str, *, reason: str, now: datetime) -> None:
+    """Give a feed the URL that a person chose. The old one leads to it still, but what was said there is forgotten."""
+    feed = Feed.objects.filter(pk=feed_id)
+    # It was disabled for what the old one said.
+    feed.filter(status=Feed.Status.OFF).update(status=Feed.Status.ACTIVE, status_reason="")
+    feed.fence(
+        **url_columns(new),
+        **no_error(),
+        # These belong to one URL: sent to another they could bring a 304 for a document that was never seen.
+        etag="",
+        last_modified="",
+        body_digest=b"",
+        seen_digests=b"",
+        found_on="",
+        fetch_seconds=None,
+        next_check_at=now,
+        next_check_reason="the URL was changed",
+    )
+    remove_alias(new)
+    add_alias(feed_id, old, reason, now)

@@ -1,7 +1,7 @@
-"""Old entries out, as the settings or the feed itself want it, but never one that the feed still lists.
+"""Old entries removed, as the settings or the feed itself want it, but never one that the feed still lists.
 
-What goes leaves a tombstone, so that it does not come back should the feed list it again. A tombstone goes when the
-feed has not listed its entry for a long time.
+An entry that is removed leaves a tombstone, so that it does not come back should the feed list it again. A tombstone
+expires when the feed has not listed its entry for a long time.
 """
 
 from collections.abc import Mapping
@@ -87,11 +87,11 @@ def _remove(feed_id: int, entry_ids: list[int], now: datetime) -> int:
     with transaction.atomic():
         # The fence. An import that is under way has read these entries as stored, and must not write on that ground.
         # It comes first: from here on nobody changes what the feed lists.
-        Feed.objects.filter(pk=feed_id).update(revision=models.F("revision") + 1, pruned_at=now)
+        Feed.objects.filter(pk=feed_id).fence(pruned_at=now)
         entries = _digests(Entry.objects.filter(pk__in=entry_ids))
         removed = _unlisted(feed_id, entries)
-        graves = [Tombstone(feed_id=feed_id, guid_digest=entries[pk], buried_at=now) for pk in removed]
-        Tombstone.objects.bulk_create(graves, ignore_conflicts=True)
+        tombstones = [Tombstone(feed_id=feed_id, guid_digest=entries[pk], buried_at=now) for pk in removed]
+        Tombstone.objects.bulk_create(tombstones, ignore_conflicts=True)
         Entry.objects.filter(pk__in=removed).delete()
     return len(removed)
 
@@ -99,7 +99,7 @@ def _remove(feed_id: int, entry_ids: list[int], now: datetime) -> int:
 def _expire_tombstones(feed_id: int, now: datetime) -> None:
     """Remove the tombstones of what the feed has not listed for a long time."""
     old = Tombstone.objects.filter(feed_id=feed_id, buried_at__lt=now - timedelta(days=TOMBSTONE_DAYS))
-    if graves := _digests(old):
-        gone = _unlisted(feed_id, graves)
-        for at in range(0, len(gone), CHUNK):
-            Tombstone.objects.filter(pk__in=gone[at : at + CHUNK]).delete()
+    if tombstones := _digests(old):
+        expired = _unlisted(feed_id, tombstones)
+        for at in range(0, len(expired), CHUNK):
+            Tombstone.objects.filter(pk__in=expired[at : at + CHUNK]).delete()

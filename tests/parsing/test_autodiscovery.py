@@ -1,17 +1,17 @@
 """Pages in, the feed that they name out."""
 
 import time
-from datetime import UTC, datetime
 
 import pytest
 
-from feeds.fetching.values import Failed, FeedRequest
+from feeds.fetching.values import FeedRequest, Fetched
 from feeds.outcomes import FailureKind
-from feeds.parsing.values import Document
+from feeds.parsing.values import Document, Unreadable
 from feeds.planning import redirects
-from feeds.planning.values import FeedState
+from feeds.planning.values import FeedState, Move
+from tests.rigs.planning import NOW, feed_state
 
-NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
+NO_FEED = Unreadable(kind=FailureKind.NOT_A_FEED, text="")
 PAGE = "https://example.org/blog/"
 RSS, ATOM, JSON_FEED = "application/rss+xml", "application/atom+xml", "application/feed+json"
 
@@ -21,7 +21,12 @@ def page(html: str, url: str = PAGE) -> Document:
 
 
 def known(url: str = PAGE, *, username: str = "") -> FeedState:
-    return FeedState(id=1, url=url, revision=0, request=FeedRequest(url=url, username=username), created_at=NOW)
+    return feed_state(url, request=FeedRequest(url=url, username=username))
+
+
+def chosen(document: Document, feed: FeedState) -> Move | None:
+    fetched = Fetched(url=document.url, body=document.body, body_digest=b"")
+    return redirects.discovered(feed, fetched, NO_FEED)
 
 
 def link(href: str, type_: str = RSS, title: str = "") -> str:
@@ -29,7 +34,7 @@ def link(href: str, type_: str = RSS, title: str = "") -> str:
 
 
 def choice(html: str, url: str = PAGE) -> str:
-    move = redirects.choose(page(html, url), known(url))
+    move = chosen(page(html, url), known(url))
     return move.url if move else ""
 
 
@@ -98,7 +103,7 @@ def test_f10_a_json_feed_under_its_own_type_goes_before_plain_json() -> None:
 
 
 def test_the_choice_is_explained() -> None:
-    move = redirects.choose(page(link("/one", ATOM, "My blog") + link("/two")), known())
+    move = chosen(page(link("/one", ATOM, "My blog") + link("/two")), known())
     assert move is not None
     assert move.found
     assert move.reason == "a page; of 2 feeds on it this was chosen: Atom 'My blog'"
@@ -111,22 +116,19 @@ def test_a_public_page_leads_into_no_private_network_and_a_private_one_may() -> 
 
 def test_a_login_set_for_the_page_goes_to_no_other_origin() -> None:
     html = link("https://elsewhere.example/feed", ATOM) + link("/feed")
-    move = redirects.choose(page(html), known(username="ann"))
+    move = chosen(page(html), known(username="ann"))
     assert move is not None
     assert move.url == "https://example.org/feed"
     assert choice(link("/feed"), "https://ann:secret@example.org/") == "https://ann:secret@example.org/feed"
 
 
 def test_only_a_page_at_a_url_never_imported_is_looked_at() -> None:
-    no_feed = Failed(kind=FailureKind.NOT_A_FEED, text="")
-    fresh = FeedState(id=1, url=PAGE, revision=0, request=FeedRequest(url=PAGE), created_at=NOW)
-    imported = FeedState(id=1, url=PAGE, revision=0, request=FeedRequest(url=PAGE), created_at=NOW, imported_at=NOW)
-    found = FeedState(id=1, url=PAGE, revision=0, request=FeedRequest(url=PAGE), created_at=NOW, found_on="https://x/")
-    assert redirects.is_worth_a_look(no_feed, fresh)
-    assert not redirects.is_worth_a_look(no_feed, imported)
-    assert not redirects.is_worth_a_look(no_feed, found)
-    assert not redirects.is_worth_a_look(Failed(kind=FailureKind.HOSTILE, text=""), fresh)
-    assert not redirects.is_worth_a_look(page(""), fresh)
+    there = page(link("/feed"))
+    assert chosen(there, known())
+    assert not chosen(there, feed_state(PAGE, imported_at=NOW))
+    assert not chosen(there, feed_state(PAGE, found_on="https://x/"))
+    fetched = Fetched(url=PAGE, body=there.body, body_digest=b"")
+    assert not redirects.discovered(known(), fetched, Unreadable(kind=FailureKind.HOSTILE, text=""))
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,13 @@ import pytest
 from dramatiq.middleware import TimeLimitExceeded
 from dramatiq.threading import raise_thread_exception
 
-from feeds import importer
 from feeds.fetching import bulk
 from feeds.fetching.values import FeedRequest, FetchOutcome
 from feeds.models import Feed
 from feeds.outcomes import Outcome
 from feeds.scheduling import admission
 from tests.fetching.test_bulk import somebody
+from tests.rigs.importing import import_feed
 from tests.rigs.servers.daemon import eventually
 from tests.rigs.servers.feed_server import FeedServer, answer
 from tests.rigs.servers.samples import sample_feed
@@ -55,20 +55,20 @@ def is_free() -> bool:
 def test_who_waits_in_vain_comes_back_and_is_not_charged(server: FeedServer, settings: Any) -> None:
     settings.FEEDS_FETCH_DEADLINE = 1.0
     with somebody():
-        report = importer.import_feed(server.url())
+        report = import_feed(server.url())
     row = Feed.objects.get()
     assert report.outcome is Outcome.DELAYED
     assert report.slot is not None
     assert (row.error_count, row.checked_at, row.fetch_seconds) == (0, None, None)
     settings.FEEDS_FETCH_DEADLINE = 60.0
-    assert importer.import_feed(server.url()).outcome is Outcome.IMPORTED
+    assert import_feed(server.url()).outcome is Outcome.IMPORTED
 
 
 def test_the_wait_does_not_make_a_feed_slow(server: FeedServer) -> None:
     wait = 2.0
     with somebody() as leave:
         threading.Timer(wait, leave).start()
-        assert importer.import_feed(server.url()).outcome is Outcome.IMPORTED
+        assert import_feed(server.url()).outcome is Outcome.IMPORTED
     seconds = Feed.objects.get().fetch_seconds
     assert seconds is not None
     assert seconds < wait
@@ -78,12 +78,12 @@ def test_a_connection_that_ends_meanwhile_is_not_the_feeds_fault(server: FeedSer
     server.routes["/ends"] = lambda _: iter([b"HTTP/1.1 200 OK\r\nContent-Length: 9000000\r\n\r\n" + PADDING])
     with somebody() as leave:
         threading.Timer(0.5, leave).start()
-        assert importer.import_feed(server.url("/ends")).outcome is Outcome.DELAYED
-    assert importer.import_feed(server.url("/ends")).outcome is Outcome.FAILED
+        assert import_feed(server.url("/ends")).outcome is Outcome.DELAYED
+    assert import_feed(server.url("/ends")).outcome is Outcome.FAILED
 
 
 def test_a_large_page_does_not_wait_for_itself_to_end(server: FeedServer) -> None:
-    report = importer.import_feed(server.url("/page"))
+    report = import_feed(server.url("/page"))
     assert (report.url, report.outcome) == (server.url("/feed"), Outcome.IMPORTED)
     assert is_free()
 
@@ -96,7 +96,7 @@ def test_an_import_that_fails_gives_its_turn_back(server: FeedServer) -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        importer.import_feed(server.url(), fetch=fails)
+        import_feed(server.url(), fetch=fails)
     assert is_free()
 
 
@@ -108,7 +108,7 @@ def test_an_import_that_is_interrupted_gives_its_turn_back(server: FeedServer) -
     importing = threading.get_ident()
     threading.Thread(target=interrupt).start()
     with pytest.raises(TimeLimitExceeded):
-        importer.import_feed(server.url("/hangs"))
+        import_feed(server.url("/hangs"))
     assert is_free()
 
 
@@ -121,11 +121,11 @@ def test_who_waits_can_be_interrupted(server: FeedServer) -> None:
     with somebody():
         threading.Thread(target=interrupt).start()
         with pytest.raises(TimeLimitExceeded):
-            importer.import_feed(server.url())
+            import_feed(server.url())
     assert is_free()
 
 
 def test_a_turn_that_an_interrupt_left_behind_ends_with_the_next_import_of_the_thread(server: FeedServer) -> None:
     assert bulk.Turn().comes(0)
-    importer.import_feed(server.url("/small"))
+    import_feed(server.url("/small"))
     assert is_free()

@@ -1,21 +1,18 @@
 """Which entry is which: told apart, kept together, and recognised."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeds.fetching.values import FeedRequest
 from feeds.parsing.values import ParsedEntry, ParsedFeed
 from feeds.planning import identity
-from feeds.planning.values import FeedState, PlannedEntry, StoredEntry
+from feeds.planning.values import DocumentState, PlannedEntry, StoredEntry
+from tests.rigs.planning import NOW, feed_state
 
-NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
-KNOWN = FeedState(
-    id=1, url="https://e.org/feed", revision=3, request=FeedRequest(url=""), created_at=NOW, imported_at=NOW
-)
+KNOWN = feed_state(imported_at=NOW)
 
 
 class Rows:
@@ -27,14 +24,15 @@ class Rows:
     def poll(self, *entries: ParsedEntry, form: str = "rss20") -> list[PlannedEntry]:
         """Store a document as an import does, and return its entries."""
         parsed = ParsedFeed(format=form, entries=entries)
-        named = identity.name_entries(parsed)
-        planned = identity.identify(
-            named, {name: self.rows[name] for name in identity.names_of(named) if name in self.rows}
-        )
-        if self.rows and identity.seems_moved(KNOWN, parsed, planned):
-            planned = identity.recognise(planned, list(self.rows.values()))
+        planned = identity.match_entries(KNOWN if self.rows else feed_state(), parsed, self)
         self.store(planned)
         return list(planned)
+
+    def by_identity(self, guid_digests: Iterable[bytes]) -> dict[bytes, StoredEntry]:
+        return {name: self.rows[name] for name in guid_digests if name in self.rows}
+
+    def newest(self, count: int) -> list[StoredEntry]:
+        return list(self.rows.values())
 
     def store(self, planned: Sequence[PlannedEntry]) -> None:
         for one in planned:
@@ -79,41 +77,41 @@ def rewritten(planned: list[PlannedEntry]) -> list[str]:
 # The ladder
 
 
-def test_f2_a_guid_is_who_an_entry_is_whatever_else_changes():
+def test_a_guid_is_who_an_entry_is_whatever_else_changes():
     rows = Rows()
     rows.poll(entry(1), entry(2))
     planned = rows.poll(replace(entry(1), title="New title", url="https://e.org/new-title"), entry(2))
     assert (new(planned), rewritten(planned)) == ([], ["New title"])
 
 
-def test_f2_without_a_guid_it_is_the_link():
+def test_without_a_guid_it_is_the_link():
     rows = Rows()
     rows.poll(entry(1, guid=""), entry(2, guid=""))
     planned = rows.poll(entry(1, guid="", title="New title"), entry(2, guid=""))
     assert (new(planned), rewritten(planned)) == ([], ["New title"])
 
 
-def test_f2_without_a_link_it_is_title_and_date():
+def test_without_a_link_it_is_title_and_date():
     rows = Rows()
     rows.poll(entry(1, guid="", url=""), entry(2, guid="", url=""))
     planned = rows.poll(entry(1, guid="", url="", summary="New text"), entry(2, guid="", url="", title="Title 1"))
     assert (new(planned), rewritten(planned)) == (["Title 1"], ["Title 1"])
 
 
-def test_f2_without_any_of_these_it_is_the_content():
+def test_without_any_of_these_it_is_the_content():
     rows = Rows()
     bare = entry(1, guid="", url="", published_at=None, published_text="")
     rows.poll(bare)
     assert new(rows.poll(bare, replace(bare, summary="New text"))) == ["Title 1"]
 
 
-def test_f1_one_atom_id_twice_is_one_entry_and_the_newest_wins():
+def test_one_atom_id_twice_is_one_entry_and_the_newest_wins():
     old = entry(1, title="old", updated_at=NOW)
     planned = Rows().poll(old, replace(old, title="new", updated_at=NOW + timedelta(days=1)), form="atom10")
     assert [one.entry.title for one in planned] == ["new"]
 
 
-def test_f1_one_atom_id_stays_one_entry_though_everything_else_is_new():
+def test_one_atom_id_stays_one_entry_though_everything_else_is_new():
     rows = Rows()
     rows.poll(entry(1), form="atom10")
     assert new(rows.poll(entry(2, guid="guid 1"), form="atom10")) == []
@@ -122,24 +120,24 @@ def test_f1_one_atom_id_stays_one_entry_though_everything_else_is_new():
 # Guids that are no identities
 
 
-def test_f2_ten_items_under_one_guid_are_ten_entries_in_any_order():
+def test_ten_items_under_one_guid_are_ten_entries_in_any_order():
     rows, items = Rows(), [entry(number, guid="always the same") for number in range(10)]
     assert len(new(rows.poll(*items))) == 10
     assert new(rows.poll(*reversed(items))) == []
 
 
-def test_f2_the_same_item_twice_is_one_entry():
+def test_the_same_item_twice_is_one_entry():
     assert len(Rows().poll(entry(1), entry(2), entry(1))) == 2
 
 
-def test_f2_entries_told_apart_stay_so_when_only_one_of_them_is_left():
+def test_entries_told_apart_stay_so_when_only_one_of_them_is_left():
     rows, first, second = Rows(), entry(1, guid="x"), entry(2, guid="x")
     rows.poll(first, second)
     planned = rows.poll(replace(second, summary="edited"))
     assert (new(planned), rewritten(planned)) == ([], ["Title 2"])
 
 
-def test_f2_a_guid_that_is_repeated_from_now_on_keeps_its_row_for_its_entry():
+def test_a_guid_that_is_repeated_from_now_on_keeps_its_row_for_its_entry():
     for order in (1, -1):
         rows, old, intruder = Rows(), entry(1, guid="x"), entry(2, guid="x")
         rows.poll(old)
@@ -147,14 +145,14 @@ def test_f2_a_guid_that_is_repeated_from_now_on_keeps_its_row_for_its_entry():
         assert (new(planned), rewritten(planned)) == (["Title 2"], [])
 
 
-def test_f2_also_when_the_entry_was_edited_in_the_same_moment():
+def test_also_when_the_entry_was_edited_in_the_same_moment():
     rows, old, intruder = Rows(), entry(1, guid="x"), entry(2, guid="x")
     rows.poll(old)
     planned = rows.poll(intruder, replace(old, summary="edited"))
     assert (new(planned), rewritten(planned)) == (["Title 2"], ["Title 1"])
 
 
-def test_f2_a_guid_used_anew_for_something_else_is_a_new_entry():
+def test_a_guid_used_anew_for_something_else_is_a_new_entry():
     rows = Rows()
     rows.poll(entry(1, guid="x"))
     assert new(rows.poll(entry(2, guid="x"))) == ["Title 2"]
@@ -162,7 +160,7 @@ def test_f2_a_guid_used_anew_for_something_else_is_a_new_entry():
     assert new(rows.poll(entry(2, guid="x"), entry(3, guid="x"))) == []
 
 
-def test_f2_items_that_all_link_to_the_front_page_are_told_apart():
+def test_items_that_all_link_to_the_front_page_are_told_apart():
     rows, items = Rows(), [entry(number, guid="", url="https://e.org/") for number in range(3)]
     assert len(new(rows.poll(*items))) == 3
     assert new(rows.poll(*items[1:])) == []
@@ -172,14 +170,14 @@ def test_f2_items_that_all_link_to_the_front_page_are_told_apart():
 # Links that are no identities
 
 
-def test_f2_a_token_in_the_link_changes_nothing():
+def test_a_token_in_the_link_changes_nothing():
     rows = Rows()
     rows.poll(*(entry(number, guid="", url=f"https://e.org/?p={number}&token=one") for number in range(5)))
     planned = rows.poll(*(entry(number, guid="", url=f"https://e.org/?p={number}&token=two") for number in range(6)))
     assert (new(planned), rewritten(planned)) == (["Title 5"], [])
 
 
-def test_f2_links_that_are_new_with_each_request_are_no_identities():
+def test_links_that_are_new_with_each_request_are_no_identities():
     rows = Rows()
 
     def poll(request: int, first: int = 0) -> list[PlannedEntry]:
@@ -196,11 +194,10 @@ def test_an_entry_takes_no_row_of_one_that_the_document_lists_too_and_that_was_n
     rows = Rows()
     old, intruder = entry(1, guid=""), entry(1, guid="", url="https://e.org/other")
     rows.poll(replace(old, url="https://e.org/"), entry(2, guid="", url="https://e.org/"))  # told apart by their dates
-    (home,) = {one.guid_digest for one in rows.poll(replace(old, url="https://e.org/"))}
+    (stored_as,) = {one.guid_digest for one in rows.poll(replace(old, url="https://e.org/"))}
     parsed = ParsedFeed(entries=(replace(intruder, digest=b"new"),), digests=(b"old", b"new"))
-    others = identity.not_parsed(replace(KNOWN, listed=((b"old", home), (b"gone", b"x"))), parsed)
-    assert others == {home}
-    (planned,) = identity.identify(identity.name_entries(parsed), rows.rows, others)
+    feed = replace(KNOWN, document=DocumentState(listed=((b"old", stored_as), (b"gone", b"x"))))
+    (planned,) = identity.match_entries(feed, parsed, rows)
     assert planned.stored is None
     assert planned.guid_digest not in rows.rows
 
@@ -269,7 +266,7 @@ def test_a_document_of_which_most_was_seen_before_and_not_parsed_is_no_move():
     parsed = ParsedFeed(entries=(entry(1),), digests=(b"1" * 16, b"2" * 16))
     planned = identity.identify(identity.name_entries(parsed), {})
     assert not identity.seems_moved(KNOWN, parsed, planned)
-    assert not identity.seems_moved(replace(KNOWN, imported_at=None), ParsedFeed(entries=(entry(1),)), planned)
+    assert not identity.seems_moved(feed_state(), ParsedFeed(entries=(entry(1),)), planned)
 
 
 # Anything

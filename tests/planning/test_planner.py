@@ -1,18 +1,16 @@
 """What is new, what changed, what stays."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
-from feeds.fetching.values import Failed, FeedRequest, Fetched, FetchOutcome, Gone, NotModified, TooMany
+from feeds.fetching.values import Failed, Fetched, FetchOutcome, Gone, NotModified, TooMany
 from feeds.outcomes import FailureKind, Outcome
 from feeds.parsing.values import ParsedEntry, ParsedFeed
 from feeds.planning import identity, planner
-from feeds.planning.schedule import Pace
-from feeds.planning.values import FeedState, ImportPlan, StoredEntry
+from feeds.planning.values import DocumentState, FeedState, ImportPlan, StoredEntry, Streak
+from tests.rigs.planning import NOW, URL, feed_state, make_plan
 
-NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
-URL = "https://example.org/feed"
-KNOWN = FeedState(id=1, url=URL, revision=3, request=FeedRequest(url=URL), created_at=NOW)
+KNOWN = feed_state()
 FETCHED = Fetched(url=URL, body=b"", body_digest=b"")
 
 
@@ -22,16 +20,8 @@ def plan(outcome: FetchOutcome, *entries: ParsedEntry, stored=None, known=KNOWN)
 
 
 def plan_of(parsed: ParsedFeed | None, known: FeedState, outcome: FetchOutcome = FETCHED, stored=None) -> ImportPlan:
-    return planner.plan(
-        known,
-        outcome,
-        parsed,
-        identity.identify(identity.name_entries(parsed or ParsedFeed()), stored or {}),
-        started_at=NOW,
-        now=NOW,
-        pace=Pace(shortest=3600, longest=86_400),
-        luck=0.0,
-    )
+    entries = identity.identify(identity.name_entries(parsed or ParsedFeed()), stored or {})
+    return make_plan(known, outcome, parsed, entries)
 
 
 def stored(*entries: ParsedEntry, changes: int = 0) -> dict[bytes, StoredEntry]:
@@ -49,26 +39,26 @@ def test_what_is_not_stored_is_new():
     assert made.changed == ()
 
 
-def test_f4_an_edited_entry_is_changed():
+def test_an_edited_entry_is_changed():
     made = plan(FETCHED, ParsedEntry(guid="1", title="new"), stored=stored(ParsedEntry(guid="1", title="old")))
     assert made.new == ()
     assert [planned.entry.title for planned in made.changed] == ["new"]
 
 
-def test_f4_a_clock_in_the_content_rewrites_an_entry_only_so_often():
+def test_a_clock_in_the_content_rewrites_an_entry_only_so_often():
     old = stored(ParsedEntry(guid="1", title="old"), changes=planner.MOST_CHANGES)
     assert plan(FETCHED, ParsedEntry(guid="1", title="new"), stored=old).changed == ()
 
 
 def test_a_pruned_entry_neither_comes_back_nor_changes():
     (guid_digest,) = stored(ParsedEntry(guid="1"))
-    grave = {guid_digest: StoredEntry(guid_digest=guid_digest, buried=True)}
-    made = plan(FETCHED, ParsedEntry(guid="1", title="new"), stored=grave)
+    tombstone = {guid_digest: StoredEntry(guid_digest=guid_digest, is_tombstone=True)}
+    made = plan(FETCHED, ParsedEntry(guid="1", title="new"), stored=tombstone)
     assert (made.new, made.changed) == ((), ())
 
 
 def test_what_a_document_lists_is_known_also_where_it_was_not_parsed():
-    known = replace(KNOWN, listed=((b"d1", b"g1"), (b"d2", b"g2")))
+    known = replace(KNOWN, document=DocumentState(listed=((b"d1", b"g1"), (b"d2", b"g2"))))
     parsed = ParsedFeed(entries=(ParsedEntry(guid="3", digest=b"d3"),), digests=(b"d3", b"d2"))
     made = plan_of(parsed, known)
     assert [pair[0] for pair in made.listed] == [b"d3", b"d2"]
@@ -76,8 +66,8 @@ def test_what_a_document_lists_is_known_also_where_it_was_not_parsed():
     assert made.listed[0][1] == made.new[0].guid_digest
 
 
-def test_h23_a_delta_lists_what_was_listed_before():
-    known = replace(KNOWN, listed=((b"d1", b"g1"),))
+def test_a_delta_lists_what_was_listed_before():
+    known = replace(KNOWN, document=DocumentState(listed=((b"d1", b"g1"),)))
     parsed = ParsedFeed(entries=(ParsedEntry(guid="3", digest=b"d3"),), digests=(b"d3",), complete=False)
     assert [pair[0] for pair in plan_of(parsed, known).listed] == [b"d3", b"d1"]
 
@@ -87,22 +77,22 @@ def test_a_304_is_a_success_that_changes_nothing():
     assert (made.outcome, made.new, made.changed, made.failure) == (Outcome.UNCHANGED, (), (), None)
 
 
-def test_h17_410_switches_off_with_a_reason_once_it_is_confirmed():
-    assert plan(Gone(url=URL)).switch_off == ""
+def test_410_disables_with_a_reason_once_it_is_confirmed():
+    assert plan(Gone(url=URL)).disable == ""
     day = timedelta(days=1)
-    made = plan(Gone(url=URL), known=replace(KNOWN, failure_kind="gone", failures=1, failing_since=NOW - day))
-    assert made.switch_off
+    made = plan(Gone(url=URL), known=replace(KNOWN, failures=Streak(kind="gone", count=1, since=NOW - day)))
+    assert made.disable
     assert made.next_check.at is None
 
 
-def test_h17_404_backs_off_and_stays_on():
+def test_404_backs_off_and_the_feed_stays_active():
     made = plan(Failed(kind=FailureKind.NOT_FOUND, text="not found", status=404))
-    assert made.switch_off == ""
+    assert made.disable == ""
     assert made.next_check.at is not None
     assert made.next_check.at > NOW
 
 
-def test_h13_429_waits_as_long_as_asked():
+def test_429_waits_as_long_as_asked():
     made = plan(TooMany(url=URL, status=429, retry_after=7200.0))
     assert (made.next_check.at - NOW).total_seconds() == 7200
     assert made.failure is not None

@@ -1,23 +1,23 @@
-"""Redirects in, whether the feed's URL follows them out."""
+"""Whether the feed's URL follows a redirect."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
 from feeds.fetching.values import FeedRequest, Fetched, NotModified, Redirect
 from feeds.planning import redirects
 from feeds.planning.values import FeedState, RedirectStreak
+from tests.rigs.planning import NOW, feed_state
 
-NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 OLD, NEW = "https://example.org/feed", "https://example.org/new"
-RULE = redirects.Rule(sightings=3, days=7.0)
+RULE = redirects.RedirectRule(sightings=3, days=7.0)
 WEEK = timedelta(days=7)
 
 
 def known(url: str = OLD, *, username: str = "", headers: tuple[tuple[str, str], ...] = ()) -> FeedState:
     request = FeedRequest(url=url, username=username, headers=headers)
-    return FeedState(id=1, url=url, revision=0, request=request, created_at=NOW)
+    return feed_state(url, request=request)
 
 
 def fetched(*hops: tuple[int, str], into_private: bool = False) -> Fetched:
@@ -27,33 +27,33 @@ def fetched(*hops: tuple[int, str], into_private: bool = False) -> Fetched:
 
 
 def target(feed: FeedState, answer: Fetched) -> str:
-    sighting = redirects.sighted(feed, answer, NOW)
-    return sighting.url if sighting else ""
+    streak = redirects.streak(feed, answer, NOW)
+    return streak.url if streak else ""
 
 
 @pytest.mark.parametrize("status", [301, 308])
-def test_h15_a_permanent_redirect_is_noted(status: int) -> None:
-    assert redirects.sighted(known(), fetched((status, NEW)), NOW) == RedirectStreak(url=NEW, since=NOW, count=1)
+def test_a_permanent_redirect_is_noted(status: int) -> None:
+    assert redirects.streak(known(), fetched((status, NEW)), NOW) == RedirectStreak(url=NEW, since=NOW, count=1)
 
 
 @pytest.mark.parametrize("status", [302, 303, 307])
-def test_h15_a_temporary_redirect_is_never_kept_wherever_in_the_chain_it_stands(status: int) -> None:
+def test_a_temporary_redirect_is_never_kept_wherever_in_the_chain_it_stands(status: int) -> None:
     assert target(known(), fetched((status, NEW))) == ""
     assert target(known(), fetched((301, NEW), (status, NEW + "er"))) == ""
     assert target(known(), fetched((status, NEW), (301, NEW + "er"))) == ""
 
 
-def test_h15_a_chain_of_permanent_redirects_leads_to_its_end() -> None:
+def test_a_chain_of_permanent_redirects_leads_to_its_end() -> None:
     assert target(known(), fetched((301, NEW), (308, "https://elsewhere.example/"))) == "https://elsewhere.example/"
 
 
-def test_h15_no_redirect_takes_a_feed_from_https_to_http_not_even_on_the_way() -> None:
+def test_no_redirect_takes_a_feed_from_https_to_http_not_even_on_the_way() -> None:
     assert target(known(), fetched((301, "http://example.org/feed"))) == ""
     assert target(known(), fetched((301, "http://example.org/feed"), (301, NEW))) == ""
     assert target(known("http://example.org/feed"), fetched((301, OLD))) == OLD
 
 
-def test_h15_no_redirect_takes_a_feed_into_a_private_network() -> None:
+def test_no_redirect_takes_a_feed_into_a_private_network() -> None:
     assert target(known(), fetched((301, "https://intranet.example/"), into_private=True)) == ""
 
 
@@ -71,26 +71,26 @@ def test_a_feed_with_a_login_or_headers_of_its_own_goes_to_no_other_origin(feed:
 
 
 def test_the_same_redirect_is_counted_and_another_one_begins_anew() -> None:
-    feed = replace(known(), sighting=RedirectStreak(url=NEW, since=NOW - WEEK, count=2))
-    assert redirects.sighted(feed, fetched((301, NEW)), NOW) == RedirectStreak(url=NEW, since=NOW - WEEK, count=3)
+    feed = replace(known(), redirect=RedirectStreak(url=NEW, since=NOW - WEEK, count=2))
+    assert redirects.streak(feed, fetched((301, NEW)), NOW) == RedirectStreak(url=NEW, since=NOW - WEEK, count=3)
     anew = RedirectStreak(url=NEW + "er", since=NOW, count=1)
-    assert redirects.sighted(feed, fetched((301, NEW + "er")), NOW) == anew
-    assert redirects.sighted(feed, fetched(), NOW) is None
+    assert redirects.streak(feed, fetched((301, NEW + "er")), NOW) == anew
+    assert redirects.streak(feed, fetched(), NOW) is None
 
 
 def test_a_304_from_where_a_redirect_leads_counts_too() -> None:
     answer = NotModified(url=NEW, redirects=(Redirect(status=301, url=NEW),))
-    assert redirects.sighted(known(), answer, NOW) == RedirectStreak(url=NEW, since=NOW, count=1)
+    assert redirects.streak(known(), answer, NOW) == RedirectStreak(url=NEW, since=NOW, count=1)
 
 
 @pytest.mark.parametrize(
     ("count", "since", "is_believed"),
     [(3, WEEK, True), (2, WEEK, False), (99, WEEK - timedelta(seconds=1), False), (99, 2 * WEEK, True)],
 )
-def test_h15_a_redirect_is_believed_once_it_was_seen_often_and_for_days(
+def test_a_redirect_is_believed_once_it_was_seen_often_and_for_days(
     count: int, since: timedelta, is_believed: bool
 ) -> None:
-    move = redirects.believed(RedirectStreak(url=NEW, since=NOW - since, count=count), RULE, NOW)
+    move = redirects.move(RedirectStreak(url=NEW, since=NOW - since, count=count), RULE, NOW)
     assert (move is not None) == is_believed
     if move:
         assert move.url == NEW
@@ -98,4 +98,4 @@ def test_h15_a_redirect_is_believed_once_it_was_seen_often_and_for_days(
 
 
 def test_no_redirect_is_no_move() -> None:
-    assert redirects.believed(None, RULE, NOW) is None
+    assert redirects.move(None, RULE, NOW) is None

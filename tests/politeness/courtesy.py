@@ -4,16 +4,16 @@ import re
 from datetime import timedelta
 from itertools import pairwise
 
-from feeds import planning
-from feeds.fetching import FeedRequest, Fetched, Redirect
+from feeds.fetching import Fetched, Redirect
 from feeds.models import Alias, Entry, Feed
 from feeds.outcomes import FailureKind
-from feeds.planning import FeedState
+from feeds.planning import redirects
 from tests.politeness import publisher
 from tests.politeness.publisher import Publisher, feed, page
 from tests.politeness.rules import Rule
 from tests.politeness.server import answer
 from tests.politeness.stage import Stage
+from tests.rigs.planning import feed_state
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 NOT_MODIFIED = answer(304)
@@ -99,10 +99,10 @@ def _h15_never(stage: Stage) -> str:
         ("https://a.example/", "http://a.example/feed", False),
         ("https://a.example/", "https://10.0.0.1/", True),
     ):
-        known = FeedState(id=0, url=old, revision=0, request=FeedRequest(url=old), created_at=stage.clock.now())
+        known = feed_state(old)
         hops = (Redirect(status=301, url=new),)
         fetched = Fetched(url=new, body=b"", body_digest=b"", redirects=hops, into_private=into_private)
-        if planning.sighted(known, fetched, stage.clock.now()):
+        if redirects.streak(known, fetched, stage.clock.now()):
             return f"a redirect from {old} to {new} would be believed"
     return ""
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from feeds import canonical_urls, importer, scheduling, storage
+from feeds import canonical_urls, scheduling, storage
 from feeds.conf import feeds_settings
 from feeds.fetching import Fetcher, FetchSettings
 from feeds.models import Alias, Feed, Host
@@ -22,6 +22,7 @@ from feeds.storage import Subscription
 from tests.politeness.publisher import Publisher, Reply
 from tests.politeness.scenery import Clock, Records, database_in_memory, nobody_listens, recorded, seeded, told_by
 from tests.politeness.server import Handler, Received, ScriptedServer
+from tests.rigs.importing import import_feed
 
 HERE = "127.0.0.1"
 CONTACT = "https://example.org/about-this-reader"  # where FEEDS_CONTACT_URL is not set yet
@@ -124,7 +125,7 @@ class Stage:
     def check(self, url: str, fetch: Callable[..., Any] | None = None) -> ImportReport:
         """Import a feed at once, as somebody does by hand, a minute after whatever was before."""
         self.clock.advance(self.clock.now() + timedelta(minutes=1))
-        return importer.import_feed(url, fetch=fetch or self._fetcher.fetch)
+        return import_feed(url, fetch=fetch or self._fetcher.fetch)
 
     def _next_event(self) -> datetime | None:
         due = Feed.objects.active().exclude(next_check_at=None).order_by("next_check_at").first()
@@ -137,7 +138,7 @@ class Stage:
             self._send(claimed.url, claimed.slot)
         while self._messages and self._messages[0][0] <= self.clock.now():
             _, _, url, slot = heapq.heappop(self._messages)
-            report = importer.import_feed(url, slot=slot, fetch=self._fetcher.fetch)
+            report = import_feed(url, slot=slot, fetch=self._fetcher.fetch)
             if report.slot is not None:
                 self._send(url, report.slot)
 

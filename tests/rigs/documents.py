@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable
 from hashlib import blake2b
 from typing import Any
 
-from feeds import importer
 from feeds.fetching.values import FeedRequest, Fetched, FetchOutcome, NotModified
 from feeds.planning.values import ImportReport
+from tests.rigs.importing import import_feed
 
 URL = "http://10.0.0.1/feed"  # a private host has no door to wait at
 
@@ -46,4 +46,4 @@ def import_document(
         before()
         return outcome
 
-    return importer.import_feed(url, fetch=fetch)
+    return import_feed(url, fetch=fetch)

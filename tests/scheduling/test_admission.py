@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from feeds import canonical_urls, importer, storage, tasks
+from feeds import canonical_urls, storage, tasks
 from feeds.fetching.values import FetchOutcome, TooMany
 from feeds.models import Feed, Host
 from feeds.outcomes import Outcome
-from feeds.planning import planner, schedule
-from feeds.planning.values import FeedState, HostState, ImportReport, Move
+from feeds.planning.values import Circumstances, FeedState, HostState, ImportPlan, ImportReport, Move
 from feeds.scheduling import dispatch, hosts, rate_limit
 from feeds.storage import Subscription
+from tests.rigs.importing import import_feed
+from tests.rigs.planning import make_plan
 from tests.rigs.servers.feed_server import FeedServer, Received, answer
 from tests.rigs.servers.samples import sample_feed
 
@@ -146,7 +147,7 @@ def test_a_feed_that_the_schedule_has_given_up_keeps_its_message(server: TimedSe
     (url,) = server.serve("feed")
     storage.register([Subscription(url=url)])
     Feed.objects.update(status=Feed.Status.OFF)
-    assert importer.import_feed(url).slot is not None
+    assert import_feed(url).slot is not None
 
 
 def test_the_manager_waits_a_moment_for_the_hosts_slot(server: TimedServer) -> None:
@@ -195,7 +196,7 @@ def past_our_code() -> None:
 
 def by_a_move() -> None:
     elsewhere = storage.load("https://elsewhere.example/feed")
-    storage.adopt(elsewhere, Move(url=OTHER, reason="redirects"), timezone.now())
+    storage.apply(moved(elsewhere, OTHER))
 
 
 def by_deleting_its_row() -> None:
@@ -285,22 +286,21 @@ def test_a_ticket_that_has_run_out_does_not_open_anothers_door() -> None:
     assert Host.objects.get().open_at == mine
 
 
+def moved(feed: FeedState, url: str) -> ImportPlan:
+    now = timezone.now()
+    circumstances = Circumstances(started_at=now, now=now, jitter=0.0)
+    move = Move(url=url, reason="redirects")
+    return ImportPlan(feed=feed, outcome=Outcome.DISCOVERED, circumstances=circumstances, move=move)
+
+
 # 429 and 503
 
 
-def apply(outcome: FetchOutcome, known: FeedState) -> ImportReport:
-    return storage.apply(
-        planner.plan(
-            known,
-            outcome,
-            None,
-            (),
-            started_at=timezone.now(),
-            now=timezone.now(),
-            pace=schedule.Pace(shortest=3600, longest=86_400),
-            luck=0.0,
-        )
-    )
+def apply(response: FetchOutcome, feed: FeedState) -> ImportReport:
+    plan = make_plan(feed, response, now=timezone.now())
+    if plan.pause:
+        hosts.pause(plan.pause)
+    return storage.apply(plan)
 
 
 def test_h14_a_429_of_one_feed_pauses_its_host_for_all_and_they_resume_spread_out() -> None:

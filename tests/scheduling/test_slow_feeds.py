@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from feeds import importer
 from feeds.models import Feed
 from feeds.outcomes import Outcome
 from feeds.scheduling import slow_servers
+from tests.rigs.importing import import_feed
 from tests.rigs.servers.feed_server import FeedServer, Received, answer
 from tests.rigs.servers.samples import sample_feed
 
@@ -31,7 +31,7 @@ def server(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[FeedServe
 
 
 def test_a_feed_never_fetched_that_hangs_is_cut_and_remembered_and_not_charged(server: FeedServer) -> None:
-    report = importer.import_feed(server.url("/slow"))
+    report = import_feed(server.url("/slow"))
     row = Feed.objects.get()
     assert report.outcome is Outcome.DELAYED
     assert report.slot is not None
@@ -41,16 +41,16 @@ def test_a_feed_never_fetched_that_hangs_is_cut_and_remembered_and_not_charged(s
 
 
 def test_a_feed_known_as_slow_does_not_begin_without_a_place(server: FeedServer) -> None:
-    importer.import_feed(server.url("/slow"))
-    again = importer.import_feed(server.url("/slow"))
+    import_feed(server.url("/slow"))
+    again = import_feed(server.url("/slow"))
     assert again.outcome is Outcome.DELAYED
     assert len(server.received) == 1
 
 
 def test_who_has_waited_in_vain_is_left_to_the_schedule(server: FeedServer) -> None:
-    importer.import_feed(server.url("/slow"))
+    import_feed(server.url("/slow"))
     Feed.objects.update(claimed_at=timezone.now())
-    report = importer.import_feed(server.url("/slow"), slot=timezone.now())
+    report = import_feed(server.url("/slow"), slot=timezone.now())
     row = Feed.objects.get()
     assert report.slot is None
     assert row.claimed_at is None
@@ -59,7 +59,7 @@ def test_who_has_waited_in_vain_is_left_to_the_schedule(server: FeedServer) -> N
 
 
 def test_quick_feeds_need_no_place(server: FeedServer) -> None:
-    assert importer.import_feed(server.url("/feed")).outcome is Outcome.IMPORTED
+    assert import_feed(server.url("/feed")).outcome is Outcome.IMPORTED
     assert Feed.objects.get().fetch_seconds is not None
 
 
@@ -73,16 +73,16 @@ def test_a_new_feed_that_is_late_in_a_crowd_is_cut_and_imported_when_it_comes_ba
     monkeypatch.setattr(slow_servers, "QUICK", 5.0)
     server.routes["/late"] = late
     for _ in range(slow_servers.ENOUGH):
-        importer.import_feed(server.url("/feed"))
-    assert importer.import_feed(server.url("/late")).outcome is Outcome.DELAYED
+        import_feed(server.url("/feed"))
+    assert import_feed(server.url("/late")).outcome is Outcome.DELAYED
     settings.FEEDS_SLOW_FETCHES = 1  # the crowd is gone
-    assert importer.import_feed(server.url("/late")).outcome is Outcome.IMPORTED
+    assert import_feed(server.url("/late")).outcome is Outcome.IMPORTED
 
 
 def test_with_a_place_a_slow_feed_has_its_whole_deadline(server: FeedServer, settings: Any) -> None:
     settings.FEEDS_SLOW_FETCHES = 1
     settings.FEEDS_FETCH_DEADLINE = 0.5
-    report = importer.import_feed(server.url("/slow"))
+    report = import_feed(server.url("/slow"))
     assert report.outcome is Outcome.FAILED
     assert report.failure is not None
     assert "0.5 seconds" in report.failure.text

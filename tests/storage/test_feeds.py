@@ -1,42 +1,30 @@
 """Plans into rows: one transaction, fenced, and not a row more than needed."""
 
 import threading
-from datetime import UTC, datetime
 
 import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from feeds import signals, storage
+from feeds import planning, signals, storage
 from feeds.fetching.values import Failed, Fetched, FetchOutcome, NotModified
 from feeds.models import Entry, Feed
 from feeds.outcomes import FailureKind, Outcome
 from feeds.parsing.values import ParsedEntry, ParsedFeed
-from feeds.planning import identity, planner, schedule
 from feeds.planning.values import FeedState, ImportPlan, ImportReport
 from feeds.storage import Subscription
+from tests.rigs.planning import NOW, URL, make_plan
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-URL = "https://example.org/feed"
-NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 ONE, TWO = ParsedEntry(guid="1", title="one"), ParsedEntry(guid="2", title="two")
 
 
 def plan(known: FeedState, *entries: ParsedEntry, outcome: FetchOutcome | None = None) -> ImportPlan:
     outcome = outcome or Fetched(url=URL, body=b"", body_digest=b"b" * 16, etag='W/"1"', last_modified="yesterday")
     parsed = ParsedFeed(title="A feed", entries=entries) if isinstance(outcome, Fetched) else None
-    named = identity.name_entries(parsed or ParsedFeed())
-    return planner.plan(
-        known,
-        outcome,
-        parsed,
-        identity.identify(named, storage.stored_entries(known, identity.names_of(named))),
-        started_at=NOW,
-        now=NOW,
-        pace=schedule.Pace(shortest=3600, longest=86_400),
-        luck=0.0,
-    )
+    matched = planning.match_entries(known, parsed, storage.EntryRows(known)) if parsed else ()
+    return make_plan(known, outcome, parsed, matched)
 
 
 def test_a_first_import_stores_the_feed_and_its_entries():

@@ -7,8 +7,9 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
-from feeds import importer, storage
+from feeds import storage
 from feeds.models import Feed, FetchOptions
+from tests.rigs.importing import import_feed
 from tests.rigs.servers.feed_server import FeedServer, answer
 from tests.rigs.servers.samples import sample_feed
 
@@ -132,7 +133,7 @@ def test_the_fetcher_obeys_and_nothing_is_logged(settings: Any, caplog: pytest.L
         FetchOptions.objects.create(
             feed=feed, user_agent="Reader/1", username="ann", password=PASSWORD, headers=[["X-Key", "s3cr3t"]]
         )
-        importer.import_feed(server.url())
+        import_feed(server.url())
         request = server.received[0]
     assert request.header("User-Agent") == "Reader/1"
     assert request.header("Authorization") == "Basic YW5uOmh1bnRlcjI="

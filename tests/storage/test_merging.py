@@ -9,13 +9,14 @@ from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from feeds import canonical_urls, importer, storage
+from feeds import canonical_urls, storage
 from feeds.conf import feeds_settings
 from feeds.fetching import FetchSettings
 from feeds.fetching.fetcher import Fetcher
 from feeds.models import Alias, Entry, Feed, FetchOptions, Host, Tombstone
 from feeds.outcomes import FailureKind, Outcome
 from feeds.storage import Subscription
+from tests.rigs.importing import import_feed
 from tests.rigs.servers.feed_server import FeedServer, Received, answer
 from tests.rigs.servers.samples import sample_feed
 
@@ -58,12 +59,12 @@ def paths(server: FeedServer) -> list[str]:
 def test_h15_a_feed_moves_once_its_redirect_was_seen_often_and_long_enough(server: FeedServer) -> None:
     old, new = server.url("/old"), server.url("/new")
     server.routes = {"/old": moved(new), "/new": feed(etag='"1"')}
-    importer.import_feed(old)
-    importer.import_feed(old)
+    import_feed(old)
+    import_feed(old)
     assert Feed.objects.get().url == old  # seen often enough, but not for days
     a_week_passes()
 
-    report = importer.import_feed(old)
+    report = import_feed(old)
 
     row = Feed.objects.get()
     assert (row.url, row.url_md5, row.host) == (new, canonical_urls.url_md5(new), "127.0.0.1")
@@ -78,10 +79,10 @@ def test_h15_a_feed_moves_once_its_redirect_was_seen_often_and_long_enough(serve
 def test_h15_a_redirect_that_leads_to_no_feed_is_not_followed_for_good(server: FeedServer) -> None:
     old, new = server.url("/old"), server.url("/new")
     server.routes = {"/old": feed()}
-    importer.import_feed(old)
+    import_feed(old)
     server.routes = {"/old": moved(new), "/new": answer(200, b"<html>Down for maintenance", content_type="text/html")}
     for _ in range(3):
-        importer.import_feed(old)
+        import_feed(old)
         a_week_passes()
     row = Feed.objects.get()
     assert (row.url, row.moved_to, row.error_kind) == (old, "", FailureKind.NOT_A_FEED)
@@ -90,12 +91,12 @@ def test_h15_a_redirect_that_leads_to_no_feed_is_not_followed_for_good(server: F
 def test_a_failure_in_between_does_not_forget_the_redirect_and_a_direct_answer_does(server: FeedServer) -> None:
     old, new = server.url("/old"), server.url("/new")
     server.routes = {"/old": moved(new), "/new": feed()}
-    importer.import_feed(old)
+    import_feed(old)
     server.routes["/new"] = answer(500)
-    importer.import_feed(old)
+    import_feed(old)
     assert Feed.objects.get().moved_to == new
     server.routes["/old"] = feed()
-    importer.import_feed(old)
+    import_feed(old)
     assert Feed.objects.get().moved_to == ""
 
 
@@ -103,7 +104,7 @@ def test_the_old_url_still_finds_the_feed(server: FeedServer) -> None:
     old, new = moved_feed(server)
     server.received.clear()
 
-    report = importer.import_feed(old)
+    report = import_feed(old)
 
     assert report.feed_id == Feed.objects.get().pk
     assert paths(server) == ["/new"]
@@ -115,9 +116,9 @@ def test_the_old_url_still_finds_the_feed(server: FeedServer) -> None:
 def moved_feed(server: FeedServer) -> tuple[str, str]:
     old, new = server.url("/old"), server.url("/new")
     server.routes = {"/old": moved(new), "/new": feed()}
-    importer.import_feed(old)
+    import_feed(old)
     a_week_passes()
-    importer.import_feed(old)
+    import_feed(old)
     assert Feed.objects.get().url == new
     return old, new
 
@@ -125,9 +126,9 @@ def moved_feed(server: FeedServer) -> tuple[str, str]:
 def test_a_feed_may_come_back_to_where_it_was(server: FeedServer) -> None:
     old, new = moved_feed(server)
     server.routes = {"/new": moved(old), "/old": feed("more")}
-    importer.import_feed(new)
+    import_feed(new)
     a_week_passes()
-    importer.import_feed(new)
+    import_feed(new)
     assert Feed.objects.get().url == old
     assert [alias.url for alias in Alias.objects.all()] == [new]
 
@@ -140,12 +141,12 @@ def test_two_messages_with_the_old_and_the_new_url_write_once(server: FeedServer
     def meanwhile(request: Received) -> bytes:
         if not in_between:
             in_between.append(Outcome.DELAYED)  # so that the inner one is answered plainly
-            in_between.append(importer.import_feed(new).outcome)
+            in_between.append(import_feed(new).outcome)
             connections.close_all()  # this is a thread of the server
         return feed("more")
 
     server.routes["/new"] = meanwhile
-    outer = importer.import_feed(old)
+    outer = import_feed(old)
     assert {outer.outcome, in_between[1]} == {Outcome.SUPERSEDED, Outcome.IMPORTED}
     assert Entry.objects.count() == 6
 
@@ -165,8 +166,8 @@ def test_a_known_feed_costs_one_statement_to_load_though_it_could_have_aliases_a
 def test_two_feeds_that_become_one_lose_no_entry(server: FeedServer) -> None:
     old, new = server.url("/old"), server.url("/new")
     server.routes = {"/old": feed("ours"), "/new": feed("theirs")}
-    source = Feed.objects.get(pk=importer.import_feed(old).feed_id)
-    other = Feed.objects.get(pk=importer.import_feed(new).feed_id)
+    source = Feed.objects.get(pk=import_feed(old).feed_id)
+    other = Feed.objects.get(pk=import_feed(new).feed_id)
     Feed.objects.filter(pk=source.pk).update(folder="News")
     Alias.objects.create(
         feed=source,
@@ -177,10 +178,10 @@ def test_two_feeds_that_become_one_lose_no_entry(server: FeedServer) -> None:
     Tombstone.objects.create(feed=source, guid_digest=b"x" * 16, buried_at=timezone.now())
     FetchOptions.objects.create(feed=source, user_agent="ours")
     server.routes["/old"] = moved(new)
-    importer.import_feed(old)
+    import_feed(old)
     a_week_passes()
 
-    report = importer.import_feed(old)
+    report = import_feed(old)
 
     assert report.feed_id == other.pk
     survivor = Feed.objects.get()
@@ -190,16 +191,16 @@ def test_two_feeds_that_become_one_lose_no_entry(server: FeedServer) -> None:
     assert {alias.url for alias in Alias.objects.filter(feed=survivor)} == {old, "https://x.example/"}
     assert Tombstone.objects.get().feed == survivor
     assert not FetchOptions.objects.exists()
-    assert importer.import_feed(old).outcome is Outcome.UNCHANGED
+    assert import_feed(old).outcome is Outcome.UNCHANGED
 
 
 def test_a_folder_that_the_other_feed_has_stays(server: FeedServer) -> None:
     old, new = server.url("/old"), server.url("/new")
     server.routes = {"/old": moved(new), "/new": feed()}
     storage.register([Subscription(url=old, folder="A"), Subscription(url=new, folder="B")])
-    importer.import_feed(old)
+    import_feed(old)
     a_week_passes()
-    importer.import_feed(old)
+    import_feed(old)
     assert Feed.objects.get().folder == "B"
 
 
@@ -208,9 +209,9 @@ def test_a_feed_that_was_given_up_lives_again_when_another_moves_to_it(server: F
     server.routes = {"/old": moved(new), "/new": feed()}
     storage.register([Subscription(url=new)])
     Feed.objects.update(status=Feed.Status.OFF, next_check_at=None)
-    importer.import_feed(old)
+    import_feed(old)
     a_week_passes()
-    importer.import_feed(old)
+    import_feed(old)
     survivor = Feed.objects.get()
     assert survivor.status == Feed.Status.ACTIVE
     assert survivor.next_check_at is not None
@@ -221,13 +222,13 @@ def test_a_feed_that_was_given_up_lives_again_when_another_moves_to_it(server: F
 
 def test_h6_validators_are_sent_only_to_the_url_that_gave_them(server: FeedServer) -> None:
     server.routes = {"/feed": moved(server.url("/a"), 302), "/a": feed(etag='"a"', last_modified="whenever")}
-    importer.import_feed(server.url("/feed"))
+    import_feed(server.url("/feed"))
     assert Feed.objects.get().validators_url == server.url("/a")
     server.routes = {"/feed": moved(server.url("/b"), 302), "/b": feed(etag='"b"')}
     server.received.clear()
 
-    importer.import_feed(server.url("/feed"))
-    importer.import_feed(server.url("/feed"))
+    import_feed(server.url("/feed"))
+    import_feed(server.url("/feed"))
 
     conditions = [(request.target, request.header("If-None-Match")) for request in server.received]
     assert conditions == [("/feed", None), ("/b", None), ("/feed", None), ("/b", '"b"')]
@@ -236,9 +237,9 @@ def test_h6_validators_are_sent_only_to_the_url_that_gave_them(server: FeedServe
 
 def test_h6_a_304_from_a_url_that_was_asked_without_conditions_is_no_answer(server: FeedServer) -> None:
     server.routes = {"/feed": feed(etag='"a"')}
-    importer.import_feed(server.url("/feed"))
+    import_feed(server.url("/feed"))
     server.routes = {"/feed": moved(server.url("/b"), 302), "/b": answer(304)}
-    report = importer.import_feed(server.url("/feed"))
+    report = import_feed(server.url("/feed"))
     assert report.failure is not None
     assert report.failure.kind is FailureKind.PROTOCOL
 
@@ -249,7 +250,7 @@ def test_h6_a_304_from_a_url_that_was_asked_without_conditions_is_no_answer(serv
 def test_h8_h9_every_check_after_the_first_is_conditional(server: FeedServer) -> None:
     server.routes = {"/feed": lambda request: answer(304) if request.header("If-None-Match") else feed(etag='"1"')}
     for _ in range(5):
-        importer.import_feed(server.url("/feed"))
+        import_feed(server.url("/feed"))
         Feed.objects.update(imported_at=timezone.now() - timedelta(days=90))
     assert [request.header("If-None-Match") for request in server.received] == [None, *['"1"'] * 4]
 
@@ -257,9 +258,9 @@ def test_h8_h9_every_check_after_the_first_is_conditional(server: FeedServer) ->
 def test_h5_a_document_cut_short_gives_its_entries_and_not_its_validators(server: FeedServer) -> None:
     whole = sample_feed("news", kind="atom")
     server.routes = {"/feed": answer(200, whole[: whole.rindex(b"<entry>") + 20], etag='"1"')}
-    assert importer.import_feed(server.url("/feed")).new >= 2
+    assert import_feed(server.url("/feed")).new >= 2
     server.routes = {"/feed": lambda request: answer(304) if request.header("If-None-Match") else feed(etag='"1"')}
-    importer.import_feed(server.url("/feed"))
+    import_feed(server.url("/feed"))
     assert server.received[1].header("If-None-Match") is None
     assert Entry.objects.filter(title="Number 3 of news").exists()
     assert Feed.objects.get().etag == '"1"'
@@ -270,14 +271,14 @@ def test_h5_a_document_cut_short_gives_its_entries_and_not_its_validators(server
 
 def test_h22_a_feed_costs_one_request(server: FeedServer) -> None:
     server.routes = {"/feed": feed()}
-    importer.import_feed(server.url("/feed"))
+    import_feed(server.url("/feed"))
     assert paths(server) == ["/feed"]
 
 
 def test_h22_a_page_costs_one_request_more_and_the_choice_is_recorded(server: FeedServer) -> None:
     server.routes = {"/": page("/feed", "/comments/feed"), "/feed": feed()}
 
-    report = importer.import_feed(server.url("/"))
+    report = import_feed(server.url("/"))
 
     assert paths(server) == ["/", "/feed"]
     row = Feed.objects.get()
@@ -285,16 +286,16 @@ def test_h22_a_page_costs_one_request_more_and_the_choice_is_recorded(server: Fe
     assert (row.url, row.found_on) == (server.url("/feed"), server.url("/"))
     alias = Alias.objects.get()
     assert (alias.url, alias.reason) == (server.url("/"), "a page; of 2 feeds on it this was chosen: Atom")
-    assert importer.import_feed(server.url("/")).outcome is Outcome.UNCHANGED
+    assert import_feed(server.url("/")).outcome is Outcome.UNCHANGED
     assert paths(server) == ["/", "/feed", "/feed"]
 
 
 def test_h22_a_page_whose_feed_is_known_leads_to_that_feed_without_another_request(server: FeedServer) -> None:
     server.routes = {"/": page("/feed"), "/feed": feed()}
-    known = importer.import_feed(server.url("/feed")).feed_id
+    known = import_feed(server.url("/feed")).feed_id
     server.received.clear()
 
-    report = importer.import_feed(server.url("/"))
+    report = import_feed(server.url("/"))
 
     assert (report.feed_id, report.outcome) == (known, Outcome.COVERED)
     assert paths(server) == ["/"]
@@ -304,20 +305,20 @@ def test_h22_a_page_whose_feed_is_known_leads_to_that_feed_without_another_reque
 
 def test_h22_what_a_page_names_must_be_a_feed_itself(server: FeedServer) -> None:
     server.routes = {"/": page("/page"), "/page": page("/feed"), "/feed": feed()}
-    report = importer.import_feed(server.url("/"))
+    report = import_feed(server.url("/"))
     assert report.failure is not None
     assert report.failure.kind is FailureKind.NOT_A_FEED
     assert paths(server) == ["/", "/page"]
-    importer.import_feed(server.url("/"))
+    import_feed(server.url("/"))
     assert paths(server) == ["/", "/page", "/page"]
 
 
 def test_h22_a_known_feed_that_turns_into_a_page_stays_where_it_is(server: FeedServer) -> None:
     server.routes = {"/feed": feed(), "/login": feed("other")}
-    importer.import_feed(server.url("/feed"))
+    import_feed(server.url("/feed"))
     server.routes["/feed"] = page("/login")
     server.received.clear()
-    report = importer.import_feed(server.url("/feed"))
+    report = import_feed(server.url("/feed"))
     assert report.failure is not None
     assert report.failure.kind is FailureKind.NOT_A_FEED
     assert paths(server) == ["/feed"]
@@ -331,16 +332,16 @@ def test_h22_the_page_and_its_feed_go_through_their_hosts_door(server: FeedServe
     fetcher = Fetcher(
         feeds_settings().part(FetchSettings), getaddrinfo=lambda host, port, **_: [(2, 1, 6, "", ("127.0.0.1", port))]
     )
-    importer.import_feed(f"{named}/other", fetch=fetcher.fetch)
+    import_feed(f"{named}/other", fetch=fetcher.fetch)
     _open_the_door()
-    report = importer.import_feed(f"{named}/", fetch=fetcher.fetch)
+    report = import_feed(f"{named}/", fetch=fetcher.fetch)
 
     assert report.outcome is Outcome.DELAYED
     assert report.slot is not None
     assert paths(server) == ["/other", "/"]
     requested_at = timezone.now() - timedelta(minutes=1)
     _open_the_door()
-    again = importer.import_feed(f"{named}/", requested_at=requested_at, fetch=fetcher.fetch)
+    again = import_feed(f"{named}/", requested_at=requested_at, fetch=fetcher.fetch)
     assert again.outcome is Outcome.IMPORTED
     assert paths(server) == ["/other", "/", "/feed"]
 

@@ -23,10 +23,10 @@ from feeds.fetching import (
     Redirect,
     TooMany,
 )
-from feeds.importer import document_of
+from feeds.importer import document_of, rules
 from feeds.management.progress import printable
 from feeds.parsing import ParsedFeed, Unreadable
-from feeds.planning import FeedState, NextCheck
+from feeds.planning import Circumstances, FeedState, History
 
 
 class Command(BaseCommand):
@@ -57,7 +57,7 @@ def explain(url: str) -> Iterator[str]:
     document = _parsed(first, settings)
     yield from _said(document, first)
     if not isinstance(first, Fetched) or not isinstance(document, ParsedFeed):
-        yield _when(_next_check(request, first, document, settings))
+        yield _outlook(request, first, document, settings)
         return
     time.sleep(settings.host_delay)
     known = replace(
@@ -73,7 +73,7 @@ def explain(url: str) -> Iterator[str]:
     yield from _told(second, seconds)
     yield from _judged(first, second)
     yield ""
-    yield _when(_next_check(known, second, document, settings))
+    yield _outlook(known, second, document, settings)
 
 
 def _timed(fetcher: Fetcher, request: FeedRequest) -> tuple[FetchOutcome, float]:
@@ -133,21 +133,16 @@ def _judged(first: Fetched, second: FetchOutcome) -> Iterator[str]:
         yield "  The document changes with each request: validators cannot help."
 
 
-def _next_check(
-    request: FeedRequest, outcome: FetchOutcome, document: ParsedFeed | Unreadable | None, settings: FeedsSettings
-) -> NextCheck:
+def _outlook(
+    request: FeedRequest, response: FetchOutcome, document: ParsedFeed | Unreadable | None, settings: FeedsSettings
+) -> str:
     """Return what the importer would decide, for a feed that it had just been given."""
     now = timezone.now()
-    known = FeedState(id=0, url=request.url, revision=0, request=request, created_at=now)
-    pace = planning.Pace(
-        shortest=settings.min_interval, longest=settings.max_interval, unconditional=settings.unconditional_interval
-    )
-    parsed = document if isinstance(document, ParsedFeed) else None
-    end = Failed(kind=document.kind, text=document.text) if isinstance(document, Unreadable) else outcome
-    return planning.plan(known, end, parsed, (), started_at=now, now=now, pace=pace, luck=0.0).next_check
-
-
-def _when(check: NextCheck) -> str:
-    if check.at is None:
-        return f"We would not come back: {check.reason}"
-    return f"We would come back at {check.at:%Y-%m-%d %H:%M} UTC, or a little later: {check.reason}"
+    feed = FeedState(id=0, url=request.url, revision=0, request=request, history=History(created_at=now))
+    circumstances = Circumstances(started_at=now, now=now, jitter=0.0)
+    plan = planning.plan(feed, response, document, (), rules(settings), circumstances)
+    if plan.move:
+        return f"We would go on with {canonical_urls.redacted(plan.move.url)}: {plan.move.reason}"
+    if plan.next_check is None or plan.next_check.at is None:
+        return f"We would not come back: {plan.disable}"
+    return f"We would come back at {plan.next_check.at:%Y-%m-%d %H:%M} UTC, or a little later: {plan.next_check.reason}"

@@ -370,17 +370,15 @@ def _import(stop: threading.Event, errors: list[Exception], counts: list[int], n
 
     from feeds.fetching.values import NotModified
     from feeds.models import Feed
-    from feeds.planning import planner
-    from feeds.planning.schedule import Pace
+    from tests.rigs.planning import make_plan
 
-    pace = Pace(shortest=3600, longest=86_400)
     luck = random.Random(number)
     urls = list(Feed.objects.filter(pk__lt=20_000).values_list("url", flat=True))
     while not stop.is_set():
         try:
             known, now = storage.load(luck.choice(urls)), timezone.now()
             answer = NotModified(url=known.url, etag='"1"')
-            storage.apply(planner.plan(known, answer, None, (), started_at=now, now=now, pace=pace, luck=luck.random()))
+            storage.apply(make_plan(known, answer, now=now, jitter=luck.random()))
             counts[number] += 1
         except Exception as error:
             errors.append(error)

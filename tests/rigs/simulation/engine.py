@@ -9,11 +9,11 @@ import random
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from math import exp
 
 from feeds.outcomes import FailureKind
-from feeds.planning import schedule
+from feeds.planning import Circumstances, History, NextCheck, schedule
 from feeds.scheduling import rate_limit
 from tests.rigs.simulation.figures import Figures
 from tests.rigs.simulation.world import CROWD_AT, DAY, OUTAGE, RESTART, STORM, WEEK, Feed, Host, World, at, since_start
@@ -208,44 +208,35 @@ class Engine:
         self._enter_index(feed)
         return ends
 
-    def _read(self, feed: Feed, ends: float, now: datetime) -> schedule.NextCheck:
+    def _read(self, feed: Feed, ends: float, now: datetime) -> NextCheck:
         since = feed.checked_at if feed.polls > 1 else self.now
         new = _poisson(feed.rate * max(0.0, self.now - since), self.luck)
         self.figures.read(feed, new, since, self.now, self.luck)
-        history = schedule.History(
-            interval=feed.interval,
-            silent=ends - feed.changed_at,
-            new_entries=new,
-            validators=feed.validators,
-        )
+        changed_at = now - timedelta(seconds=ends - feed.changed_at)
+        history = History(created_at=changed_at, changed_at=changed_at, interval=feed.interval)
+        news = schedule.News(new_entries=new, has_validators=feed.validators, max_age=feed.max_age)
         feed.failures = 0
         if new:
             feed.changed_at = self.now
-        return schedule.after_success(
-            now=now, history=history, pace=self.pace, hints=feed.hints, luck=self.luck.random()
-        )
+        return schedule.after_success(history, news, feed.hints, self.pace, self._circumstances(now))
 
-    def _failed(self, feed: Feed, now: datetime) -> schedule.NextCheck:
+    def _failed(self, feed: Feed, now: datetime) -> NextCheck:
         feed.failures += 1
-        return schedule.after_failure(
-            now=now,
-            interval=feed.interval,
-            failures=feed.failures,
-            pace=self.pace,
-            kind=FailureKind.TIMEOUT,
-            luck=self.luck.random(),
-        )
+        history = History(created_at=now, interval=feed.interval)
+        return schedule.after_failure(history, feed.failures, FailureKind.TIMEOUT, self.pace, self._circumstances(now))
 
-    def _stormed(self, feed: Feed, host: Host, now: datetime) -> schedule.NextCheck:
+    def _stormed(self, feed: Feed, host: Host, now: datetime) -> NextCheck:
         feed.failures += 1
         self.figures.stormed += 1
         if host.line is not None:
             seconds = schedule.host_pause(429, STORM_WAIT)
             host.line = replace(host.line, paused_until=at(self.now + seconds))
             self.figures.pause_ends = self.now + seconds
-        return schedule.after_retry_after(
-            now=now, interval=feed.interval, retry_after=STORM_WAIT, pace=self.pace, luck=self.luck.random()
-        )
+        history = History(created_at=now, interval=feed.interval)
+        return schedule.after_retry_after(history, STORM_WAIT, self.pace, self._circumstances(now))
+
+    def _circumstances(self, now: datetime) -> Circumstances:
+        return Circumstances(started_at=now, now=now, jitter=self.luck.random())
 
     # What happens from outside
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from math import exp
 
-from feeds.planning.schedule import Hints
+from feeds.planning import Hints
 from feeds.scheduling import rate_limit
 
 START = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday
@@ -53,6 +53,7 @@ class Feed:
     host: Host
     rate: float  # entries per second
     validators: bool
+    max_age: float | None  # seconds
     hints: Hints
     interval: int
     changed_at: float
@@ -131,6 +132,7 @@ def _feed(number: int, host: Host, luck: random.Random, *, busy: bool) -> Feed:
         host=host,
         rate=0.0 if dead else 1 / gap,
         validators=luck.random() < 0.9,
+        max_age=luck.choice((None, None, None, None, 300.0, 3600.0, 14_400.0)),
         hints=_hints(luck),
         interval=interval,
         changed_at=-silent,
@@ -142,7 +144,6 @@ def _feed(number: int, host: Host, luck: random.Random, *, busy: bool) -> Feed:
 
 def _hints(luck: random.Random) -> Hints:
     return Hints(
-        max_age=luck.choice((None, None, None, None, 300.0, 3600.0, 14_400.0)),
         ttl=luck.choice((None, None, None, 900, 3600)),
         update_period=luck.choice((None, None, 3600)),
         skip_hours=luck.choice((0,) * 49 + (0b111111,)),
