@@ -101,7 +101,7 @@ def _succeeded(
         next_check=next_check,
         disable=expired,
         redirect=streak,
-        move=redirects.move(streak, rules.redirects, circumstances.started_at),
+        move=redirects.move(feed, streak, rules.redirects, circumstances.started_at),
     )
 
 

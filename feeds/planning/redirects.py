@@ -5,6 +5,9 @@ So the feed's URL follows only when each redirect of the chain is permanent (301
 checks have seen it again and again for days. It never follows from https to http, into a private network, or, where
 the feed has a login or headers of its own, to another origin.
 
+A stranger can redirect to anybody's feed. So a move to another site takes nothing along that the new URL does not list
+itself: the feed there is another row, and the old one is disabled.
+
 A message with the old URL finds the feed by its alias. Its lock is another one than that of the new URL, so two such
 imports may run side by side; the fence, `Feed.revision`, lets only one of them write.
 """
@@ -44,12 +47,22 @@ def streak(feed: FeedState, fetched: Fetched | NotModified, now: datetime) -> Re
     return RedirectStreak(url=url, since=now, count=1)
 
 
-def move(streak: RedirectStreak | None, rule: RedirectRule, now: datetime) -> Move | None:
+def move(feed: FeedState, streak: RedirectStreak | None, rule: RedirectRule, now: datetime) -> Move | None:
     """Return the move, once the redirect has been seen often and long enough."""
     if streak is None or streak.count < rule.sightings or now - streak.since < timedelta(days=rule.days):
         return None
     reason = f"moved permanently: seen by {streak.count} checks in a row since {streak.since:%Y-%m-%d}"
-    return Move(url=streak.url, reason=reason)
+    return Move(url=streak.url, reason=reason, across_sites=not _is_same_site(feed.url, streak.url))
+
+
+def _is_same_site(one: str, other: str) -> bool:
+    """Tell whether two URLs have the same owner for sure: the same host but for "www.", and the same or usual ports."""
+    return _site(canonical_urls.split_url(one)) == _site(canonical_urls.split_url(other))
+
+
+def _site(url: canonical_urls.SplitURL) -> tuple[str, int]:
+    is_usual = url.port == canonical_urls.DEFAULT_PORTS[url.scheme]
+    return url.host.removeprefix("www."), 0 if is_usual else url.port
 
 
 def _target(feed: FeedState, fetched: Fetched | NotModified) -> str:

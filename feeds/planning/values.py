@@ -113,6 +113,7 @@ class Move:
     url: str  # canonical
     reason: str  # for people
     found: bool = False  # on the page at the old URL
+    across_sites: bool = False  # then nothing goes along that the new URL does not list itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -144,15 +144,24 @@ def apply(plan: ImportPlan) -> ImportReport:
         with transaction.atomic():
             written = _advance(plan)
             if written:
-                write_entries(plan)
-            if written and plan.move:
-                feed_id = merging.move_feed(plan.feed, plan.move, plan.circumstances.started_at)
+                feed_id = _write(plan)
     else:
         written = _advance(plan)  # one statement needs no transaction around it
     report = _report(plan, feed_id, written=written)
     if written and plan.next_check:
         transaction.on_commit(lambda: _announce(plan, report))
     return report
+
+
+def _write(plan: ImportPlan) -> int:
+    """Write the entries, and move the feed; return the id of the feed at the plan's URL."""
+    if plan.move and plan.move.across_sites:
+        listed = plan.listed if plan.parsed else plan.feed.document.listed
+        return merging.hand_over(plan.feed, plan.move, (guid_digest for _, guid_digest in listed))
+    write_entries(plan)
+    if plan.move:
+        return merging.move_feed(plan.feed, plan.move, plan.circumstances.started_at)
+    return plan.feed.id
 
 
 def _advance(plan: ImportPlan) -> bool:
@@ -164,14 +173,15 @@ def _advance(plan: ImportPlan) -> bool:
 def _report(plan: ImportPlan, feed_id: int, *, written: bool) -> ImportReport:
     if not written:
         return ImportReport(feed_id=plan.feed.id, url=plan.feed.url, outcome=Outcome.SUPERSEDED)
+    is_handed_over = plan.move is not None and plan.move.across_sites
     # The feed that a page names may be known already: it is polled when it is due.
     is_known = plan.outcome is Outcome.DISCOVERED and feed_id != plan.feed.id
     return ImportReport(
         feed_id=feed_id,
         url=plan.move.url if plan.move else plan.feed.url,
         outcome=Outcome.COVERED if is_known else plan.outcome,
-        new=len(plan.new),
-        changed=len(plan.changed),
+        new=0 if is_handed_over else len(plan.new),
+        changed=0 if is_handed_over else len(plan.changed),
         failure=plan.failure,
         next_check=plan.next_check,
     )

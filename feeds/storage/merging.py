@@ -6,7 +6,6 @@ The old URL stays known as an alias. All of this runs in the caller's transactio
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, F, OuterRef
@@ -14,11 +13,29 @@ from django.db.models import Exists, F, OuterRef
 from feeds import canonical_urls
 from feeds.models import Alias, Entry, Feed, Tombstone
 from feeds.planning import FeedState, Move
+from feeds.storage.entries import CHUNK, chunked
+from feeds.storage.subscriptions import Subscription, register
 
 
-def alias_digests(url_digests: Iterable[UUID]) -> set[UUID]:
-    """Return those of the URL digests that are digests of aliases."""
-    return set(Alias.objects.filter(url_md5__in=url_digests).values_list("url_md5", flat=True))
+def hand_over(feed: FeedState, move: Move, listed: Iterable[bytes]) -> int:
+    """Let the feed at another site follow this one, which is disabled; return the other one's id.
+
+    A feed that is known there already goes on as it is. To a new one go the entries that its document lists, and
+    nothing else: no tombstones, no counts of changes, and its own next document replaces what they say.
+    """
+    other = _at(move.url, other_than=feed.id)
+    if other is None:
+        source = Feed.objects.get(pk=feed.id)
+        register([Subscription(url=move.url, folder=source.folder, title=source.title)])
+        other = Feed.objects.get(url_md5=canonical_urls.url_md5(move.url))
+        for digests in chunked(listed, CHUNK):
+            entries = Entry.objects.filter(feed_id=feed.id, guid_digest__in=digests)
+            entries.update(feed=other, changes=0, content_digest=b"")
+    reason = f"moved to {canonical_urls.redacted(move.url)}"
+    Feed.objects.filter(pk=feed.id).update(
+        status=Feed.Status.OFF, status_reason=reason, next_check_at=None, next_check_reason=reason
+    )
+    return int(other.pk)
 
 
 def move_feed(feed: FeedState, move: Move, now: datetime) -> int:

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from feeds import canonical_urls
-from feeds.models import Feed
-from feeds.storage import merging
+from feeds.models import Alias, Feed
 from feeds.storage.entries import CHUNK, chunked
 
 
@@ -33,7 +32,7 @@ def register(subscriptions: Iterable[Subscription]) -> Registered:
     for chunk in chunked(subscriptions, CHUNK):
         wanted = {canonical_urls.url_md5(subscription.url): subscription for subscription in chunk}
         there = set(Feed.objects.filter(url_md5__in=wanted).values_list("url_md5", flat=True))
-        there |= merging.alias_digests(wanted.keys() - there)
+        there |= set(Alias.objects.filter(url_md5__in=wanted.keys() - there).values_list("url_md5", flat=True))
         missing = [_feed(md5, subscription) for md5, subscription in wanted.items() if md5 not in there]
         Feed.objects.bulk_create(missing, ignore_conflicts=True)
         added += len(missing)

@@ -90,7 +90,7 @@ def test_a_304_from_where_a_redirect_leads_counts_too() -> None:
 def test_a_redirect_is_believed_once_it_was_seen_often_and_for_days(
     count: int, since: timedelta, is_believed: bool
 ) -> None:
-    move = redirects.move(RedirectStreak(url=NEW, since=NOW - since, count=count), RULE, NOW)
+    move = redirects.move(known(), RedirectStreak(url=NEW, since=NOW - since, count=count), RULE, NOW)
     assert (move is not None) == is_believed
     if move:
         assert move.url == NEW
@@ -98,4 +98,20 @@ def test_a_redirect_is_believed_once_it_was_seen_often_and_for_days(
 
 
 def test_no_redirect_is_no_move() -> None:
-    assert redirects.move(None, RULE, NOW) is None
+    assert redirects.move(known(), None, RULE, NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "across_sites"),
+    [
+        ("http://example.org/feed", "https://www.example.org/rss", False),
+        ("http://example.org:8080/feed", "http://example.org:8080/rss", False),
+        ("http://example.org:8080/feed", "http://example.org:8081/rss", True),
+        ("https://example.org/feed", "https://blog.example.org/feed", True),
+        ("https://example.org/feed", "https://example.com/feed", True),
+    ],
+)
+def test_a_move_to_another_host_or_port_is_one_across_sites(old: str, new: str, across_sites: bool) -> None:
+    move = redirects.move(known(old), RedirectStreak(url=new, since=NOW - WEEK, count=3), RULE, NOW)
+    assert move is not None
+    assert move.across_sites is across_sites
