@@ -159,9 +159,11 @@ class FeedAdmin(FeedModelAdmin):
         url = Truncator(canonical_urls.redacted(feed.url)).chars(LISTED_TEXT)
         return format_html("{}<br><small>{}</small>", feed.title, url) if feed.title else url
 
-    @admin.display(description="host", ordering="host")
+    @admin.display(description="host", ordering="host_id")
     def host_link(self, feed: Feed) -> str:
-        return _link(f"{_list_url(Feed)}?{urlencode({'host__exact': feed.host})}", feed.host or NOTHING)
+        if feed.host_id is None:
+            return NOTHING
+        return _link(f"{_list_url(Feed)}?{urlencode({'host__exact': feed.host_id})}", feed.host_id)
 
     @admin.display(description="status", ordering="status")
     def state(self, feed: Feed) -> str:
@@ -234,6 +236,7 @@ class FeedAdmin(FeedModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Feed, form: FeedForm, change: bool) -> None:
         """Store what the form holds, and nothing else: a worker may be writing the same row."""
+        Host.objects.ensure([canonical_urls.host_key(obj.url)])
         if not change:
             _set(obj, storage.url_columns(obj.url))
             obj.save()
@@ -419,10 +422,10 @@ def _framed(html: str) -> str:
 
 @admin.register(Host)
 class HostAdmin(AnyModelAdmin):
-    """The lines of hosts. A person may give one a gap of its own, before it has a line too, or end its pause."""
+    """How requests to each host are spaced. A person may set a delay, also before its first feed, or end a pause."""
 
-    list_display = ("name", "gap", "paused_until", "requests", "waits", "pauses")
-    fields = ("name", "gap", "paused_until", "pause_reason", "slot_at", "open_at", "requests", "waits", "pauses")
+    list_display = ("name", "delay", "paused_until", "requests", "waits", "pauses")
+    fields = ("name", "delay", "paused_until", "pause_reason", "slot_at", "open_at", "requests", "waits", "pauses")
     readonly_fields = ("pause_reason", "slot_at", "open_at", "requests", "waits", "pauses")
     ordering = ("name",)
     search_fields = ("name",)
@@ -435,6 +438,10 @@ class HostAdmin(AnyModelAdmin):
     def save_model(self, request: HttpRequest, obj: Host, form: Any, change: bool) -> None:
         """Write what the form has, and nothing of what workers count meanwhile."""
         obj.save(update_fields=form.changed_data if change else None)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Host | None = None) -> bool:
+        """Let a host go that no feed refers to. Django would list all the feeds that keep the others."""
+        return obj is not None and not obj.feeds.exists() and super().has_delete_permission(request, obj)
 
 
 # Locks

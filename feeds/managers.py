@@ -1,4 +1,4 @@
-"""Questions to the database about feeds. Reads only, but for the one door to the importer."""
+"""Questions to the database about feeds and their hosts, and the import of one feed as a call."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -9,7 +9,7 @@ from django.db import models
 from feeds import canonical_urls
 
 if TYPE_CHECKING:
-    from feeds.models import Feed
+    from feeds.models import Feed, Host
 
 
 class FeedQuerySet(models.QuerySet["Feed"]):
@@ -43,3 +43,11 @@ class FeedManager(models.Manager.from_queryset(FeedQuerySet)):  # type: ignore[m
         report = importer.import_now(url)
         feed: Feed = self.get(pk=report.feed_id)
         return feed
+
+
+class HostManager(models.Manager["Host"]):
+    def ensure(self, names: Iterable[str | None]) -> None:
+        """Store the hosts that are not stored yet. A feed refers to its host, so this comes before it gets its URL."""
+        # In order: of two that store the same hosts at the same time none waits for the other in a circle.
+        missing: list[Host] = [self.model(name=name) for name in sorted({name for name in names if name})]
+        self.bulk_create(missing, ignore_conflicts=True)

@@ -2,7 +2,7 @@
 
 from feeds.scheduling.admission import Admitted, Fetch, Postponed, admit
 from feeds.scheduling.dispatch import claim, postpone, send_due
-from feeds.scheduling.hosts import annotated, known, pause
+from feeds.scheduling.hosts import pause
 from feeds.scheduling.outage import OutageDetector
 from feeds.scheduling.rate_limit import LONGEST_DELAY, is_for_the_schedule
 
@@ -13,10 +13,8 @@ __all__ = [
     "OutageDetector",
     "Postponed",
     "admit",
-    "annotated",
     "claim",
     "is_for_the_schedule",
-    "known",
     "pause",
     "postpone",
     "send_due",

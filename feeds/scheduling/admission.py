@@ -68,7 +68,7 @@ def _take_turn(
     if known.host is None:
         return None
     deadline = known.request.deadline or settings.fetch_deadline
-    return hosts.enter(known.host, feed_id=known.id, slot=slot, default_gap=settings.host_delay, deadline=deadline)
+    return hosts.enter(known.host, slot=slot, default_delay=settings.host_delay, deadline=deadline)
 
 
 def _back_to_the_lane(slot: datetime | None, *, cut_after: float | None = None) -> Postponed:

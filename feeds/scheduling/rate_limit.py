@@ -1,10 +1,10 @@
 """A host's line and the time in; who may go now, and who comes back when, out. Pure.
 
-A host has a line of slots, one gap apart, and a door that lets one request in at a time:
+A host has a line of slots, one delay apart, and a door that lets one request in at a time:
 
     reserve   the next free slot becomes somebody's; who comes for it later is let in then, or soon after
     enter     through the door, if it is open; else a slot
-    leave     the door opens again: a gap after the request began, but not while it lasts
+    leave     the door opens again: a delay after the request began, but not while it lasts
 
 The line spreads the load, the door keeps the promise: messages come late, so slots alone would not keep requests apart.
 """
@@ -18,8 +18,8 @@ from typing import NamedTuple
 from feeds.fetching import is_private_host
 from feeds.planning import HostState
 
-SPACING = 1.05  # gaps between two slots: the rest lets those in who came late, or a full line would never heal
-PATIENCE = 2  # gaps that a request under way may last until those with slots behind it get new ones
+SPACING = 1.05  # delays between two slots: the rest lets those in who came late, or a full line would never heal
+PATIENCE = 2  # delays that a request under way may last until those with slots behind it get new ones
 
 
 # Seconds until a slot for which a message may wait in the broker: RabbitMQ cuts consumers that keep one, delayed ones
@@ -35,7 +35,7 @@ WINDOW = 1000  # feeds looked at for one claim, so that a host with many feeds d
 class HostQueue:
     """The state of a host."""
 
-    gap: float  # seconds from the begin of one request to the begin of the next
+    delay: float  # seconds from the begin of one request to the begin of the next
     slot_at: datetime  # the first slot that nobody has reserved
     open_at: datetime  # nobody is let in before
     paused_until: datetime | None = None
@@ -64,8 +64,8 @@ class Wait:
 
 def delay(host: HostState, default: float) -> float:
     """Return the seconds between two requests to a host; 0 = no pacing."""
-    if host.gap is not None:
-        return host.gap
+    if host.delay is not None:
+        return host.delay
     return 0.0 if is_private_host(host.name) else default
 
 
@@ -73,7 +73,7 @@ def is_gated(host: HostState, default: float, now: datetime) -> bool:
     """Tell whether the line has to be asked at all: a feed alone on its host pays nothing."""
     if host.paused_until is not None and host.paused_until > now:
         return True
-    return delay(host, default) > 0 and (host.shared or host.gap is not None)
+    return delay(host, default) > 0 and (host.shared or host.delay is not None)
 
 
 def enter(line: HostQueue, *, now: datetime, slot: datetime | None, longest: float) -> Admitted | Wait:
@@ -85,33 +85,33 @@ def enter(line: HostQueue, *, now: datetime, slot: datetime | None, longest: flo
     if slot is not None and slot > now:
         return Wait(line=line, at=slot)
     if line.open_at <= now:
-        slot_at = max(line.slot_at, now + timedelta(seconds=line.gap))
+        slot_at = max(line.slot_at, now + timedelta(seconds=line.delay))
         return Admitted(line=replace(line, open_at=now + timedelta(seconds=longest), slot_at=slot_at))
     if slot is not None and _keeps_turn(line, now, longest):
-        return Wait(line=line, at=min(line.open_at, now + timedelta(seconds=line.gap)))
+        return Wait(line=line, at=min(line.open_at, now + timedelta(seconds=line.delay)))
     return reserve(line, now)
 
 
 def _keeps_turn(line: HostQueue, now: datetime, longest: float) -> bool:
     """Tell whether somebody with a slot at a closed door goes next: who had the slot before came late, or is inside.
 
-    At a host much slower than its gap a crowd would gather at the door; there the line has to spread it again.
+    At a host much slower than its delay a crowd would gather at the door; there the line has to spread it again.
     """
-    gap, begun_at = timedelta(seconds=line.gap), line.open_at - timedelta(seconds=longest)
-    return line.open_at <= now + gap or now <= begun_at + PATIENCE * gap
+    delay, begun_at = timedelta(seconds=line.delay), line.open_at - timedelta(seconds=longest)
+    return line.open_at <= now + delay or now <= begun_at + PATIENCE * delay
 
 
 def reserve(line: HostQueue, now: datetime) -> Wait:
     """Give away the next free slot, after a pause if there is one."""
     # A request under way may hold the door for a minute, but rarely does.
-    opens = min(line.open_at, now + timedelta(seconds=line.gap))
+    opens = min(line.open_at, now + timedelta(seconds=line.delay))
     at = max(line.slot_at, now, opens, line.paused_until or now)
-    return Wait(line=replace(line, slot_at=at + timedelta(seconds=line.gap * SPACING)), at=at)
+    return Wait(line=replace(line, slot_at=at + timedelta(seconds=line.delay * SPACING)), at=at)
 
 
-def leave(*, begun_at: datetime, now: datetime, gap: float) -> datetime:
+def leave(*, begun_at: datetime, now: datetime, delay: float) -> datetime:
     """Return when the door opens after a request that began and ended then."""
-    return max(begun_at + timedelta(seconds=gap), now)
+    return max(begun_at + timedelta(seconds=delay), now)
 
 
 def is_for_the_schedule(*, at: datetime, now: datetime, claimed_at: datetime | None) -> bool:
@@ -131,7 +131,7 @@ class Due(NamedTuple):
     """A feed that is due. A claim looks at a thousand: as dataclasses they take a millisecond, as tuples a third."""
 
     id: int
-    host: str
+    host: str  # "" = its URL is none
     slot_at: datetime | None = None  # reserved earlier
 
 

@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, F, OuterRef
 
 from feeds import canonical_urls
-from feeds.models import Alias, Entry, Feed, Tombstone
+from feeds.models import Alias, Entry, Feed, Host, Tombstone
 from feeds.planning import FeedState, Move
 
 
@@ -57,11 +57,12 @@ def _at(url: str, *, other_than: int) -> Feed | None:
 def _rename(known: FeedState, move: Move) -> Feed | None:
     """Give a feed its new URL; if another has come to have it in this very moment, return that one, locked."""
     remove_alias(move.url)
-    found = {"found_on": known.url} if move.found else {}
+    values = url_columns(move.url) | ({"found_on": known.url} if move.found else {})
+    Host.objects.ensure([values["host_id"]])
     try:
         with transaction.atomic():  # a savepoint: the transaction goes on
             # The validators stay: they came from where the feed is now, or there are none.
-            Feed.objects.filter(pk=known.id).update(**url_columns(move.url), **found)
+            Feed.objects.filter(pk=known.id).update(**values)
     except IntegrityError:
         if (other := _at(move.url, other_than=known.id)) is None:
             raise
@@ -70,11 +71,11 @@ def _rename(known: FeedState, move: Move) -> Feed | None:
 
 
 def url_columns(url: str) -> dict[str, Any]:
-    """Return what a feed has with a new URL, and what it cannot keep of the one before."""
+    """Return what a feed has with a new URL, and what it cannot keep of the one before. The host must be stored."""
     return {
         "url": url,
         "url_md5": canonical_urls.url_md5(url),
-        "host": canonical_urls.host_key(url),
+        "host_id": canonical_urls.host_key(url) or None,
         "validators_url": "",  # its own
         "slot_at": None,  # that was in the line of the old host
         "moved_to": "",

@@ -11,12 +11,13 @@ from django.db import connection
 from django.utils import timezone
 from dramatiq_crontab import scheduler
 
-from feeds import canonical_urls, tasks
+from feeds import canonical_urls, storage, tasks
 from feeds.conf import feeds_settings
 from feeds.models import Feed, Host
 from feeds.outcomes import Outcome
 from feeds.planning import planner
 from feeds.scheduling import dispatch, rate_limit
+from feeds.storage import Subscription
 from tests.rigs.documents import import_document
 from tests.rigs.servers.counting import CountingServer
 
@@ -45,8 +46,11 @@ class Queue:
 
 def add(host: str, count: int = 1, *, due_at: datetime | None = None, **values: Any) -> None:
     urls = [f"https://{host}/{Feed.objects.count() + number}" for number in range(count)]
+    Host.objects.ensure([host])
     Feed.objects.bulk_create(
-        Feed(url=url, url_md5=canonical_urls.url_md5(url), host=host, next_check_at=due_at or timezone.now(), **values)
+        Feed(
+            url=url, url_md5=canonical_urls.url_md5(url), host_id=host, next_check_at=due_at or timezone.now(), **values
+        )
         for url in urls
     )
 
@@ -72,7 +76,7 @@ def test_what_is_due_is_sent_and_nothing_else() -> None:
     assert list(queue.hosts) == ["due.example"]
 
 
-def test_f10_a_feed_that_has_expired_is_off_until_its_document_says_otherwise() -> None:
+def test_a_feed_that_has_expired_is_off_until_its_document_says_otherwise() -> None:
     import_document(b'{"items": [], "expired": true}')
     assert import_document(None).outcome is Outcome.UNCHANGED
     feed = Feed.objects.get()
@@ -110,7 +114,7 @@ def test_a_crash_between_claim_and_send_loses_nothing() -> None:
     assert set(queue.hosts) < set(later.hosts) == {f"host-{number}.example" for number in range(5)}
 
 
-def test_h11_a_restart_polls_nothing_early() -> None:
+def test_a_restart_polls_nothing_early() -> None:
     add_hosts(5)
     now = timezone.now()
     poll(Queue(), now)
@@ -154,7 +158,7 @@ def test_a_big_host_does_not_fill_a_batch_alone() -> None:
 # Hosts
 
 
-def test_h14_due_feeds_of_a_host_get_different_slots_and_those_far_off_are_put_off() -> None:
+def test_due_feeds_of_a_host_get_different_slots_and_those_far_off_are_put_off() -> None:
     add("big.example", 100)
     now = timezone.now() + MINUTE
     queue = Queue()
@@ -177,16 +181,15 @@ def test_who_was_put_off_is_sent_in_time_with_his_slot() -> None:
     assert slots == [now + number * SLOT for number in range(100)]
 
 
-def test_a_single_feed_of_a_host_needs_no_slot_and_no_row() -> None:
+def test_a_feed_alone_on_its_host_needs_no_slot() -> None:
     add_hosts(3)
     queue = Queue()
     poll(queue)
     assert {slot for _, slot in queue.sent} == {None}
-    assert not Host.objects.exists()
 
 
-def test_h21_a_gap_of_its_own_spaces_a_host_further() -> None:
-    Host.objects.create(name="strict.example", gap=60.0)
+def test_a_gap_of_its_own_spaces_a_host_further() -> None:
+    Host.objects.create(name="strict.example", delay=60.0)
     add("strict.example", 3)
     now = timezone.now() + MINUTE
     queue = Queue()
@@ -195,7 +198,7 @@ def test_h21_a_gap_of_its_own_spaces_a_host_further() -> None:
     assert Feed.objects.filter(next_check_at__in=(now + 60 * SLOT, now + 120 * SLOT)).count() == 2
 
 
-def test_h14_feeds_of_a_paused_host_are_put_off_behind_the_pause() -> None:
+def test_feeds_of_a_paused_host_are_put_off_behind_the_pause() -> None:
     now = timezone.now() + MINUTE
     Host.objects.create(name="tired.example", paused_until=now + 30 * MINUTE)
     add("tired.example", 2)
@@ -243,9 +246,7 @@ def test_two_schedulers_at_once_send_every_feed_once() -> None:
 @pytest.fixture
 def here(settings: Any, counting_server: CountingServer) -> Iterator[CountingServer]:
     settings.FEEDS_ALLOWED_NETWORKS = ["127.0.0.0/8"]
-    for number in range(6):
-        url = counting_server.url(f"feed-{number}")
-        Feed.objects.create(url=url, url_md5=canonical_urls.url_md5(url), host="127.0.0.1")
+    storage.register(Subscription(url=counting_server.url(f"feed-{number}")) for number in range(6))
     yield counting_server
     assert tasks.import_feed.broker.drain(30)
 

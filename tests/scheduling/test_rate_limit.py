@@ -1,4 +1,4 @@
-"""One request at a time to a host, a gap apart, and slots for all who have to wait."""
+"""One request at a time to a host, a delay apart, and slots for all who have to wait."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,7 @@ from feeds.scheduling import rate_limit
 from feeds.scheduling.rate_limit import Admitted, Due, HostQueue, Wait
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
-FREE = HostQueue(gap=2.0, slot_at=NOW - timedelta(hours=1), open_at=NOW - timedelta(hours=1))
+FREE = HostQueue(delay=2.0, slot_at=NOW - timedelta(hours=1), open_at=NOW - timedelta(hours=1))
 LONGEST = 60.0
 
 
@@ -29,7 +29,7 @@ def enter(line: HostQueue, *, at: float = 0.0, slot: datetime | None = None) -> 
 def left(answer: Admitted | Wait, *, begun: float, ended: float) -> HostQueue:
     """Return the line after the request has left."""
     assert isinstance(answer, Admitted)
-    opens = rate_limit.leave(begun_at=after(begun), now=after(ended), gap=answer.line.gap)
+    opens = rate_limit.leave(begun_at=after(begun), now=after(ended), delay=answer.line.delay)
     return replace(answer.line, open_at=opens)
 
 
@@ -147,8 +147,8 @@ def test_a_feed_alone_on_its_host_is_not_gated() -> None:
 
 
 def test_a_gap_set_by_a_person_counts_even_for_private_hosts_and_single_feeds() -> None:
-    assert is_gated(name="127.0.0.1", gap=5.0)
-    assert not is_gated(shared=True, gap=0.0)
+    assert is_gated(name="127.0.0.1", delay=5.0)
+    assert not is_gated(shared=True, delay=0.0)
 
 
 def test_pacing_can_be_switched_off_but_a_pause_still_holds() -> None:
@@ -206,23 +206,23 @@ def test_hosts_that_are_not_spaced_need_no_slots() -> None:
 
 @given(
     comings=st.lists(st.tuples(st.floats(0, 5), st.floats(0, 9), st.booleans()), min_size=1, max_size=60),
-    gap=st.floats(0.1, 5),
+    delay=st.floats(0.1, 5),
 )
 def test_h21_whoever_comes_whenever_no_two_requests_are_closer_than_the_gap_or_overlap(
-    comings: list[tuple[float, float, bool]], gap: float
+    comings: list[tuple[float, float, bool]], delay: float
 ) -> None:
-    line = replace(FREE, gap=gap)
+    line = replace(FREE, delay=delay)
     slots: list[datetime] = []
     clock, ended, begun = 0.0, -1e6, -1e6
     for pass_by, takes, returns in comings:
         clock += pass_by
         if clock >= ended and begun > -1e6:
-            line = replace(line, open_at=max(after(begun + gap), after(ended)))
+            line = replace(line, open_at=max(after(begun + delay), after(ended)))
         answer = enter(line, at=clock, slot=slots.pop(0) if returns and slots else None)
         line = answer.line
         if isinstance(answer, Wait):
             slots.append(answer.at)
             continue
         assert clock >= ended - 1e-5
-        assert clock - begun >= gap - 1e-5
+        assert clock - begun >= delay - 1e-5
         begun, ended = clock, clock + min(takes, LONGEST)

@@ -66,7 +66,7 @@ def test_h15_a_feed_moves_once_its_redirect_was_seen_often_and_long_enough(serve
     report = importer.import_feed(old)
 
     row = Feed.objects.get()
-    assert (row.url, row.url_md5, row.host) == (new, canonical_urls.url_md5(new), "127.0.0.1")
+    assert (row.url, row.url_md5, row.host_id) == (new, canonical_urls.url_md5(new), "127.0.0.1")
     assert (report.url, report.feed_id) == (new, row.pk)
     assert (row.etag, row.validators_url, row.moved_to) == ('"1"', "", "")
     alias = Alias.objects.get()
