@@ -308,7 +308,7 @@ def _moved(feed: Feed, now: datetime) -> dict[str, Any]:
         **NO_ERROR,
         **FENCED,
     }
-    if feed.status == Feed.Status.OFF:  # that was about the old URL
+    if feed.status == Feed.Status.DISABLED:  # that was about the old URL
         values |= {"status": Feed.Status.ACTIVE, "status_reason": ""}
     return values
 
@@ -425,8 +425,8 @@ class HostAdmin(AnyModelAdmin):
     """How requests to each host are spaced. A person may set a delay, also before its first feed, or end a pause."""
 
     list_display = ("name", "delay", "paused_until", "requests", "waits", "pauses")
-    fields = ("name", "delay", "paused_until", "pause_reason", "slot_at", "open_at", "requests", "waits", "pauses")
-    readonly_fields = ("pause_reason", "slot_at", "open_at", "requests", "waits", "pauses")
+    fields = ("name", "delay", "paused_until", "pause_reason", "slot_at", "free_at", "requests", "waits", "pauses")
+    readonly_fields = ("pause_reason", "slot_at", "free_at", "requests", "waits", "pauses")
     ordering = ("name",)
     search_fields = ("name",)
     search_help_text = "A part of the name."

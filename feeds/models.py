@@ -1,6 +1,6 @@
 """The tables: fields, constraints and indexes. `storage` is the only writer of import results."""
 
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Now
 
@@ -15,7 +15,7 @@ class Feed(models.Model):
     class Status(models.TextChoices):
         ACTIVE = "active", "active"
         PAUSED = "paused", "paused"  # by a person
-        OFF = "off", "off"  # by what the server said; see status_reason
+        DISABLED = "disabled", "disabled"  # by what the server said; see status_reason
 
     url = models.TextField("URL", help_text="Canonical: see feeds.addresses.canonical_url.")
     # A B-tree entry holds at most 2,704 bytes on PostgreSQL, a URL any number; so the digest is what is unique.
@@ -182,11 +182,11 @@ class Host(models.Model):
     delay = models.FloatField(
         null=True,
         blank=True,
-        validators=[MinValueValidator(0.0)],
-        help_text="Seconds between two requests. Empty: FEEDS_HOST_DELAY, and none for private hosts.",
+        validators=[MinValueValidator(0.0), MaxValueValidator(86_400.0)],
+        help_text="Seconds between two requests, up to a day. Empty: FEEDS_HOST_DELAY, and none for private hosts.",
     )
     slot_at = models.DateTimeField(db_default=Now(), editable=False, help_text="The first slot that is still free.")
-    open_at = models.DateTimeField(db_default=Now(), editable=False, help_text="No request begins before.")
+    free_at = models.DateTimeField(db_default=Now(), editable=False, help_text="No request begins before.")
     paused_until = models.DateTimeField(null=True, blank=True)
     pause_reason = models.TextField(blank=True, default="")
     requests = models.PositiveBigIntegerField(default=0, editable=False)
@@ -245,7 +245,7 @@ class Tombstone(models.Model):
 
     feed = models.ForeignKey(Feed, on_delete=models.CASCADE, related_name="tombstones", db_index=False)
     guid_digest = models.BinaryField(max_length=16, editable=False)
-    buried_at = models.DateTimeField()
+    created_at = models.DateTimeField()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["feed", "guid_digest"], name="feeds_tombstone_unique")]

@@ -257,7 +257,7 @@ def test_a_new_url_drops_what_belonged_to_the_old_one(admin_client: Client) -> N
         body_digest=b"1" * 16,
         seen_digests=b"2" * 32,
         revision=7,
-        status=Feed.Status.OFF,
+        status=Feed.Status.DISABLED,
         error_kind=FailureKind.GONE,
         next_check_at=None,
     )
@@ -335,7 +335,7 @@ def test_pause_counts_the_feeds_it_paused(admin_client: Client) -> None:
 def test_resume_makes_feeds_due_and_forgets_their_errors(admin_client: Client) -> None:
     off = new_feed(
         "https://example.com/1",
-        status=Feed.Status.OFF,
+        status=Feed.Status.DISABLED,
         status_reason="gone",
         error_kind=FailureKind.GONE,
         error_text="HTTP 410",

@@ -36,28 +36,40 @@ class Batch:
     """What one claim did."""
 
     claimed: list[Claimed]
-    put_off: int  # feeds whose host has a slot for them later than we look ahead
+    postponed: int  # feeds whose host has a slot for them later than we look ahead
 
     def __bool__(self) -> bool:
-        return bool(self.claimed or self.put_off)
+        return bool(self.claimed or self.postponed)
 
 
-def send_due(now: datetime, send: Send, settings: FeedsSettings) -> bool:
-    """Claim and send what is due until the queue holds enough. Return whether more may be due.
+def send_due(now: datetime, send: Send, settings: FeedsSettings) -> None:
+    """Claim and send what is due until the queue holds enough.
 
     Each batch is committed before it is sent. If `send` raises, the rest of the batch is due again after the lease.
     """
+    _distrust(now)
     room = settings.claim_limit - outstanding(now)
-    sent = put_off = 0
+    sent = postponed = 0
     while room > sent:
         batch = claim(now, min(rate_limit.BATCH, room - sent), settings.host_delay)
         if not batch:
             break
         for feed in batch.claimed:
             send(feed.url, feed.slot)
-        sent, put_off = sent + len(batch.claimed), put_off + batch.put_off
-    logger.info("claimed=%s put_off=%s room=%s", sent, put_off, room)
-    return sent >= room
+        sent, postponed = sent + len(batch.claimed), postponed + batch.postponed
+    logger.info("claimed=%s postponed=%s room=%s", sent, postponed, room)
+
+
+def _distrust(now: datetime) -> None:
+    """Let feeds be due whose times only a clock that was wrong can have written: they would be polled no more."""
+    soon, far = now + rate_limit.LEASE, now + rate_limit.FARTHEST
+    for wrong in (
+        Q(claimed_at__gt=soon),
+        Q(slot_at__isnull=False, next_check_at__gt=far),
+        Q(checked_at__gt=soon, next_check_at__gt=far),
+    ):
+        feeds = Feed.objects.active().filter(wrong)
+        feeds.update(next_check_at=now, next_check_reason="a clock was wrong", slot_at=None, claimed_at=None)
 
 
 def outstanding(now: datetime) -> int:
@@ -67,17 +79,17 @@ def outstanding(now: datetime) -> int:
 
 
 def claim(now: datetime, count: int, host_delay: float) -> Batch:
-    """Claim up to `count` due feeds in one transaction. Two that do so at the same time get different feeds."""
+    """Claim up to `count` due feeds in one transaction. Two claims at the same time get different feeds."""
     with transaction.atomic(using=router.db_for_write(Feed)):
         chosen = rate_limit.fair(_window(now), count)
         rows = _locked(now, [feed.id for feed in chosen])
         due = [feed for feed in chosen if feed.id in rows]
         slots = hosts.assign(due, now=now, default_delay=host_delay)
         later = {id_: slot for id_, slot in slots.items() if not rate_limit.is_soon(slot, now)}
-        _put_off([rows[id_] for id_ in later], later, now)
+        _postpone([rows[id_] for id_ in later], later, now)
         sent = [feed.id for feed in due if feed.id not in later]
         Feed.objects.filter(pk__in=sent).update(next_check_at=now + rate_limit.LEASE, claimed_at=now)
-    return Batch(claimed=[Claimed(rows[id_].url, slots.get(id_)) for id_ in sent], put_off=len(later))
+    return Batch(claimed=[Claimed(rows[id_].url, slots.get(id_)) for id_ in sent], postponed=len(later))
 
 
 def windows(now: datetime) -> tuple[QuerySet[Feed], QuerySet[Feed]]:
@@ -98,7 +110,7 @@ def _window(now: datetime) -> list[rate_limit.Due]:
 
 
 def _locked(now: datetime, ids: list[int]) -> dict[int, Feed]:
-    """Return those of the chosen feeds that nobody else has claimed meanwhile by their ids, locked."""
+    """Return those of the chosen feeds that nobody else has claimed meanwhile, by their ids; locked."""
     soon = Q(next_check_at__lte=now + rate_limit.LOOK_AHEAD, slot_at__isnull=False)
     due = Feed.objects.active().filter(Q(next_check_at__lte=now) | soon, pk__in=ids)
     # Where rows cannot be skipped, a second scheduler waits for the first, and finds them claimed.
@@ -107,7 +119,7 @@ def _locked(now: datetime, ids: list[int]) -> dict[int, Feed]:
     return {feed.pk: feed for feed in rows}
 
 
-def _put_off(feeds: Iterable[Feed], slots: dict[int, datetime], now: datetime) -> None:
+def _postpone(feeds: Iterable[Feed], slots: dict[int, datetime], now: datetime) -> None:
     """Let feeds be due at their slots."""
     changed = []
     for feed in feeds:

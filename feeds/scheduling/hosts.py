@@ -22,13 +22,13 @@ MARGIN = 5.0  # seconds a request may take beyond its deadline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Permission:
-    """The right to make one request."""
+class HostRequest:
+    """A request that may be made now."""
 
     host: str
     delay: float
     begun_at: datetime
-    opens_at: datetime  # as written: the host is ours until then
+    free_at: datetime  # as written: until then the host is this request's
 
 
 # One request
@@ -36,46 +36,45 @@ class Permission:
 
 def enter(
     host: HostState, *, slot: datetime | None, default_delay: float, deadline: float
-) -> Permission | rate_limit.Wait | None:
+) -> HostRequest | rate_limit.Wait | None:
     """Ask for a request that takes at most `deadline` seconds. None: nobody has to be asked.
 
     Delays in seconds. A `Wait` has reserved its slot already.
     """
-    if not rate_limit.is_gated(host, default_delay, timezone.now()):
+    if not rate_limit.applies(host, default_delay, timezone.now()):
         return None
     with transaction.atomic(using=router.db_for_write(Host)):
         row = _locked(Host.objects.filter(name=host.name)).get()
         now = timezone.now()  # of the moment from which on nobody else can decide
-        line = _queue(row, default_delay)
-        answer = rate_limit.enter(line, now=now, slot=slot, longest=deadline + MARGIN)
-        admitted = isinstance(answer, rate_limit.Admitted)
+        answer = rate_limit.enter(_queue(row, now, default_delay), now=now, slot=slot, longest=deadline + MARGIN)
+        queue, is_admitted = answer.queue, isinstance(answer, rate_limit.Admitted)
         Host.objects.filter(name=host.name).update(
-            slot_at=answer.line.slot_at,
-            open_at=answer.line.open_at,
-            **({"requests": F("requests") + 1} if admitted else {"waits": F("waits") + 1}),
+            slot_at=queue.slot_at,
+            free_at=queue.free_at,
+            **({"requests": F("requests") + 1} if is_admitted else {"waits": F("waits") + 1}),
         )
     if isinstance(answer, rate_limit.Wait):
         return answer
-    return Permission(host=host.name, delay=line.delay, begun_at=now, opens_at=answer.line.open_at)
+    return HostRequest(host=host.name, delay=queue.delay, begun_at=now, free_at=queue.free_at)
 
 
 @contextmanager
-def holding(permission: Permission | None) -> Iterator[None]:
+def holding(request: HostRequest | None) -> Iterator[None]:
     """Make the request inside the block; behind it the host is free again, after its delay."""
     try:
         yield
     finally:
-        if permission is not None:
-            # A request that took longer than it was to changes nothing: by now the host is another's.
-            mine = Host.objects.filter(name=permission.host, open_at=permission.opens_at)
-            opens = rate_limit.leave(begun_at=permission.begun_at, now=timezone.now(), delay=permission.delay)
-            mine.update(open_at=opens)
+        if request is not None:
+            free_at = rate_limit.leave(begun_at=request.begun_at, now=timezone.now(), delay=request.delay)
+            # Where the request took longer than it was to, the host is another's by now, and this changes nothing.
+            Host.objects.filter(name=request.host, free_at=request.free_at).update(free_at=free_at)
 
 
 def pause(wanted: Pause) -> None:
     """Pause a host; a pause that ends later stays."""
     Host.objects.ensure([wanted.host])
-    shorter = Q(paused_until__isnull=True) | Q(paused_until__lt=wanted.until)
+    beyond_belief = Q(paused_until__gt=timezone.now() + rate_limit.FARTHEST)
+    shorter = Q(paused_until__isnull=True) | Q(paused_until__lt=wanted.until) | beyond_belief
     Host.objects.filter(shorter, name=wanted.host).update(
         paused_until=wanted.until, pause_reason=wanted.reason, pauses=F("pauses") + 1
     )
@@ -91,33 +90,32 @@ def assign(due: Sequence[rate_limit.Due], *, now: datetime, default_delay: float
     """
     slots, changed = rate_limit.assign(due, _queues(due, now, default_delay), now)
     # Only the slot has moved; counters and pauses may be changed by others as soon as the rows are free.
-    Host.objects.bulk_update([Host(name=name, slot_at=line.slot_at) for name, line in changed.items()], ["slot_at"])
+    Host.objects.bulk_update([Host(name=name, slot_at=queue.slot_at) for name, queue in changed.items()], ["slot_at"])
     return slots
 
 
 def _queues(due: Sequence[rate_limit.Due], now: datetime, default_delay: float) -> dict[str, rate_limit.HostQueue]:
-    """Return the queues of the hosts that several of the feeds are on, that are paused or have a queue; locked."""
+    """Return the queues that matter, locked: of hosts with several of the feeds, with slots given away, or paused."""
     counts = Counter(feed.host for feed in due)
-    crowded = [name for name, count in counts.items() if count > 1]
-    matter = Q(name__in=crowded) | Q(slot_at__gt=now) | Q(paused_until__gt=now)
-    queues: dict[str, rate_limit.HostQueue] = {}
-    for row in _locked(Host.objects.filter(matter, name__in=list(counts))):
-        line = _queue(row, default_delay)
-        if line.delay > 0 or line.is_paused(now):
-            queues[row.name] = line
-    return queues
+    several = [name for name, count in counts.items() if count > 1]
+    matters = Q(name__in=several) | Q(slot_at__gt=now) | Q(paused_until__gt=now)
+    rows = _locked(Host.objects.filter(matters, name__in=list(counts)))
+    queues = {row.name: _queue(row, now, default_delay) for row in rows}
+    return {name: queue for name, queue in queues.items() if queue.delay > 0 or queue.is_paused(now)}
 
 
-def _queue(row: Host, default_delay: float) -> rate_limit.HostQueue:
-    return rate_limit.HostQueue(
+def _queue(row: Host, now: datetime, default_delay: float) -> rate_limit.HostQueue:
+    queue = rate_limit.HostQueue(
         delay=rate_limit.delay(HostState(name=row.name, delay=row.delay), default_delay),
         slot_at=row.slot_at,
-        open_at=row.open_at,
+        free_at=row.free_at,
         paused_until=row.paused_until,
     )
+    return rate_limit.believed(queue, now)
 
 
 def _locked(hosts: QuerySet[Host]) -> QuerySet[Host]:
-    """Return these rows, locked in the order of names: nobody waits in a circle. New feeds may refer to them."""
+    """Return these rows, locked in the order of names: of two claims none waits for the other in a circle."""
     features = connections[router.db_for_write(Host)].features
+    # Without the key, so that feeds can be stored meanwhile that refer to the host.
     return hosts.order_by("name").select_for_update(no_key=features.has_select_for_no_key_update)

@@ -72,7 +72,7 @@ def _status_fields(plan: ImportPlan) -> dict[str, Any]:
     if plan.feed.paused:
         return {}
     if plan.switch_off:
-        return {"status": Feed.Status.OFF, "status_reason": plan.switch_off}
+        return {"status": Feed.Status.DISABLED, "status_reason": plan.switch_off}
     return {"status": Feed.Status.ACTIVE, "status_reason": ""}
 
 

@@ -93,7 +93,7 @@ def _merge(known: FeedState, other: Feed) -> None:
     Alias.objects.filter(feed=source).update(feed=other)
     other.folder = other.folder or source.folder
     other.pruned_at = other.pruned_at or source.pruned_at
-    if other.status == Feed.Status.OFF and source.status == Feed.Status.ACTIVE and source.imported_at:
+    if other.status == Feed.Status.DISABLED and source.status == Feed.Status.ACTIVE and source.imported_at:
         # It was given up, and yet the source leads to it.
         other.status, other.status_reason = Feed.Status.ACTIVE, ""
         other.next_check_at, other.next_check_reason = source.next_check_at, "another feed has moved to its URL"

@@ -133,7 +133,7 @@ def test_a_paused_feed_is_skipped_even_if_named(server: samples.SampleServer) ->
 
 def test_a_feed_that_is_off_is_tried_if_named(server: samples.SampleServer) -> None:
     storage.register([Subscription(url=server.url("news.rss"))])
-    Feed.objects.update(status=Feed.Status.OFF)
+    Feed.objects.update(status=Feed.Status.DISABLED)
     assert Run(server.url("news.rss")).summary.startswith("1 feed: 1 imported")
 
 
@@ -223,13 +223,13 @@ NOW = timezone.now()
     ("after", "outcome"),
     [
         (row(), None),
-        (row(status="off"), None),
+        (row(status="disabled"), None),
         (row(status="paused"), Outcome.PAUSED),
         (None, Outcome.PAUSED),
         (row(slot_at=NOW), Outcome.DELAYED),
         (row(checked_at=NOW, last_outcome="imported"), Outcome.IMPORTED),
         (row(checked_at=NOW, last_outcome="unchanged"), Outcome.UNCHANGED),
-        (row(checked_at=NOW, last_outcome="failed", error_kind="gone", status="off"), Outcome.FAILED),
+        (row(checked_at=NOW, last_outcome="failed", error_kind="gone", status="disabled"), Outcome.FAILED),
     ],
 )
 def test_a_feed_has_ended_when_it_was_checked_or_never_will_be(after: Row | None, outcome: Outcome | None) -> None:

@@ -93,7 +93,7 @@ def come(url: str) -> Any:
     known = storage.load(url)
     assert known.host is not None
     answer = enter(known.host)
-    if isinstance(answer, hosts.Permission):
+    if isinstance(answer, hosts.HostRequest):
         with hosts.holding(answer):
             pass
     return answer
@@ -111,7 +111,7 @@ def test_a_bulk_import_of_one_host_is_spaced_and_never_two_at_once(server: Timed
 
 
 def test_a_message_that_meets_a_busy_host_uses_up_no_retry(server: TimedServer) -> None:
-    spaced(open_at=timezone.now() + timedelta(seconds=3))  # somebody's request takes long
+    spaced(free_at=timezone.now() + timedelta(seconds=3))  # somebody's request takes long
     urls = server.serve("feed")
     send(urls)
     assert Host.objects.get().waits > 3  # as many as import_feed has retries
@@ -147,7 +147,7 @@ def test_a_feed_that_the_schedule_has_given_up_keeps_its_message(server: TimedSe
     spaced(slot_at=timezone.now() + FAR)
     (url,) = server.serve("feed")
     storage.register([Subscription(url=url)])
-    Feed.objects.update(status=Feed.Status.OFF)
+    Feed.objects.update(status=Feed.Status.DISABLED)
     assert importer.import_feed(url).slot is not None
 
 
@@ -211,7 +211,7 @@ def test_requests_are_spaced_from_the_second_feed_of_a_host_on_however_it_was_ad
     come(ALONE)
     add()
     answers = [come(OTHER), come(ALONE), come(OTHER)]
-    assert isinstance(answers[0], hosts.Permission)
+    assert isinstance(answers[0], hosts.HostRequest)
     assert all(isinstance(one, rate_limit.Wait) for one in answers[1:])
 
 
@@ -282,19 +282,19 @@ def test_of_many_threads_at_a_free_host_one_may_go_and_all_others_get_slots_of_t
         thread.start()
     for thread in threads:
         thread.join()
-    assert sum(isinstance(one, hosts.Permission) for one in answers) == 1
+    assert sum(isinstance(one, hosts.HostRequest) for one in answers) == 1
     slots = sorted(one.at for one in answers if isinstance(one, rate_limit.Wait))
     assert {later - earlier for earlier, later in pairwise(slots)} == {timedelta(seconds=rate_limit.SPACING)}
 
 
 def test_a_request_that_outlasts_its_time_does_not_free_the_host_for_which_another_has_come() -> None:
     Host.objects.ensure(["example.org"])
-    permission = enter()
+    request = enter()
     anothers = timezone.now() + FAR
-    Host.objects.update(open_at=anothers)
-    with hosts.holding(permission):
+    Host.objects.update(free_at=anothers)
+    with hosts.holding(request):
         pass
-    assert Host.objects.get().open_at == anothers
+    assert Host.objects.get().free_at == anothers
 
 
 # 429 and 503

@@ -174,7 +174,7 @@ def test_two_feeds_that_become_one_lose_no_entry(server: FeedServer) -> None:
         url_md5=canonical_urls.url_md5("https://x.example/"),
         created_at=timezone.now(),
     )
-    Tombstone.objects.create(feed=source, guid_digest=b"x" * 16, buried_at=timezone.now())
+    Tombstone.objects.create(feed=source, guid_digest=b"x" * 16, created_at=timezone.now())
     FetchOptions.objects.create(feed=source, user_agent="ours")
     server.routes["/old"] = moved(new)
     importer.import_feed(old)
@@ -207,7 +207,7 @@ def test_a_feed_that_was_given_up_lives_again_when_another_moves_to_it(server: F
     old, new = server.url("/old"), server.url("/new")
     server.routes = {"/old": moved(new), "/new": feed()}
     storage.register([Subscription(url=new)])
-    Feed.objects.update(status=Feed.Status.OFF, next_check_at=None)
+    Feed.objects.update(status=Feed.Status.DISABLED, next_check_at=None)
     importer.import_feed(old)
     a_week_passes()
     importer.import_feed(old)
@@ -347,4 +347,4 @@ def test_h22_the_page_and_its_feed_go_through_their_hosts_door(server: FeedServe
 
 def _open_the_door() -> None:
     a_moment_ago = timezone.now() - timedelta(seconds=5)
-    Host.objects.update(open_at=a_moment_ago, slot_at=a_moment_ago)
+    Host.objects.update(free_at=a_moment_ago, slot_at=a_moment_ago)
