@@ -4,7 +4,7 @@ A claim moves `next_check_at` to the end of a lease, so that what a crash or a b
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -29,6 +29,13 @@ class Claimed(NamedTuple):
 
     url: str
     slot: datetime | None
+
+
+class Locked(NamedTuple):
+    """A feed that nobody else can claim until the transaction ends."""
+
+    url: str
+    reason: str  # for the check that is due
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +93,7 @@ def claim(now: datetime, count: int, host_delay: float) -> Batch:
         due = [feed for feed in chosen if feed.id in rows]
         slots = hosts.assign(due, now=now, default_delay=host_delay)
         later = {id_: slot for id_, slot in slots.items() if not rate_limit.is_soon(slot, now)}
-        _postpone([rows[id_] for id_ in later], later, now)
+        _postpone({id_: (slot, rows[id_].reason) for id_, slot in later.items()}, now)
         sent = [feed.id for feed in due if feed.id not in later]
         Feed.objects.filter(pk__in=sent).update(next_check_at=now + rate_limit.LEASE, claimed_at=now)
     return Batch(claimed=[Claimed(rows[id_].url, slots.get(id_)) for id_ in sent], postponed=len(later))
@@ -109,25 +116,23 @@ def _window(now: datetime) -> list[rate_limit.Due]:
     return [rate_limit.Due(id_, host or "", slot_at) for id_, host, slot_at in rows]
 
 
-def _locked(now: datetime, ids: list[int]) -> dict[int, Feed]:
+def _locked(now: datetime, ids: list[int]) -> dict[int, Locked]:
     """Return those of the chosen feeds that nobody else has claimed meanwhile, by their ids; locked."""
     soon = Q(next_check_at__lte=now + rate_limit.LOOK_AHEAD, slot_at__isnull=False)
     due = Feed.objects.active().filter(Q(next_check_at__lte=now) | soon, pk__in=ids)
     # Where rows cannot be skipped, a second scheduler waits for the first, and finds them claimed.
     skips = connections[router.db_for_write(Feed)].features.has_select_for_update_skip_locked
-    rows = due.select_for_update(skip_locked=skips).only("url", "next_check_reason")
-    return {feed.pk: feed for feed in rows}
+    rows = due.select_for_update(skip_locked=skips).values_list("id", "url", "next_check_reason")
+    return {id_: Locked(url, reason) for id_, url, reason in rows}
 
 
-def _postpone(feeds: Iterable[Feed], slots: dict[int, datetime], now: datetime) -> None:
-    """Let feeds be due at their slots."""
-    changed = []
-    for feed in feeds:
-        feed.next_check_at = feed.slot_at = slots[feed.pk]
-        feed.claimed_at = None
-        feed.next_check_reason = _reason(feed.next_check_reason, slots[feed.pk], now)
-        changed.append(feed)
-    Feed.objects.bulk_update(changed, ["next_check_at", "slot_at", "claimed_at", "next_check_reason"])
+def _postpone(slots: dict[int, tuple[datetime, str]], now: datetime) -> None:
+    """Let feeds be due at their slots; each slot comes with the reason for the check so far."""
+    feeds = [
+        Feed(pk=id_, next_check_at=slot, slot_at=slot, claimed_at=None, next_check_reason=_reason(reason, slot, now))
+        for id_, (slot, reason) in slots.items()
+    ]
+    Feed.objects.bulk_update(feeds, ["next_check_at", "slot_at", "claimed_at", "next_check_reason"])
 
 
 def _reason(reason: str, slot: datetime, now: datetime) -> str:
