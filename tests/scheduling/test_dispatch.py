@@ -24,7 +24,7 @@ from tests.rigs.servers.counting import CountingServer
 pytestmark = pytest.mark.django_db(transaction=True)
 
 MINUTE = timedelta(minutes=1)
-SLOT = timedelta(seconds=rate_limit.SPACING)  # at the default gap
+SLOT = timedelta(seconds=rate_limit.SPACING)  # at the default delay
 
 
 class Queue:

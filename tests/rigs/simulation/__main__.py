@@ -17,12 +17,12 @@ def simulate(
     feeds: int, *, days: float = 7.0, threads: int = 64, claim_limit: int = 1000, seed: int = 1, quiet: bool = True
 ) -> Engine:
     """Live through so many days with so many feeds."""
-    luck = random.Random(seed)
-    world = make_world(feeds, luck)
+    rng = random.Random(seed)
+    world = make_world(feeds, rng)
     gc.freeze()  # a million feeds that stay: nothing for the collector to look at again and again
     engine = Engine(
         world=world,
-        luck=luck,
+        rng=rng,
         threads=threads,
         claim_limit=claim_limit,
         pace=HOURLY,
