@@ -24,7 +24,7 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
-from feeds import canonical_urls, storage
+from feeds import canonical_urls, scheduling, storage
 from feeds.exceptions import InvalidURL, describe
 from feeds.forms import FetchOptionsForm
 from feeds.models import Alias, Entry, Feed, FetchOptions, Host, Lock
@@ -37,13 +37,14 @@ if TYPE_CHECKING:
 
     # Generic for the type checker only.
     FeedModelForm = forms.ModelForm[Feed]
+    HostModelForm = forms.ModelForm[Host]
     AliasTabularInline = admin.TabularInline[Alias, Feed]
     FetchOptionsStackedInline = admin.StackedInline[FetchOptions, Feed]
     FeedModelAdmin = admin.ModelAdmin[Feed]
     AnyModelAdmin = admin.ModelAdmin[Any]
     EntryPaginator = Paginator[Entry]
 else:
-    FeedModelForm = forms.ModelForm
+    FeedModelForm = HostModelForm = forms.ModelForm
     AliasTabularInline = admin.TabularInline
     FetchOptionsStackedInline = admin.StackedInline
     FeedModelAdmin = AnyModelAdmin = admin.ModelAdmin
@@ -420,10 +421,19 @@ def _framed(html: str) -> str:
 # Hosts
 
 
+class HostForm(HostModelForm):
+    def clean_paused_until(self) -> datetime | None:
+        until: datetime | None = self.cleaned_data["paused_until"]
+        if until and until > timezone.now() + scheduling.FARTHEST:
+            raise forms.ValidationError(f"A pause ends within {scheduling.FARTHEST.days} days.", code="invalid")
+        return until
+
+
 @admin.register(Host)
 class HostAdmin(AnyModelAdmin):
     """How requests to each host are spaced. A person may set a delay, also before its first feed, or end a pause."""
 
+    form = HostForm
     list_display = ("name", "delay", "paused_until", "requests", "waits", "pauses")
     fields = ("name", "delay", "paused_until", "pause_reason", "slot_at", "free_at", "requests", "waits", "pauses")
     readonly_fields = ("pause_reason", "slot_at", "free_at", "requests", "waits", "pauses")

@@ -462,3 +462,11 @@ def test_only_a_host_that_no_feed_refers_to_can_be_deleted(admin_client: Client)
     for name in ("used.example", "unused.example"):
         admin_client.post(reverse("admin:feeds_host_delete", args=[name]), {"post": "yes"})
     assert Host.objects.get().name == "used.example"
+
+
+def test_a_host_is_not_paused_for_longer_than_is_believed(admin_client: Client) -> None:
+    Host.objects.create(name="slow.example")
+    page = reverse("admin:feeds_host_change", args=["slow.example"])
+    answer = admin_client.post(page, {"delay": "", "paused_until_0": "2199-01-01", "paused_until_1": "00:00"})
+    assert "A pause ends within 14 days." in answer.content.decode()
+    assert Host.objects.get().paused_until is None
