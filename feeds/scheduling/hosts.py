@@ -97,8 +97,8 @@ def assign(due: Sequence[rate_limit.Due], *, now: datetime, default_delay: float
 def _queues(due: Sequence[rate_limit.Due], now: datetime, default_delay: float) -> dict[str, rate_limit.HostQueue]:
     """Return the queues that matter, locked: of hosts with several of the feeds, with slots given away, or paused."""
     counts = Counter(feed.host for feed in due)
-    several = [name for name, count in counts.items() if count > 1]
-    matters = Q(name__in=several) | Q(slot_at__gt=now) | Q(paused_until__gt=now)
+    spaced = [name for name in counts if counts[name] > 1 and rate_limit.delay(HostState(name=name), default_delay) > 0]
+    matters = Q(name__in=spaced) | Q(delay__gt=0) | Q(slot_at__gt=now) | Q(paused_until__gt=now)
     rows = _locked(Host.objects.filter(matters, name__in=list(counts)))
     queues = {row.name: _queue(row, now, default_delay) for row in rows}
     return {name: queue for name, queue in queues.items() if queue.delay > 0 or queue.is_paused(now)}

@@ -40,9 +40,9 @@ import sys
 from datetime import timedelta
 from django.db import transaction
 from django.utils import timezone
-from feeds import polling
+from feeds.scheduling import dispatch
 with transaction.atomic():
-    batch = polling.claim(timezone.now() + timedelta(seconds=5), 4, 1.0)
+    batch = dispatch.claim(timezone.now() + timedelta(seconds=5), 4, 1.0)
     print(*(feed.url for feed in batch.claimed), flush=True)
     sys.stdin.readline()
 """
