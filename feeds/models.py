@@ -1,28 +1,34 @@
 """The tables: fields, constraints and indexes. `storage` is the only writer of import results."""
 
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Now
 
 from feeds import canonical_urls
-from feeds.managers import FeedManager
+from feeds.managers import FeedManager, HostManager
 from feeds.outcomes import FailureKind, Outcome
 
 
 class Feed(models.Model):
-    """One feed URL, what it said of itself, and when to look again."""
+    """A feed: its URL, what it says of itself, how the last check went, and when the next one is due."""
 
     class Status(models.TextChoices):
         ACTIVE = "active", "active"
         PAUSED = "paused", "paused"  # by a person
-        OFF = "off", "off"  # by what the server said; see status_reason
+        DISABLED = "disabled", "disabled"  # for what its server or document said: status_reason
 
-    url = models.TextField("URL", help_text="Canonical: see feeds.addresses.canonical_url.")
+    url = models.TextField("URL", help_text="In its canonical spelling.")
     # A B-tree entry holds at most 2,704 bytes on PostgreSQL, a URL any number; so the digest is what is unique.
-    # It is the digest in the lock's key, too. As a UUID it is 16 bytes, compared as such: with an index of text the
-    # UPDATE of 500 feeds took 13.0 ms, with this one 10.7.
+    # It is the digest in the lock's key, too. A UUID is 16 bytes, and an index of it a fifth cheaper than one of text.
     url_md5 = models.UUIDField("MD5 of the URL", editable=False)
-    host = models.CharField(max_length=255, editable=False)
+    host = models.ForeignKey(
+        "Host",
+        on_delete=models.PROTECT,  # the requests for all its feeds are spaced by this row
+        related_name="feeds",
+        null=True,  # for a URL that is none: it is stored and shown as an error
+        editable=False,
+        db_index=False,  # on PostgreSQL Django would make a second one, for LIKE; see Meta
+    )
     folder = models.TextField(blank=True, default="", help_text="Nested folders as in OPML, joined by slashes.")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -40,11 +46,14 @@ class Feed(models.Model):
     etag = models.TextField("ETag", blank=True, default="", help_text="As received, byte for byte.")
     last_modified = models.TextField("Last-Modified", blank=True, default="", help_text="As received, byte for byte.")
     validators_url = models.TextField(
-        "URL of these two", blank=True, default="", help_text="Where redirects led to. Empty: the feed's own URL."
+        "URL of the validators",
+        blank=True,
+        default="",
+        help_text="Where redirects led, and ETag and Last-Modified came from. Empty: the feed's own URL.",
     )
     body_digest = models.BinaryField(blank=True, default=b"", editable=False)
     seen_digests = models.BinaryField(
-        blank=True, default=b"", editable=False, help_text="16 bytes for each entry of the last document."
+        blank=True, default=b"", editable=False, help_text="Digests of the last document's entries, 16 bytes each."
     )
     listed_digests = models.BinaryField(
         blank=True, default=b"", editable=False, help_text="The GUID digests of the same entries, in the same order."
@@ -52,7 +61,7 @@ class Feed(models.Model):
     revision = models.PositiveBigIntegerField(
         default=0,
         editable=False,
-        help_text="The fence: one more with every import; who read an older one writes nothing.",
+        help_text="Fence: an import adds one, and writes nothing if the number is not the one that it has read.",
     )
 
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.ACTIVE)
@@ -62,27 +71,30 @@ class Feed(models.Model):
     changed_at = models.DateTimeField(null=True, blank=True, help_text="When a new entry was last seen.")
     next_check_at = models.DateTimeField(null=True, blank=True, db_default=Now())
     next_check_reason = models.TextField(blank=True, default="never checked")
-    interval = models.PositiveIntegerField(default=0, help_text="Seconds; the feed's own pace. 0: not known yet.")
+    interval = models.PositiveIntegerField(default=0, help_text="Seconds between checks, learned. 0: not known yet.")
     slot_at = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text="The slot that this feed holds in its host's line."
+        null=True, blank=True, editable=False, help_text="The slot that the feed has reserved with its host."
     )
     claimed_at = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text="When the feed was sent to the queue and not checked since."
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="When the feed was sent to the queue, if it was not checked since.",
     )
     fixed_interval = models.PositiveIntegerField(
-        null=True, blank=True, help_text="Seconds; overrides the feed's own pace."
+        null=True, blank=True, help_text="Seconds between checks, instead of the learned interval."
     )
     keep_days = models.PositiveIntegerField(
-        null=True, blank=True, help_text="Days that its entries are kept; overrides FEEDS_KEEP_DAYS. 0: for ever."
+        null=True, blank=True, help_text="Days that entries are kept, instead of FEEDS_KEEP_DAYS. 0: for ever."
     )
     keep_entries = models.PositiveIntegerField(
-        null=True, blank=True, help_text="How many entries are kept; overrides FEEDS_KEEP_ENTRIES. 0: all."
+        null=True, blank=True, help_text="How many entries are kept, instead of FEEDS_KEEP_ENTRIES. 0: all."
     )
     pruned_at = models.DateTimeField(null=True, blank=True, help_text="When entries were last pruned.")
     ttl = models.PositiveIntegerField("TTL", null=True, blank=True, help_text="Seconds, said by the feed.")
     update_period = models.PositiveIntegerField(null=True, blank=True, help_text="Seconds, said by the feed.")
-    skip_hours = models.PositiveIntegerField(default=0, help_text="Bit n: the hour n GMT is skipped.")
-    skip_days = models.PositiveSmallIntegerField(default=0, help_text="Bit n: the weekday n is skipped; Monday is 0.")
+    skip_hours = models.PositiveIntegerField(default=0, help_text="Bit n: not checked in hour n, GMT.")
+    skip_days = models.PositiveSmallIntegerField(default=0, help_text="Bit n: not checked on weekday n; Monday is 0.")
 
     last_outcome = models.CharField(
         max_length=20, blank=True, default="", choices=[(outcome.value, outcome.value) for outcome in Outcome]
@@ -95,7 +107,7 @@ class Feed(models.Model):
     failing_since = models.DateTimeField(null=True, blank=True)
     fetch_seconds = models.FloatField(null=True, blank=True, help_text="Seconds that the last fetch took.")
 
-    found_on = models.TextField(blank=True, default="", help_text="The page on which this feed's URL was found.")
+    found_on = models.TextField(blank=True, default="", help_text="The page on which the feed's URL was found.")
     moved_to = models.TextField(blank=True, default="", help_text="Where permanent redirects lead at present.")
     moved_since = models.DateTimeField(null=True, blank=True)
     moved_count = models.PositiveIntegerField(default=0, help_text="How many checks in a row saw these redirects.")
@@ -105,7 +117,7 @@ class Feed(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["url_md5"], name="feeds_feed_url_unique")]
         indexes = [
-            # All that a look for due feeds reads stands in these two. Most feeds never hold a slot.
+            # A search for due feeds reads these two only. Most feeds never hold a slot.
             models.Index(
                 fields=["next_check_at", "id", "host", "slot_at"],
                 condition=models.Q(status="active"),
@@ -119,6 +131,7 @@ class Feed(models.Model):
             models.Index(
                 fields=["claimed_at"], condition=models.Q(claimed_at__isnull=False), name="feeds_feed_claimed"
             ),
+            models.Index(fields=["host"], name="feeds_feed_host"),
         ]
 
     def __str__(self) -> str:
@@ -126,7 +139,7 @@ class Feed(models.Model):
 
 
 class Alias(models.Model):
-    """Another URL of a feed: where it was before, the page it was found on, or a feed that became one with it."""
+    """Another URL of a feed: an earlier one, the page it was found on, or that of a feed merged into it."""
 
     feed = models.ForeignKey(Feed, on_delete=models.CASCADE, related_name="aliases")
     url = models.TextField("URL")
@@ -143,7 +156,7 @@ class Alias(models.Model):
 
 
 class FetchOptions(models.Model):
-    """How one feed is fetched, where that differs from all others. Few feeds have a row."""
+    """How a feed is fetched, where that differs from the settings. Few feeds have a row."""
 
     feed = models.OneToOneField(Feed, on_delete=models.CASCADE, primary_key=True, related_name="options")
     user_agent = models.TextField("User-Agent", blank=True, default="", help_text="Empty: as for all feeds.")
@@ -157,7 +170,7 @@ class FetchOptions(models.Model):
     verify_tls = models.BooleanField(
         "verify TLS",
         default=True,
-        help_text="Without it anybody on the way can read the password and put words into this feed's mouth.",
+        help_text="Turning this off lets anyone between us and the server read the password and forge the feed.",
     )
 
     class Meta:
@@ -168,37 +181,35 @@ class FetchOptions(models.Model):
 
 
 class Host(models.Model):
-    """A host's line: see `pacing`. The first feed that comes to its door makes the row; private hosts have none."""
+    """A host, and how requests to it are spaced. Every feed whose URL is one refers to its host."""
 
     name = models.CharField(max_length=255, primary_key=True)
-    gap = models.FloatField(
+    delay = models.FloatField(
         null=True,
         blank=True,
-        validators=[MinValueValidator(0.0)],
-        help_text="Seconds between two requests. Empty: FEEDS_HOST_DELAY, and none for private hosts.",
+        validators=[MinValueValidator(0.0), MaxValueValidator(86_400.0)],
+        help_text="Seconds between two requests, up to a day. Empty: FEEDS_HOST_DELAY, and none for private hosts.",
     )
     slot_at = models.DateTimeField(db_default=Now(), editable=False, help_text="The first slot that is still free.")
-    open_at = models.DateTimeField(db_default=Now(), editable=False, help_text="No request begins before.")
-    # No foreign key: that would be an index more, and feeds come and go without a look at this table.
-    lone_feed = models.BigIntegerField(
-        null=True, editable=False, help_text="The id of the only feed that ever came to the door. Empty: who can tell."
+    free_at = models.DateTimeField(db_default=Now(), editable=False, help_text="No request begins before.")
+    paused_until = models.DateTimeField(
+        null=True, blank=True, help_text="No request begins before. At most 14 days ahead."
     )
-    paused_until = models.DateTimeField(null=True, blank=True)
     pause_reason = models.TextField(blank=True, default="")
     requests = models.PositiveBigIntegerField(default=0, editable=False)
-    waits = models.PositiveBigIntegerField(default=0, editable=False, help_text="How often a feed had to come back.")
+    waits = models.PositiveBigIntegerField(
+        default=0, editable=False, help_text="How often a request had to wait for a slot."
+    )
     pauses = models.PositiveBigIntegerField(default=0, editable=False)
 
-    class Meta:
-        # A claim asks for its 500 hosts, and most have one feed.
-        indexes = [models.Index(fields=["name"], condition=models.Q(lone_feed=None), name="feeds_host_shared")]
+    objects = HostManager()
 
     def __str__(self) -> str:
         return self.name
 
 
 class Entry(models.Model):
-    """One entry of a feed, under the identity that `planner` gave it."""
+    """An entry of a feed, identified in it by `guid_digest`."""
 
     feed = models.ForeignKey(Feed, on_delete=models.CASCADE, related_name="entries", db_index=False)
     guid = models.TextField("GUID", blank=True, default="", help_text="As the feed gives it.")
@@ -215,7 +226,7 @@ class Entry(models.Model):
     updated_at = models.DateTimeField(null=True, blank=True)
     published_text = models.TextField(blank=True, default="", help_text="The date as the feed writes it.")
     updated_text = models.TextField(blank=True, default="", help_text="The date as the feed writes it.")
-    sorted_at = models.DateTimeField(help_text="The date of the entry, but never later than it was first seen.")
+    sorted_at = models.DateTimeField(help_text="The entry's date, at the latest when it was first seen.")
     language = models.TextField(blank=True, default="")
     rights = models.TextField(blank=True, default="")
     comments_url = models.TextField("comments URL", blank=True, default="")
@@ -223,7 +234,7 @@ class Entry(models.Model):
     source_url = models.TextField("source URL", blank=True, default="")
     image_url = models.TextField("image URL", blank=True, default="")
     itunes = models.JSONField(blank=True, default=dict)
-    capped = models.BooleanField(default=False, help_text="A value was longer than is kept.")
+    capped = models.BooleanField(default=False, help_text="A value was cut, for it was too long.")
     first_seen_at = models.DateTimeField()
     changed_at = models.DateTimeField(null=True, blank=True, help_text="When a change was last stored.")
     changes = models.PositiveIntegerField(default=0)
@@ -239,11 +250,11 @@ class Entry(models.Model):
 
 
 class Tombstone(models.Model):
-    """The identity of an entry that was pruned: what the feed may list again, and must not bring back."""
+    """The identity of a pruned entry, so that it does not come back while the feed still lists it."""
 
     feed = models.ForeignKey(Feed, on_delete=models.CASCADE, related_name="tombstones", db_index=False)
     guid_digest = models.BinaryField(max_length=16, editable=False)
-    buried_at = models.DateTimeField()
+    created_at = models.DateTimeField()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["feed", "guid_digest"], name="feeds_tombstone_unique")]
@@ -253,7 +264,7 @@ class Tombstone(models.Model):
 
 
 class Lock(models.Model):
-    """A lock of `caches.DatabaseLocks`."""
+    """A lock of `DatabaseLocks`, which stand in for memcached."""
 
     key = models.CharField(max_length=250, primary_key=True)
     token = models.TextField()

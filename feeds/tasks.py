@@ -1,6 +1,5 @@
 """The actors: their options, and one call each."""
 
-import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,12 +12,9 @@ from feeds import canonical_urls, scheduling, storage
 from feeds.conf import feeds_settings
 from feeds.importer import ImportRequest, get_importer
 
-SLOT = "host_slot"  # message option: the slot that this message holds in its host's line, in seconds since the epoch
+SLOT = "host_slot"  # message option: the slot that this message holds in its host's queue, in seconds since the epoch
 KNOWN = "known"  # message option: the feed was stored before; if it is no more, it has been deleted, and stays so
 SHORTEST_DELAY = 0.5  # seconds; sooner, a copy could meet the lock that its original is about to give back
-AGAIN = 5.0  # seconds until more feeds are sent, while more are due than the queue may hold
-UNTIL = "until"  # message option: when the scheduler's next message takes over, in seconds since the epoch
-MINUTE = 55.0  # seconds, of that
 
 
 @dramatiq.actor(
@@ -67,12 +63,8 @@ def send(url: str, slot: datetime | None = None) -> None:
     max_retries=0,  # the next minute is the retry
 )
 def import_due_feeds() -> None:
-    """Send the feeds that are due; come again soon if the queue was too full for all of them."""
-    if not scheduling.send_due(timezone.now(), send, feeds_settings()):
-        return
-    until = _until(CurrentMessage.get_current_message())
-    if time.time() + AGAIN < until:
-        import_due_feeds.send_with_options(delay=int(AGAIN * 1000), until=until)
+    """Send the feeds that are due, as many as the queue may hold."""
+    scheduling.send_due(timezone.now(), send, feeds_settings())
 
 
 cron("* * * * *")(import_due_feeds)  # for `manage.py crontab`
@@ -109,13 +101,6 @@ def _sent_at(message: dramatiq.Message[Any]) -> datetime:
 
 def _slot(message: dramatiq.Message[Any]) -> datetime | None:
     return _time(message.options[SLOT]) if SLOT in message.options else None
-
-
-def _until(message: dramatiq.Message[Any] | None) -> float:
-    """Return when the scheduler's next message is there."""
-    if message is None:
-        return 0.0
-    return float(message.options.get(UNTIL, message.message_timestamp / 1000 + MINUTE))
 
 
 def _time(seconds: float) -> datetime:

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
 
+import dramatiq
 import pytest
 from django.conf import settings
 
+from feeds.embedded import EmbeddedBroker
 from tests.rigs.servers.counting import CountingServer
 from tests.rigs.servers.daemon import Daemon, tail
 from tests.rigs.servers.memcached import Memcached
@@ -26,6 +28,15 @@ def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> No
     database = settings.DATABASES["default"]
     if database["ENGINE"].endswith("sqlite3"):
         database.setdefault("TEST", {})["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> Iterator[None]:
+    """Stop the embedded workers before the database goes: PostgreSQL drops none that has open connections."""
+    yield
+    broker = dramatiq.get_broker()
+    if isinstance(broker, EmbeddedBroker):
+        broker.stop()
 
 
 @pytest.fixture

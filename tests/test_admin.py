@@ -48,9 +48,9 @@ def queue() -> Iterator[EmbeddedBroker]:
 
 
 def new_feed(url: str = "https://example.com/feed", **fields: object) -> Feed:
-    return Feed.objects.create(
-        url=url, url_md5=canonical_urls.url_md5(url), host=canonical_urls.host_key(url), **fields
-    )
+    host = canonical_urls.host_key(url)
+    Host.objects.ensure([host])
+    return Feed.objects.create(url=url, url_md5=canonical_urls.url_md5(url), host_id=host or None, **fields)
 
 
 def new_entry(feed: Feed, number: int = 1, **fields: object) -> Entry:
@@ -231,7 +231,7 @@ def test_a_feed_added_by_hand_is_canonical_and_due_at_once(admin_client: Client)
     save(admin_client, ADD, url=" HTTPS://Example.COM:443/feed#top ", folder="News")
     feed = Feed.objects.get()
     assert feed.url == canonical_urls.canonical_url("https://example.com/feed")
-    assert (feed.url_md5, feed.host) == (canonical_urls.url_md5(feed.url), canonical_urls.host_key(feed.url))
+    assert (feed.url_md5, feed.host_id) == (canonical_urls.url_md5(feed.url), canonical_urls.host_key(feed.url))
     assert feed.folder == "News"
     assert feed.next_check_at is not None
     assert feed.next_check_at <= datetime.now(UTC) + timedelta(seconds=1)
@@ -258,7 +258,7 @@ def test_a_new_url_drops_what_belonged_to_the_old_one(admin_client: Client) -> N
         body_digest=b"1" * 16,
         seen_digests=b"2" * 32,
         revision=7,
-        status=Feed.Status.OFF,
+        status=Feed.Status.DISABLED,
         error_kind=FailureKind.GONE,
         next_check_at=None,
     )
@@ -336,7 +336,7 @@ def test_pause_counts_the_feeds_it_paused(admin_client: Client) -> None:
 def test_a_resumed_feed_is_due_and_has_no_error(admin_client: Client) -> None:
     disabled = new_feed(
         "https://example.com/1",
-        status=Feed.Status.OFF,
+        status=Feed.Status.DISABLED,
         status_reason="gone",
         error_kind=FailureKind.GONE,
         error_text="HTTP 410",
@@ -448,13 +448,29 @@ def test_locks_are_listed_with_their_holders(admin_client: Client) -> None:
 def test_a_host_gets_a_delay_of_its_own_and_keeps_its_counters(admin_client: Client) -> None:
     Host.objects.create(name="slow.example", requests=7)
     page = reverse("admin:feeds_host_change", args=["slow.example"])
-    answer = admin_client.post(page, {"gap": "60", "paused_until_0": "", "paused_until_1": ""})
+    answer = admin_client.post(page, {"delay": "60", "paused_until_0": "", "paused_until_1": ""})
     assert answer.status_code == 302
     host = Host.objects.get()
-    assert (host.name, host.gap, host.requests) == ("slow.example", 60.0, 7)
+    assert (host.name, host.delay, host.requests) == ("slow.example", 60.0, 7)
     assert "slow.example" in text_at(admin_client, reverse("admin:feeds_host_changelist"))
 
 
-def test_a_host_can_be_given_a_delay_before_its_first_request(admin_client: Client) -> None:
-    admin_client.post(reverse("admin:feeds_host_add"), {"name": "new.example", "gap": "5"})
-    assert Host.objects.get().gap == 5.0
+def test_a_host_can_be_given_a_delay_before_its_first_feed(admin_client: Client) -> None:
+    admin_client.post(reverse("admin:feeds_host_add"), {"name": "new.example", "delay": "5"})
+    assert Host.objects.get().delay == 5.0
+
+
+def test_only_a_host_that_no_feed_refers_to_can_be_deleted(admin_client: Client) -> None:
+    new_feed("https://used.example/feed")
+    Host.objects.create(name="unused.example")
+    for name in ("used.example", "unused.example"):
+        admin_client.post(reverse("admin:feeds_host_delete", args=[name]), {"post": "yes"})
+    assert Host.objects.get().name == "used.example"
+
+
+def test_a_host_is_not_paused_for_longer_than_is_believed(admin_client: Client) -> None:
+    Host.objects.create(name="slow.example")
+    page = reverse("admin:feeds_host_change", args=["slow.example"])
+    answer = admin_client.post(page, {"delay": "", "paused_until_0": "2199-01-01", "paused_until_1": "00:00"})
+    assert "A pause ends within 14 days." in answer.content.decode()
+    assert Host.objects.get().paused_until is None

@@ -115,7 +115,7 @@ def test_a_feed_deleted_while_somebody_waits_here_for_its_slot_is_not_brought_ba
 
 
 def busy_host() -> None:
-    Host.objects.create(name="10.0.0.1", gap=0.1, open_at=timezone.now() + timedelta(seconds=2.5))
+    Host.objects.create(name="10.0.0.1", delay=0.1, free_at=timezone.now() + timedelta(seconds=2.5))
 
 
 def delete_once_turned_away() -> None:

@@ -17,7 +17,7 @@ from feeds.exceptions import InvalidURL, describe
 from feeds.forms import DECIDED, FeedForm, FetchOptionsForm, FetchOptionsFormSet
 from feeds.management.progress import counted
 from feeds.managers import FeedQuerySet
-from feeds.models import Alias, Entry, Feed, FetchOptions
+from feeds.models import Alias, Entry, Feed, FetchOptions, Host
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -105,9 +105,9 @@ class FeedAdmin(FeedModelAdmin):
         url = short(canonical_urls.redacted(feed.url))
         return format_html("{}<br><small>{}</small>", feed.title, url) if feed.title else url
 
-    @admin.display(description="host", ordering="host")
+    @admin.display(description="host", ordering="host_id")
     def host_link(self, feed: Feed) -> str:
-        return link(list_of(Feed, host__exact=feed.host), feed.host or NOTHING)
+        return link(list_of(Feed, host__exact=feed.host_id), feed.host_id) if feed.host_id else NOTHING
 
     @admin.display(description="status", ordering="status")
     def state(self, feed: Feed) -> str:
@@ -194,6 +194,7 @@ class FeedAdmin(FeedModelAdmin):
     def save_model(self, request: HttpRequest, obj: Feed, form: FeedForm, change: bool) -> None:
         """Store what the form holds, and nothing else: a worker may be writing the same row."""
         if not change:
+            Host.objects.ensure([canonical_urls.host_key(obj.url)])
             for name, value in storage.url_columns(obj.url).items():
                 setattr(obj, name, value)
             obj.save()

@@ -16,7 +16,7 @@ class HostState:
 
     name: str
     shared: bool = False  # may another feed be fetched from it?
-    gap: float | None = None  # seconds between two requests, set by a person
+    delay: float | None = None  # seconds between two requests, set by a person
     paused_until: datetime | None = None
 
 

@@ -1,12 +1,13 @@
-"""When which feed may be fetched."""
+"""Decide when which feed may be fetched: claims, one request at a time to a host, slow servers, outages."""
 
 from feeds.scheduling.admission import Admitted, Fetch, Postponed, admit
 from feeds.scheduling.dispatch import claim, postpone, send_due
 from feeds.scheduling.hosts import pause
 from feeds.scheduling.outage import OutageDetector
-from feeds.scheduling.rate_limit import LONGEST_DELAY, is_for_the_schedule
+from feeds.scheduling.rate_limit import FARTHEST, LONGEST_DELAY, is_for_the_schedule
 
 __all__ = [
+    "FARTHEST",
     "LONGEST_DELAY",
     "Admitted",
     "Fetch",

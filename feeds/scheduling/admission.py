@@ -45,12 +45,12 @@ def admit(known: FeedState, fetch: Fetch, *, slot: datetime | None, settings: Fe
     with lane.visit(known.history.fetch_seconds, is_new=known.history.checked_at is None) as place:
         if place.is_turned_away:
             return _back_to_the_lane(slot)
-        ticket = _take_turn(known, slot, settings)
-        if isinstance(ticket, rate_limit.Wait):
-            return Postponed(at=ticket.at)
+        request = _take_turn(known, slot, settings)
+        if isinstance(request, rate_limit.Wait):
+            return Postponed(at=request.at)
         turn = fetching.Turn()
         begun = time.monotonic()
-        with hosts.holding(ticket):
+        with hosts.holding(request):
             outcome = fetch(known.request, replace(place.patience, turn=turn.comes))
         seconds = time.monotonic() - begun - turn.waited
         lane.habit.note(seconds)
@@ -64,11 +64,11 @@ def admit(known: FeedState, fetch: Fetch, *, slot: datetime | None, settings: Fe
 
 def _take_turn(
     known: FeedState, slot: datetime | None, settings: FeedsSettings
-) -> hosts.Permission | rate_limit.Wait | None:
+) -> hosts.HostRequest | rate_limit.Wait | None:
     if known.host is None:
         return None
     deadline = known.request.deadline or settings.fetch_deadline
-    return hosts.enter(known.host, feed_id=known.id, slot=slot, default_gap=settings.host_delay, deadline=deadline)
+    return hosts.enter(known.host, slot=slot, default_delay=settings.host_delay, deadline=deadline)
 
 
 def _back_to_the_lane(slot: datetime | None, *, cut_after: float | None = None) -> Postponed:

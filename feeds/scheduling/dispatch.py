@@ -1,4 +1,4 @@
-"""The time in, due feeds claimed and sent out.
+"""Claim the feeds that are due and send them.
 
 A claim moves `next_check_at` to the end of a lease, so that what a crash or a broker swallows is due again by itself.
 """
@@ -9,30 +9,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db import connections, router, transaction
+from django.db.models import Q, QuerySet
 
 from feeds import planning
 from feeds.conf import FeedsSettings
+from feeds.managers import FeedQuerySet
 from feeds.models import Feed
 from feeds.planning import FeedState
 from feeds.scheduling import hosts, rate_limit
 
 logger = logging.getLogger(__name__)
-
-# Look, lock and claim in one statement: the ORM has no UPDATE that returns anything.
-IS_DUE = "status = 'active' AND next_check_at <= %s AND (next_check_at <= %s OR slot_at IS NOT NULL)"
-TAKE = {
-    # A locked row stays where it is, so that it need not be looked for again.
-    "postgresql": f"""
-        UPDATE feeds_feed SET next_check_at = %s, claimed_at = %s WHERE ctid = ANY(ARRAY(
-            SELECT ctid FROM feeds_feed WHERE id = ANY(CAST(%s AS bigint[])) AND {IS_DUE} FOR UPDATE SKIP LOCKED
-        )) RETURNING id, url, next_check_reason""",  # noqa: S608  # of our own text
-    # One transaction writes at a time: there is nothing to skip.
-    "sqlite": f"""
-        UPDATE feeds_feed SET next_check_at = %s, claimed_at = %s
-        WHERE id IN (SELECT value FROM json_each(%s)) AND {IS_DUE} RETURNING id, url, next_check_reason""",  # noqa: S608
-}
 
 Send = Callable[[str, datetime | None], None]  # a URL, and the slot to come with; None = at once
 
@@ -44,54 +31,72 @@ class Claimed(NamedTuple):
     slot: datetime | None
 
 
+class Locked(NamedTuple):
+    """A feed that nobody else can claim until the transaction ends."""
+
+    url: str
+    reason: str  # for the check that is due
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
     """What one claim did."""
 
     claimed: list[Claimed]
-    put_off: int  # feeds whose host has a slot for them later than we look ahead
+    postponed: int  # feeds whose host has a slot for them later than we look ahead
 
     def __bool__(self) -> bool:
-        return bool(self.claimed or self.put_off)
+        return bool(self.claimed or self.postponed)
 
 
-def send_due(now: datetime, send: Send, settings: FeedsSettings) -> bool:
-    """Claim and send what is due until the queue holds enough. Return whether more may be due.
+def send_due(now: datetime, send: Send, settings: FeedsSettings) -> None:
+    """Claim and send what is due until the queue holds enough.
 
     Each batch is committed before it is sent. If `send` raises, the rest of the batch is due again after the lease.
     """
+    _distrust(now)
     room = settings.claim_limit - outstanding(now)
-    sent = put_off = 0
+    sent = postponed = 0
     while room > sent:
         batch = claim(now, min(rate_limit.BATCH, room - sent), settings.host_delay)
         if not batch:
             break
         for feed in batch.claimed:
             send(feed.url, feed.slot)
-        sent, put_off = sent + len(batch.claimed), put_off + batch.put_off
-    logger.info("claimed=%s put_off=%s room=%s", sent, put_off, room)
-    return sent >= room
+        sent, postponed = sent + len(batch.claimed), postponed + batch.postponed
+    logger.info("claimed=%s postponed=%s room=%s", sent, postponed, room)
+
+
+def _distrust(now: datetime) -> None:
+    """Let feeds be due whose times only a clock that was wrong can have written: they would be polled no more."""
+    soon, far = now + rate_limit.LEASE, now + rate_limit.FARTHEST
+    for wrong in (
+        Q(claimed_at__gt=soon),
+        Q(slot_at__isnull=False, next_check_at__gt=far),
+        Q(checked_at__gt=soon, next_check_at__gt=far),
+    ):
+        feeds = Feed.objects.active().filter(wrong)
+        feeds.update(next_check_at=now, next_check_reason="a clock was wrong", slot_at=None, claimed_at=None)
 
 
 def outstanding(now: datetime) -> int:
     """Return how many feeds have been sent and not been checked since; what is older than the lease is lost."""
-    count: int = Feed.objects.filter(claimed_at__gt=now - rate_limit.LEASE).count()
+    count: int = _feeds().filter(claimed_at__gt=now - rate_limit.LEASE).count()
     return count
 
 
 def claim(now: datetime, count: int, host_delay: float) -> Batch:
-    """Claim up to `count` due feeds in one transaction. Two that do so at the same time get different feeds."""
-    with transaction.atomic():
+    """Claim up to `count` due feeds in one transaction. Two claims at the same time get different feeds."""
+    with transaction.atomic(using=router.db_for_write(Feed)):
         chosen = rate_limit.fair(_window(now), count)
-        rows = _take(now, [feed.id for feed in chosen])
+        rows = _locked(now, [feed.id for feed in chosen])
         due = [feed for feed in chosen if feed.id in rows]
-        slots = hosts.assign(due, now=now, default_gap=host_delay)
+        slots = hosts.assign(due, now=now, default_delay=host_delay)
         later = {id_: slot for id_, slot in slots.items() if not rate_limit.is_soon(slot, now)}
-        _put_off(later, rows, now)
-    return Batch(
-        claimed=[Claimed(rows[feed.id][0], slots.get(feed.id)) for feed in due if feed.id not in later],
-        put_off=len(later),
-    )
+        _postpone({id_: (slot, rows[id_].reason) for id_, slot in later.items()}, now)
+        sent = [feed.id for feed in due if feed.id not in later]
+        Feed.objects.filter(pk__in=sent).update(next_check_at=now + rate_limit.LEASE, claimed_at=now)
+    return Batch(claimed=[Claimed(rows[id_].url, slots.get(id_)) for id_ in sent], postponed=len(later))
 
 
 def windows(now: datetime) -> tuple[QuerySet[Feed], QuerySet[Feed]]:
@@ -99,42 +104,35 @@ def windows(now: datetime) -> tuple[QuerySet[Feed], QuerySet[Feed]]:
 
     In one query it would have to read all that gets due soon, for the few of them that hold a slot.
     """
-    soon = Feed.objects.active().filter(next_check_at__gt=now, next_check_at__lte=now + rate_limit.LOOK_AHEAD)
-    return Feed.objects.due(now), soon.filter(slot_at__isnull=False).order_by("next_check_at", "id")
+    soon = _feeds().active().filter(next_check_at__gt=now, next_check_at__lte=now + rate_limit.LOOK_AHEAD)
+    return _feeds().due(now), soon.filter(slot_at__isnull=False).order_by("next_check_at", "id")
 
 
 def _window(now: datetime) -> list[rate_limit.Due]:
     """Return the first of the feeds to send, unlocked: locks are taken for those that are chosen of them."""
-    rows: list[tuple[int, str, datetime | None]] = []
+    rows: list[tuple[int, str | None, datetime | None]] = []
     for feeds in windows(now):
         rows += feeds.values_list("id", "host", "slot_at")[: rate_limit.WINDOW - len(rows)]
-    return [rate_limit.Due(*row) for row in rows]
+    return [rate_limit.Due(id_, host or "", slot_at) for id_, host, slot_at in rows]
 
 
-def _take(now: datetime, ids: list[int]) -> dict[int, tuple[str, str]]:
-    """Claim those of the chosen feeds that nobody else has claimed meanwhile; return their URLs and reasons by id."""
-    moment = connection.ops.adapt_datetimefield_value
-    soon, later = moment(now + rate_limit.LOOK_AHEAD), moment(now + rate_limit.LEASE)
-    listed = ",".join(map(str, ids))  # as text: psycopg takes a millisecond for an array of 500
-    among = f"{{{listed}}}" if connection.vendor == "postgresql" else f"[{listed}]"
-    with connection.cursor() as cursor:
-        cursor.execute(TAKE[connection.vendor], [later, moment(now), among, soon, moment(now)])
-        return {id_: (url, reason) for id_, url, reason in cursor.fetchall()}
+def _locked(now: datetime, ids: list[int]) -> dict[int, Locked]:
+    """Return those of the chosen feeds that nobody else has claimed meanwhile, by their ids; locked."""
+    soon = Q(next_check_at__lte=now + rate_limit.LOOK_AHEAD, slot_at__isnull=False)
+    due = Feed.objects.active().filter(Q(next_check_at__lte=now) | soon, pk__in=ids)
+    # Where rows cannot be skipped, a second scheduler waits for the first, and finds them claimed.
+    skips = connections[router.db_for_write(Feed)].features.has_select_for_update_skip_locked
+    rows = due.select_for_update(skip_locked=skips).values_list("id", "url", "next_check_reason")
+    return {id_: Locked(url, reason) for id_, url, reason in rows}
 
 
-def _put_off(slots: dict[int, datetime], rows: dict[int, tuple[str, str]], now: datetime) -> None:
-    """Let feeds be due at their slots."""
-    moment = connection.ops.adapt_datetimefield_value
-    if slots:
-        new, values = hosts.in_rows(
-            [(id_, moment(slot), _reason(rows[id_][1], slot, now)) for id_, slot in slots.items()]
-        )
-        statement = f"""
-            UPDATE feeds_feed
-            SET next_check_at = new.column2, slot_at = new.column2, claimed_at = NULL, next_check_reason = new.column3
-            FROM {new} WHERE id = new.column1"""  # noqa: S608  # of our own text
-        with connection.cursor() as cursor:
-            cursor.execute(statement, values)
+def _postpone(slots: dict[int, tuple[datetime, str]], now: datetime) -> None:
+    """Let feeds be due at their slots; each slot comes with the reason for the check so far."""
+    feeds = [
+        Feed(pk=id_, next_check_at=slot, slot_at=slot, claimed_at=None, next_check_reason=_reason(reason, slot, now))
+        for id_, (slot, reason) in slots.items()
+    ]
+    Feed.objects.bulk_update(feeds, ["next_check_at", "slot_at", "claimed_at", "next_check_reason"])
 
 
 def _reason(reason: str, slot: datetime, now: datetime) -> str:
@@ -144,5 +142,11 @@ def _reason(reason: str, slot: datetime, now: datetime) -> str:
 def postpone(known: FeedState, slot: datetime, now: datetime) -> bool:
     """Leave it to the schedule to come back at `slot`. False: it does not look after this feed."""
     polled = Feed.objects.filter(pk=known.id, status=Feed.Status.ACTIVE)
-    reason = planning.with_slot(known.history.next_check_reason, (slot - now).total_seconds())
+    reason = _reason(known.history.next_check_reason, slot, now)
     return bool(polled.update(next_check_at=slot, slot_at=slot, claimed_at=None, next_check_reason=reason))
+
+
+def _feeds() -> FeedQuerySet:
+    """Read where is written: a replica may lag behind, and what is read here decides."""
+    feeds: FeedQuerySet = Feed.objects.using(router.db_for_write(Feed))
+    return feeds

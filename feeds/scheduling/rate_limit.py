@@ -1,12 +1,12 @@
-"""A host's line and the time in; who may go now, and who comes back when, out. Pure.
+"""Decide when the next request to a host may be made. Pure.
 
-A host has a line of slots, one gap apart, and a door that lets one request in at a time:
+A host takes one request at a time, and has a queue of slots, one delay apart, for those that have to wait:
 
-    reserve   the next free slot becomes somebody's; who comes for it later is let in then, or soon after
-    enter     through the door, if it is open; else a slot
-    leave     the door opens again: a gap after the request began, but not while it lasts
+    reserve   the next free slot becomes a feed's; its message comes back then, or soon after
+    enter     the request may begin, if the host is free; if not, a slot
+    leave     the host is free again: a delay after the request began, but not while it lasts
 
-The line spreads the load, the door keeps the promise: messages come late, so slots alone would not keep requests apart.
+Slots spread the load. Alone they would not keep requests apart, for messages come late: so the host must be free, too.
 """
 
 from collections import Counter
@@ -18,26 +18,32 @@ from typing import NamedTuple
 from feeds.fetching import is_private_host
 from feeds.planning import HostState
 
-SPACING = 1.05  # gaps between two slots: the rest lets those in who came late, or a full line would never heal
-PATIENCE = 2  # gaps that a request under way may last until those with slots behind it get new ones
+SPACING = 1.05  # delays between two slots: the rest lets late messages in, or a full queue would never recover
+PATIENCE = 2  # delays that a request may last until messages with slots behind it get new ones
 
 
 # Seconds until a slot for which a message may wait in the broker: RabbitMQ cuts consumers that keep one, delayed ones
 # too, unacknowledged for 30 min, and brokers are no schedulers.
 LONGEST_DELAY = 300.0
-LOOK_AHEAD = timedelta(seconds=60)  # who holds a slot is sent so long before it: the scheduler comes once a minute
-LEASE = timedelta(minutes=10)  # a claim's: so long nobody polls what a crash has swallowed
+LOOK_AHEAD = timedelta(seconds=60)  # a message is sent so long before its slot: the scheduler comes once a minute
+LEASE = timedelta(minutes=10)  # of a claim: what a crash has swallowed is due again after it
 BATCH = 500  # feeds of one claim
 WINDOW = 1000  # feeds looked at for one claim, so that a host with many feeds does not fill it alone
+
+# What lies further ahead was written by a clock that was wrong.
+FARTHEST = timedelta(
+    days=14
+)  # a slot, or the end of a host's pause; a server's Retry-After pauses it for a day at most
+LONGEST_REQUEST = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostQueue:
     """The state of a host."""
 
-    gap: float  # seconds from the begin of one request to the begin of the next
+    delay: float  # seconds from the begin of one request to the begin of the next
     slot_at: datetime  # the first slot that nobody has reserved
-    open_at: datetime  # nobody is let in before
+    free_at: datetime  # no request begins before
     paused_until: datetime | None = None
 
     def is_paused(self, now: datetime) -> bool:
@@ -46,16 +52,16 @@ class HostQueue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admitted:
-    """The request may begin. `line.open_at`, the latest time at which the next may, is the ticket to `leave` with."""
+    """The request may begin. `queue.free_at` is the latest time at which the next one may."""
 
-    line: HostQueue
+    queue: HostQueue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
-    """Come back at `at`, and show it as your slot."""
+    """Come back at `at`, with that as your slot."""
 
-    line: HostQueue
+    queue: HostQueue
     at: datetime
 
 
@@ -63,55 +69,71 @@ class Wait:
 
 
 def delay(host: HostState, default: float) -> float:
-    """Return the seconds between two requests to a host; 0 = no pacing."""
-    if host.gap is not None:
-        return host.gap
+    """Return the seconds between two requests to a host; 0 = they are not spaced."""
+    if host.delay is not None:
+        return host.delay
     return 0.0 if is_private_host(host.name) else default
 
 
-def is_gated(host: HostState, default: float, now: datetime) -> bool:
-    """Tell whether the line has to be asked at all: a feed alone on its host pays nothing."""
+def applies(host: HostState, default: float, now: datetime) -> bool:
+    """Tell whether the queue has to be asked at all: a feed alone on its host goes without."""
     if host.paused_until is not None and host.paused_until > now:
         return True
-    return delay(host, default) > 0 and (host.shared or host.gap is not None)
+    return delay(host, default) > 0 and (host.shared or host.delay is not None)
 
 
-def enter(line: HostQueue, *, now: datetime, slot: datetime | None, longest: float) -> Admitted | Wait:
-    """Let a request in that takes at most `longest` seconds, or say when to come back. `slot` is what it reserved."""
-    if line.is_paused(now):
-        return reserve(line, now)
-    if slot is None and line.slot_at > now:
-        return reserve(line, now)
-    if slot is not None and slot > now:
-        return Wait(line=line, at=slot)
-    if line.open_at <= now:
-        slot_at = max(line.slot_at, now + timedelta(seconds=line.gap))
-        return Admitted(line=replace(line, open_at=now + timedelta(seconds=longest), slot_at=slot_at))
-    if slot is not None and _keeps_turn(line, now, longest):
-        return Wait(line=line, at=min(line.open_at, now + timedelta(seconds=line.gap)))
-    return reserve(line, now)
+def believed(queue: HostQueue, now: datetime) -> HostQueue:
+    """Return the queue with `now` for each time that lies further ahead than it can."""
+    longest = max(LONGEST_REQUEST, timedelta(seconds=queue.delay))
+    return replace(
+        queue,
+        slot_at=_believed(queue.slot_at, now, FARTHEST),
+        free_at=_believed(queue.free_at, now, longest),
+        paused_until=queue.paused_until and _believed(queue.paused_until, now, FARTHEST),
+    )
 
 
-def _keeps_turn(line: HostQueue, now: datetime, longest: float) -> bool:
-    """Tell whether somebody with a slot at a closed door goes next: who had the slot before came late, or is inside.
+def _believed(moment: datetime, now: datetime, longest: timedelta) -> datetime:
+    return moment if moment <= now + longest else now
 
-    At a host much slower than its gap a crowd would gather at the door; there the line has to spread it again.
+
+def enter(queue: HostQueue, *, now: datetime, slot: datetime | None, longest: float) -> Admitted | Wait:
+    """Admit a request that takes at most `longest` seconds, or say when to come back. `slot` is what it reserved."""
+    if queue.is_paused(now):
+        return reserve(queue, now)
+    if slot is None and queue.slot_at > now:
+        return reserve(queue, now)
+    if slot is not None and now < slot <= now + FARTHEST:
+        return Wait(queue=queue, at=slot)
+    if queue.free_at <= now:
+        slot_at = max(queue.slot_at, now + timedelta(seconds=queue.delay))
+        return Admitted(queue=replace(queue, free_at=now + timedelta(seconds=longest), slot_at=slot_at))
+    if slot is not None and _is_next(queue, now, longest):
+        return Wait(queue=queue, at=min(queue.free_at, now + timedelta(seconds=queue.delay)))
+    return reserve(queue, now)
+
+
+def _is_next(queue: HostQueue, now: datetime, longest: float) -> bool:
+    """Tell whether a message whose slot has come goes next at a busy host, without a new slot.
+
+    The request under way came late, or will soon be over. At a host much slower than its delay such messages would
+    gather; there the queue has to spread them again.
     """
-    gap, begun_at = timedelta(seconds=line.gap), line.open_at - timedelta(seconds=longest)
-    return line.open_at <= now + gap or now <= begun_at + PATIENCE * gap
+    delay, begun_at = timedelta(seconds=queue.delay), queue.free_at - timedelta(seconds=longest)
+    return queue.free_at <= now + delay or now <= begun_at + PATIENCE * delay
 
 
-def reserve(line: HostQueue, now: datetime) -> Wait:
+def reserve(queue: HostQueue, now: datetime) -> Wait:
     """Give away the next free slot, after a pause if there is one."""
-    # A request under way may hold the door for a minute, but rarely does.
-    opens = min(line.open_at, now + timedelta(seconds=line.gap))
-    at = max(line.slot_at, now, opens, line.paused_until or now)
-    return Wait(line=replace(line, slot_at=at + timedelta(seconds=line.gap * SPACING)), at=at)
+    # A request under way may last a minute, but rarely does.
+    free_at = min(queue.free_at, now + timedelta(seconds=queue.delay))
+    at = max(queue.slot_at, now, free_at, queue.paused_until or now)
+    return Wait(queue=replace(queue, slot_at=at + timedelta(seconds=queue.delay * SPACING)), at=at)
 
 
-def leave(*, begun_at: datetime, now: datetime, gap: float) -> datetime:
-    """Return when the door opens after a request that began and ended then."""
-    return max(begun_at + timedelta(seconds=gap), now)
+def leave(*, begun_at: datetime, now: datetime, delay: float) -> datetime:
+    """Return when the host is free after a request that began then and ends now."""
+    return max(begun_at + timedelta(seconds=delay), now)
 
 
 def is_for_the_schedule(*, at: datetime, now: datetime, claimed_at: datetime | None) -> bool:
@@ -131,7 +153,7 @@ class Due(NamedTuple):
     """A feed that is due. A claim looks at a thousand: as dataclasses they take a millisecond, as tuples a third."""
 
     id: int
-    host: str
+    host: str  # "" = none
     slot_at: datetime | None = None  # reserved earlier
 
 
@@ -139,36 +161,37 @@ def fair(due: Iterable[Due], count: int) -> list[Due]:
     """Choose `count` feeds: in every round one of each host, and of a host the one that waits longest."""
     rounds: Counter[str] = Counter()
     ranked: list[tuple[int, int, Due]] = []
-    for place, feed in enumerate(due):
-        ranked.append((rounds[feed.host], place, feed))
+    for number, feed in enumerate(due):
+        ranked.append((rounds[feed.host], number, feed))
         rounds[feed.host] += 1
-    ranked.sort()  # no two have the same place
+    ranked.sort()  # no two have the same number
     return [feed for _, _, feed in ranked[:count]]
 
 
 def assign(
-    due: Sequence[Due], lines: Mapping[str, HostQueue], now: datetime
+    due: Sequence[Due], queues: Mapping[str, HostQueue], now: datetime
 ) -> tuple[dict[int, datetime], dict[str, HostQueue]]:
-    """Give feeds of one host different slots; return the slots by the feeds' ids, and the lines that have changed.
+    """Give feeds of one host different slots; return the slots by the feeds' ids, and the queues that have changed.
 
-    `lines` holds the hosts that are spaced or paused. A feed alone in the batch whose host is free needs no slot.
+    `queues` holds the hosts whose requests are spaced or paused. A feed alone in the batch whose host has no queue
+    needs no slot.
     """
-    crowd = Counter(feed.host for feed in due)
+    counts = Counter(feed.host for feed in due)
     slots: dict[int, datetime] = {}
     changed: dict[str, HostQueue] = {}
     for feed in due:
-        line = changed.get(feed.host) or lines.get(feed.host)
-        if line is None:
+        queue = changed.get(feed.host) or queues.get(feed.host)
+        if queue is None:
             continue
-        if feed.slot_at is not None and not line.is_paused(max(now, feed.slot_at)):
+        if feed.slot_at is not None and not queue.is_paused(max(now, feed.slot_at)):
             slots[feed.id] = feed.slot_at
-        elif crowd[feed.host] > 1 or line.slot_at > now or line.is_paused(now):
-            wait = reserve(line, now)
-            changed[feed.host] = wait.line
+        elif counts[feed.host] > 1 or queue.slot_at > now or queue.is_paused(now):
+            wait = reserve(queue, now)
+            changed[feed.host] = wait.queue
             slots[feed.id] = wait.at
     return slots, changed
 
 
 def is_soon(slot: datetime, now: datetime) -> bool:
-    """Tell whether the message is sent now; else the feed is due again at its slot."""
+    """Tell whether the message is sent now; if not, the feed is due again at its slot."""
     return slot <= now + LOOK_AHEAD

@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, F, OuterRef
 
 from feeds import canonical_urls
-from feeds.models import Alias, Entry, Feed, Tombstone
+from feeds.models import Alias, Entry, Feed, Host, Tombstone
 from feeds.planning import FeedState, Move
 from feeds.storage.entries import CHUNK, chunked
 from feeds.storage.subscriptions import Subscription, register
@@ -33,7 +33,7 @@ def hand_over(feed: FeedState, move: Move, listed: Iterable[bytes]) -> int:
             entries.update(feed=other, changes=0, content_digest=b"")
     reason = f"moved to {canonical_urls.redacted(move.url)}"
     Feed.objects.filter(pk=feed.id).update(
-        status=Feed.Status.OFF, status_reason=reason, next_check_at=None, next_check_reason=reason
+        status=Feed.Status.DISABLED, status_reason=reason, next_check_at=None, next_check_reason=reason
     )
     return int(other.pk)
 
@@ -74,11 +74,12 @@ def _at(url: str, *, other_than: int) -> Feed | None:
 def _rename(feed: FeedState, move: Move) -> Feed | None:
     """Give a feed its new URL; if another has come to have it in this very moment, return that one, locked."""
     remove_alias(move.url)
-    found = {"found_on": feed.url} if move.found else {}
+    values = url_columns(move.url) | ({"found_on": feed.url} if move.found else {})
+    Host.objects.ensure([values["host_id"]])
     try:
         with transaction.atomic():  # a savepoint: the transaction goes on
             # The validators stay: they came from where the feed is now, or there are none.
-            Feed.objects.filter(pk=feed.id).update(**url_columns(move.url), **found)
+            Feed.objects.filter(pk=feed.id).update(**values)
     except IntegrityError:
         if (other := _at(move.url, other_than=feed.id)) is None:
             raise
@@ -87,11 +88,11 @@ def _rename(feed: FeedState, move: Move) -> Feed | None:
 
 
 def url_columns(url: str) -> dict[str, Any]:
-    """Return what a feed has with a new URL, and what it cannot keep of the one before."""
+    """Return what a feed has with a new URL, and what it cannot keep of the one before. The host must be stored."""
     return {
         "url": url,
         "url_md5": canonical_urls.url_md5(url),
-        "host": canonical_urls.host_key(url),
+        "host_id": canonical_urls.host_key(url) or None,
         "validators_url": "",  # its own
         "slot_at": None,  # that was in the line of the old host
         "moved_to": "",
@@ -114,7 +115,7 @@ def _merge(feed: FeedState, other: Feed) -> None:
     Alias.objects.filter(feed=source).update(feed=other)
     other.folder = other.folder or source.folder
     other.pruned_at = other.pruned_at or source.pruned_at
-    if other.status == Feed.Status.OFF and source.status == Feed.Status.ACTIVE and source.imported_at:
+    if other.status == Feed.Status.DISABLED and source.status == Feed.Status.ACTIVE and source.imported_at:
         # It was given up, and yet the source leads to it.
         other.status, other.status_reason = Feed.Status.ACTIVE, ""
         other.next_check_at, other.next_check_reason = source.next_check_at, "another feed has moved to its URL"
@@ -136,9 +137,10 @@ def _merge(feed: FeedState, other: Feed) -> None:
 
 def change_url(feed_id: int, old: str, new: str, *, reason: str, now: datetime) -> None:
     """Give a feed the URL that a person chose. The old one leads to it still, but what was said there is forgotten."""
+    Host.objects.ensure([canonical_urls.host_key(new)])
     feed = Feed.objects.filter(pk=feed_id)
     # It was disabled for what the old one said.
-    feed.filter(status=Feed.Status.OFF).update(status=Feed.Status.ACTIVE, status_reason="")
+    feed.filter(status=Feed.Status.DISABLED).update(status=Feed.Status.ACTIVE, status_reason="")
     feed.fence(
         **url_columns(new),
         **no_error(),

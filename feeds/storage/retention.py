@@ -90,7 +90,7 @@ def _remove(feed_id: int, entry_ids: list[int], now: datetime) -> int:
         Feed.objects.filter(pk=feed_id).fence(pruned_at=now)
         entries = _digests(Entry.objects.filter(pk__in=entry_ids))
         removed = _unlisted(feed_id, entries)
-        tombstones = [Tombstone(feed_id=feed_id, guid_digest=entries[pk], buried_at=now) for pk in removed]
+        tombstones = [Tombstone(feed_id=feed_id, guid_digest=entries[pk], created_at=now) for pk in removed]
         Tombstone.objects.bulk_create(tombstones, ignore_conflicts=True)
         Entry.objects.filter(pk__in=removed).delete()
     return len(removed)
@@ -98,7 +98,7 @@ def _remove(feed_id: int, entry_ids: list[int], now: datetime) -> int:
 
 def _expire_tombstones(feed_id: int, now: datetime) -> None:
     """Remove the tombstones of what the feed has not listed for a long time."""
-    old = Tombstone.objects.filter(feed_id=feed_id, buried_at__lt=now - timedelta(days=TOMBSTONE_DAYS))
+    old = Tombstone.objects.filter(feed_id=feed_id, created_at__lt=now - timedelta(days=TOMBSTONE_DAYS))
     if tombstones := _digests(old):
         expired = _unlisted(feed_id, tombstones)
         for at in range(0, len(expired), CHUNK):

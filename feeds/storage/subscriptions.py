@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from feeds import canonical_urls
-from feeds.models import Alias, Feed
+from feeds.models import Alias, Feed, Host
 from feeds.storage.entries import CHUNK, chunked
 
 
@@ -34,6 +34,7 @@ def register(subscriptions: Iterable[Subscription]) -> Registered:
         there = set(Feed.objects.filter(url_md5__in=wanted).values_list("url_md5", flat=True))
         there |= set(Alias.objects.filter(url_md5__in=wanted.keys() - there).values_list("url_md5", flat=True))
         missing = [_feed(md5, subscription) for md5, subscription in wanted.items() if md5 not in there]
+        Host.objects.ensure(feed.host_id for feed in missing)
         Feed.objects.bulk_create(missing, ignore_conflicts=True)
         added += len(missing)
         known += len(chunk) - len(missing)
@@ -44,7 +45,7 @@ def _feed(md5: UUID, subscription: Subscription) -> Feed:
     return Feed(
         url=subscription.url,
         url_md5=md5,
-        host=canonical_urls.host_key(subscription.url),
+        host_id=canonical_urls.host_key(subscription.url) or None,
         folder=subscription.folder,
         title=subscription.title,
     )

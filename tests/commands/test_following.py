@@ -30,14 +30,14 @@ NOW = timezone.now()
 @pytest.mark.parametrize(
     ("change", "outcome"),
     [
-        ({"status": Feed.Status.OFF}, None),
+        ({"status": Feed.Status.DISABLED}, None),
         ({"revision": 7}, None),
         ({"status": Feed.Status.PAUSED}, Outcome.PAUSED),
         ({"slot_at": NOW}, Outcome.DELAYED),
         ({"checked_at": NOW, "last_outcome": "imported"}, Outcome.IMPORTED),
         ({"checked_at": NOW, "last_outcome": "unchanged"}, Outcome.UNCHANGED),
         (
-            {"checked_at": NOW, "last_outcome": "failed", "error_kind": "gone", "status": Feed.Status.OFF},
+            {"checked_at": NOW, "last_outcome": "failed", "error_kind": "gone", "status": Feed.Status.DISABLED},
             Outcome.FAILED,
         ),
     ],

@@ -131,7 +131,7 @@ def test_a_paused_feed_is_skipped_even_if_named(server: samples.SampleServer) ->
 
 def test_a_feed_that_is_disabled_is_tried_if_named(server: samples.SampleServer) -> None:
     storage.register([Subscription(url=server.url("news.rss"))])
-    Feed.objects.update(status=Feed.Status.OFF)
+    Feed.objects.update(status=Feed.Status.DISABLED)
     assert Run(server.url("news.rss")).summary.startswith("1 feed: 1 imported")
 
 

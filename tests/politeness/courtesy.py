@@ -133,7 +133,7 @@ def h17_ends(stage: Stage) -> str:
     stage.subscribe(gone.url, passing.url, *(one.url for one in failing.values()))
     stage.live(days=14)
     row = stage.feed(gone)
-    if row.status != Feed.Status.OFF or not row.status_reason or len(gone.visits) != 3 or gone.gaps()[1] < DAY:
+    if row.status != Feed.Status.DISABLED or not row.status_reason or len(gone.visits) != 3 or gone.gaps()[1] < DAY:
         return f"after a 410 the feed is {row.status} with {len(gone.visits)} requests"
     if stage.feed(passing).status != Feed.Status.ACTIVE:
         return "a single 410 switched a feed off"

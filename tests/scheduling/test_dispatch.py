@@ -11,19 +11,20 @@ from django.db import connection
 from django.utils import timezone
 from dramatiq_crontab import scheduler
 
-from feeds import canonical_urls, tasks
+from feeds import canonical_urls, storage, tasks
 from feeds.conf import feeds_settings
 from feeds.models import Feed, Host
 from feeds.outcomes import Outcome
 from feeds.planning import planner
 from feeds.scheduling import dispatch, rate_limit
+from feeds.storage import Subscription
 from tests.rigs.documents import import_document
 from tests.rigs.servers.counting import CountingServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 MINUTE = timedelta(minutes=1)
-SLOT = timedelta(seconds=rate_limit.SPACING)  # at the default gap
+SLOT = timedelta(seconds=rate_limit.SPACING)  # at the default delay
 
 
 class Queue:
@@ -45,8 +46,11 @@ class Queue:
 
 def add(host: str, count: int = 1, *, due_at: datetime | None = None, **values: Any) -> None:
     urls = [f"https://{host}/{Feed.objects.count() + number}" for number in range(count)]
+    Host.objects.ensure([host])
     Feed.objects.bulk_create(
-        Feed(url=url, url_md5=canonical_urls.url_md5(url), host=host, next_check_at=due_at or timezone.now(), **values)
+        Feed(
+            url=url, url_md5=canonical_urls.url_md5(url), host_id=host, next_check_at=due_at or timezone.now(), **values
+        )
         for url in urls
     )
 
@@ -56,27 +60,27 @@ def add_hosts(count: int, **values: Any) -> None:
         add(f"host-{number}.example", **values)
 
 
-def poll(queue: Queue, now: datetime | None = None, *, limit: int = 1000, delay: float = 1.0) -> bool:
+def poll(queue: Queue, now: datetime | None = None, *, limit: int = 1000, delay: float = 1.0) -> None:
     settings = feeds_settings()
     values = {"claim_limit": limit, "host_delay": delay}
-    return dispatch.send_due(now or timezone.now(), queue, type(settings)(**values))
+    dispatch.send_due(now or timezone.now(), queue, type(settings)(**values))
 
 
 def test_what_is_due_is_sent_and_nothing_else() -> None:
     add("due.example")
     add("later.example", due_at=timezone.now() + MINUTE)
     add("paused.example", status=Feed.Status.PAUSED)
-    add("off.example", status=Feed.Status.OFF)
+    add("disabled.example", status=Feed.Status.DISABLED)
     queue = Queue()
-    assert poll(queue) is False
+    poll(queue)
     assert list(queue.hosts) == ["due.example"]
 
 
-def test_f10_a_feed_that_has_expired_is_off_until_its_document_says_otherwise() -> None:
+def test_a_feed_that_has_expired_is_disabled_until_its_document_says_otherwise() -> None:
     import_document(b'{"items": [], "expired": true}')
     assert import_document(None).outcome is Outcome.UNCHANGED
     feed = Feed.objects.get()
-    assert (feed.status, feed.status_reason, feed.next_check_at) == (Feed.Status.OFF, planner.EXPIRED, None)
+    assert (feed.status, feed.status_reason, feed.next_check_at) == (Feed.Status.DISABLED, planner.EXPIRED, None)
     import_document(b'{"items": []}')
     feed.refresh_from_db()
     assert (feed.status, feed.status_reason, feed.next_check_at is None) == (Feed.Status.ACTIVE, "", False)
@@ -110,7 +114,7 @@ def test_a_crash_between_claim_and_send_loses_nothing() -> None:
     assert set(queue.hosts) < set(later.hosts) == {f"host-{number}.example" for number in range(5)}
 
 
-def test_h11_a_restart_polls_nothing_early() -> None:
+def test_a_restart_polls_nothing_early() -> None:
     add_hosts(5)
     now = timezone.now()
     poll(Queue(), now)
@@ -125,8 +129,8 @@ def test_the_queue_never_holds_more_than_the_limit() -> None:
     add_hosts(30)
     now = timezone.now()
     queue = Queue()
-    assert poll(queue, now, limit=10) is True
-    assert poll(queue, now + MINUTE, limit=10) is True
+    poll(queue, now, limit=10)
+    poll(queue, now + MINUTE, limit=10)
     assert len(queue.sent) == 10
     Feed.objects.filter(claimed_at__isnull=False).update(claimed_at=None, next_check_at=None)
     poll(queue, now + 2 * MINUTE, limit=10)
@@ -154,7 +158,7 @@ def test_a_big_host_does_not_fill_a_batch_alone() -> None:
 # Hosts
 
 
-def test_h14_due_feeds_of_a_host_get_different_slots_and_those_far_off_are_put_off() -> None:
+def test_due_feeds_of_a_host_get_different_slots_and_those_far_off_are_postponed() -> None:
     add("big.example", 100)
     now = timezone.now() + MINUTE
     queue = Queue()
@@ -167,7 +171,7 @@ def test_h14_due_feeds_of_a_host_get_different_slots_and_those_far_off_are_put_o
     assert off[0].next_check_reason == "never checked; host slot +61 s"
 
 
-def test_who_was_put_off_is_sent_in_time_with_his_slot() -> None:
+def test_a_postponed_feed_is_sent_in_time_with_its_slot() -> None:
     add("big.example", 100)
     now = timezone.now() + MINUTE
     first, second = Queue(), Queue()
@@ -177,16 +181,15 @@ def test_who_was_put_off_is_sent_in_time_with_his_slot() -> None:
     assert slots == [now + number * SLOT for number in range(100)]
 
 
-def test_a_single_feed_of_a_host_needs_no_slot_and_no_row() -> None:
+def test_a_feed_alone_on_its_host_needs_no_slot() -> None:
     add_hosts(3)
     queue = Queue()
     poll(queue)
     assert {slot for _, slot in queue.sent} == {None}
-    assert not Host.objects.exists()
 
 
-def test_h21_a_gap_of_its_own_spaces_a_host_further() -> None:
-    Host.objects.create(name="strict.example", gap=60.0)
+def test_a_delay_of_its_own_spaces_a_host_further() -> None:
+    Host.objects.create(name="strict.example", delay=60.0)
     add("strict.example", 3)
     now = timezone.now() + MINUTE
     queue = Queue()
@@ -195,7 +198,7 @@ def test_h21_a_gap_of_its_own_spaces_a_host_further() -> None:
     assert Feed.objects.filter(next_check_at__in=(now + 60 * SLOT, now + 120 * SLOT)).count() == 2
 
 
-def test_h14_feeds_of_a_paused_host_are_put_off_behind_the_pause() -> None:
+def test_feeds_of_a_paused_host_are_postponed_behind_the_pause() -> None:
     now = timezone.now() + MINUTE
     Host.objects.create(name="tired.example", paused_until=now + 30 * MINUTE)
     add("tired.example", 2)
@@ -237,15 +240,52 @@ def test_two_schedulers_at_once_send_every_feed_once() -> None:
     )
 
 
+# A clock that was wrong
+
+
+def test_feeds_that_were_claimed_by_a_clock_far_ahead_are_due_and_do_not_fill_the_queue() -> None:
+    add_hosts(5)
+    now = timezone.now()
+    poll(Queue(), now + 365 * 24 * 60 * MINUTE)
+    queue = Queue()
+    poll(queue, now, limit=5)
+    assert len(queue.sent) == 5
+
+
+def test_slots_of_a_clock_far_ahead_are_given_up() -> None:
+    add("big.example", 100)
+    now = timezone.now() + MINUTE
+    poll(Queue(), now + 365 * 24 * 60 * MINUTE)
+    queue = Queue()
+    poll(queue, now)
+    assert [slot for _, slot in queue.sent] == [now + number * SLOT for number in range(58)]
+
+
+def test_a_feed_that_was_checked_by_a_clock_far_ahead_is_due() -> None:
+    now = timezone.now()
+    ahead = now + 365 * 24 * 60 * MINUTE
+    add("example.org", due_at=ahead + 60 * MINUTE, checked_at=ahead)
+    queue = Queue()
+    poll(queue, now)
+    assert list(queue.hosts) == ["example.org"]
+    assert Feed.objects.get().next_check_reason == "a clock was wrong"
+
+
+def test_a_feed_with_a_long_interval_is_left_alone() -> None:
+    now = timezone.now()
+    add("example.org", due_at=now + 100 * 24 * 60 * MINUTE, checked_at=now)
+    queue = Queue()
+    poll(queue, now)
+    assert queue.sent == []
+
+
 # The actors
 
 
 @pytest.fixture
 def here(settings: Any, counting_server: CountingServer) -> Iterator[CountingServer]:
     settings.FEEDS_ALLOWED_NETWORKS = ["127.0.0.0/8"]
-    for number in range(6):
-        url = counting_server.url(f"feed-{number}")
-        Feed.objects.create(url=url, url_md5=canonical_urls.url_md5(url), host="127.0.0.1")
+    storage.register(Subscription(url=counting_server.url(f"feed-{number}")) for number in range(6))
     yield counting_server
     assert tasks.import_feed.broker.drain(30)
 
@@ -277,12 +317,9 @@ def test_the_same_minute_twice_polls_once(here: CountingServer) -> None:
     assert here.requests.total() == 6
 
 
-def test_while_more_is_due_than_the_queue_may_hold_the_scheduler_comes_again_within_the_minute(
-    here: CountingServer, settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_backlog_drains_as_fast_as_the_queue_does(here: CountingServer, settings: Any) -> None:
     settings.FEEDS_CLAIM_LIMIT = 2
-    monkeypatch.setattr(tasks, "AGAIN", 0.2)
-    tasks.import_due_feeds.send()
-    for _ in range(8):
+    for minute in range(3):
+        tasks.import_due_feeds.send()
         drain()
-    assert here.requests.total() == 6
+        assert here.requests.total() == 2 * (minute + 1)

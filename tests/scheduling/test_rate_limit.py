@@ -1,4 +1,4 @@
-"""One request at a time to a host, a gap apart, and slots for all who have to wait."""
+"""One request at a time to a host, a delay apart, and slots for all that have to wait."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,7 @@ from feeds.scheduling import rate_limit
 from feeds.scheduling.rate_limit import Admitted, Due, HostQueue, Wait
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
-FREE = HostQueue(gap=2.0, slot_at=NOW - timedelta(hours=1), open_at=NOW - timedelta(hours=1))
+FREE = HostQueue(delay=2.0, slot_at=NOW - timedelta(hours=1), free_at=NOW - timedelta(hours=1))
 LONGEST = 60.0
 
 
@@ -22,88 +22,88 @@ def after(seconds: float) -> datetime:
     return NOW + timedelta(seconds=seconds)
 
 
-def enter(line: HostQueue, *, at: float = 0.0, slot: datetime | None = None) -> Admitted | Wait:
-    return rate_limit.enter(line, now=after(at), slot=slot, longest=LONGEST)
+def enter(queue: HostQueue, *, at: float = 0.0, slot: datetime | None = None) -> Admitted | Wait:
+    return rate_limit.enter(queue, now=after(at), slot=slot, longest=LONGEST)
 
 
 def left(answer: Admitted | Wait, *, begun: float, ended: float) -> HostQueue:
-    """Return the line after the request has left."""
+    """Return the queue after the request has left."""
     assert isinstance(answer, Admitted)
-    opens = rate_limit.leave(begun_at=after(begun), now=after(ended), gap=answer.line.gap)
-    return replace(answer.line, open_at=opens)
+    free_at = rate_limit.leave(begun_at=after(begun), now=after(ended), delay=answer.queue.delay)
+    return replace(answer.queue, free_at=free_at)
 
 
-def waits(line: HostQueue, count: int) -> list[float]:
+def waits(queue: HostQueue, count: int) -> list[float]:
     found = []
     for _ in range(count):
-        answer = enter(line)
+        answer = enter(queue)
         assert isinstance(answer, Wait)
         found.append((answer.at - NOW).total_seconds())
-        line = answer.line
+        queue = answer.queue
     return found
 
 
-def test_h21_a_free_host_is_entered_at_once() -> None:
+def test_a_request_to_a_free_host_may_begin_at_once() -> None:
     assert isinstance(enter(FREE), Admitted)
 
 
-def test_h21_one_connection_at_a_time() -> None:
-    taken = enter(FREE).line
+def test_one_connection_at_a_time() -> None:
+    taken = enter(FREE).queue
     assert isinstance(enter(taken, at=10.0), Wait)
     assert isinstance(enter(taken, at=10.0, slot=after(9.0)), Wait)
 
 
-def test_h21_a_worker_that_dies_inside_does_not_close_the_host_for_good() -> None:
-    assert isinstance(enter(enter(FREE).line, at=LONGEST), Admitted)
+def test_a_worker_that_dies_during_a_request_does_not_block_the_host_for_good() -> None:
+    assert isinstance(enter(enter(FREE).queue, at=LONGEST), Admitted)
 
 
-def test_h21_the_next_request_begins_a_gap_after_the_last_has_begun() -> None:
-    line = left(enter(FREE), begun=0.0, ended=0.3)
-    assert isinstance(enter(line, at=1.9), Wait)
-    assert isinstance(enter(line, at=2.0), Admitted)
+def test_the_next_request_begins_a_delay_after_the_last_one_began() -> None:
+    queue = left(enter(FREE), begun=0.0, ended=0.3)
+    assert isinstance(enter(queue, at=1.9), Wait)
+    assert isinstance(enter(queue, at=2.0), Admitted)
 
 
-def test_h21_a_slow_request_keeps_the_door_longer_than_the_gap() -> None:
-    line = left(enter(FREE), begun=0.0, ended=7.0)
-    assert line.open_at == after(7.0)
+def test_a_slow_request_keeps_the_host_longer_than_the_delay() -> None:
+    queue = left(enter(FREE), begun=0.0, ended=7.0)
+    assert queue.free_at == after(7.0)
 
 
-def test_h14_who_has_to_wait_gets_a_slot_of_his_own() -> None:
-    assert waits(enter(FREE).line, 4) == pytest.approx([2.0, 4.1, 6.2, 8.3])
+def test_a_message_that_has_to_wait_gets_a_slot_of_its_own() -> None:
+    assert waits(enter(FREE).queue, 4) == pytest.approx([2.0, 4.1, 6.2, 8.3])
 
 
-def test_who_comes_with_his_slot_is_let_in_although_others_have_reserved_behind_him() -> None:
-    line = left(enter(FREE), begun=0.0, ended=0.1)
-    first = enter(line)
+def test_a_message_is_admitted_in_its_slot_although_others_have_reserved_behind_it() -> None:
+    queue = left(enter(FREE), begun=0.0, ended=0.1)
+    first = enter(queue)
     assert isinstance(first, Wait)
-    line = enter(first.line).line
-    assert isinstance(enter(line, at=2.0, slot=first.at), Admitted)
+    queue = enter(first.queue).queue
+    assert isinstance(enter(queue, at=2.0, slot=first.at), Admitted)
 
 
-def test_who_comes_before_his_slot_keeps_it() -> None:
-    line = left(enter(FREE), begun=0.0, ended=0.1)
-    answer = enter(line, at=3.0, slot=after(8.0))
-    assert answer == Wait(line=line, at=after(8.0))
+def test_a_message_that_comes_before_its_slot_keeps_it() -> None:
+    queue = left(enter(FREE), begun=0.0, ended=0.1)
+    answer = enter(queue, at=3.0, slot=after(8.0))
+    assert answer == Wait(queue=queue, at=after(8.0))
 
 
-def test_who_finds_his_slot_taken_by_a_late_one_goes_next_and_not_to_the_end() -> None:
-    line = replace(FREE, slot_at=after(500.0), open_at=after(1.2))
-    assert enter(line, slot=after(-0.1)) == Wait(line=line, at=after(1.2))
+def test_a_message_whose_slot_was_taken_by_a_late_one_goes_next_and_not_to_the_end() -> None:
+    queue = replace(FREE, slot_at=after(500.0), free_at=after(1.2))
+    assert enter(queue, slot=after(-0.1)) == Wait(queue=queue, at=after(1.2))
 
 
-def test_who_finds_a_request_under_way_in_his_slot_goes_next() -> None:
-    line = replace(FREE, slot_at=after(500.0), open_at=after(LONGEST))
-    assert enter(line, slot=NOW) == Wait(line=line, at=after(2.0))
+def test_a_message_that_finds_a_request_under_way_in_its_slot_goes_next() -> None:
+    queue = replace(FREE, slot_at=after(500.0), free_at=after(LONGEST))
+    assert enter(queue, slot=NOW) == Wait(queue=queue, at=after(2.0))
 
 
-def test_who_finds_a_request_that_lasts_gets_a_new_slot_so_that_no_crowd_gathers_at_the_door() -> None:
-    line = replace(FREE, slot_at=after(500.0), open_at=after(LONGEST))
-    answer = enter(line, at=5.0, slot=after(4.0))
+def test_a_message_that_finds_a_long_request_under_way_gets_a_new_slot_so_that_no_crowd_gathers() -> None:
+    queue = replace(FREE, slot_at=after(500.0), free_at=after(LONGEST))
+    answer = enter(queue, at=5.0, slot=after(4.0))
     assert isinstance(answer, Wait)
     assert answer.at == after(500.0)
 
 
-def test_h14_a_pause_turns_everybody_away_and_they_resume_spread_out() -> None:
+def test_in_a_pause_all_messages_get_slots_behind_it() -> None:
     paused = replace(FREE, paused_until=after(600.0))
     assert waits(paused, 3) == pytest.approx([600.0, 602.1, 604.2])
     assert isinstance(enter(paused, slot=NOW), Wait)
@@ -120,41 +120,41 @@ def test_h14_a_pause_turns_everybody_away_and_they_resume_spread_out() -> None:
         (429, 1e9, 86_400.0),
     ],
 )
-def test_h14_how_long_a_host_is_paused(status: int, retry_after: float | None, seconds: float) -> None:
+def test_how_long_a_host_is_paused(status: int, retry_after: float | None, seconds: float) -> None:
     assert schedule.host_pause(status, retry_after) == seconds
 
 
 @pytest.mark.parametrize(
     "host", ["127.0.0.1", "10.1.2.3", "::1", "localhost", "rss-bridge", "nas.lan", "a.internal", ""]
 )
-def test_h14_private_hosts_are_exempt(host: str) -> None:
+def test_private_hosts_are_exempt(host: str) -> None:
     assert ip_policy.is_private_host(host)
     assert rate_limit.delay(HostState(name=host, shared=True), 1.0) == 0.0
 
 
 @pytest.mark.parametrize("host", ["example.org", "93.184.215.14", "2606:2800:21f::1", "xn--bcher-kva.example"])
-def test_h21_public_hosts_are_spaced(host: str) -> None:
+def test_public_hosts_are_spaced(host: str) -> None:
     assert rate_limit.delay(HostState(name=host), 1.0) == 1.0
 
 
-def is_gated(*, default: float = 1.0, name: str = "example.org", **known: object) -> bool:
-    return rate_limit.is_gated(HostState(name=name, **known), default, NOW)  # type: ignore[arg-type]
+def applies(*, default: float = 1.0, name: str = "example.org", **known: object) -> bool:
+    return rate_limit.applies(HostState(name=name, **known), default, NOW)  # type: ignore[arg-type]
 
 
-def test_a_feed_alone_on_its_host_is_not_gated() -> None:
-    assert not is_gated()
-    assert is_gated(shared=True)
+def test_a_feed_alone_on_its_host_is_not_limited() -> None:
+    assert not applies()
+    assert applies(shared=True)
 
 
-def test_a_gap_set_by_a_person_counts_even_for_private_hosts_and_single_feeds() -> None:
-    assert is_gated(name="127.0.0.1", gap=5.0)
-    assert not is_gated(shared=True, gap=0.0)
+def test_a_delay_set_by_a_person_counts_even_for_private_hosts_and_single_feeds() -> None:
+    assert applies(name="127.0.0.1", delay=5.0)
+    assert not applies(shared=True, delay=0.0)
 
 
-def test_pacing_can_be_switched_off_but_a_pause_still_holds() -> None:
-    assert not is_gated(default=0.0, shared=True)
-    assert is_gated(default=0.0, paused_until=after(1.0))
-    assert not is_gated(paused_until=after(-1.0))
+def test_without_a_delay_nothing_is_spaced_but_a_pause_still_holds() -> None:
+    assert not applies(default=0.0, shared=True)
+    assert applies(default=0.0, paused_until=after(1.0))
+    assert not applies(paused_until=after(-1.0))
 
 
 @pytest.mark.parametrize(
@@ -168,6 +168,38 @@ def test_a_message_is_left_to_the_schedule_when_its_slot_is_far_or_its_claim_end
     assert rate_limit.is_for_the_schedule(at=after(at), now=NOW, claimed_at=claimed_at) is dropped
 
 
+# A clock that was wrong
+
+YEAR = 365 * 86_400.0  # seconds
+
+
+@pytest.mark.parametrize("name", ["slot_at", "free_at", "paused_until"])
+@pytest.mark.parametrize("delay", [0.0, 2.0, 86_400.0])
+def test_a_time_further_ahead_than_it_can_be_counts_as_now(name: str, delay: float) -> None:
+    queue = replace(FREE, delay=delay, **{name: after(YEAR)})
+    believed = rate_limit.believed(queue, NOW)
+    assert getattr(believed, name) == NOW
+    assert isinstance(enter(believed), Admitted)
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds", "delay"),
+    [
+        ("slot_at", 13 * 86_400.0, 2.0),
+        ("paused_until", 13 * 86_400.0, 2.0),
+        ("free_at", LONGEST, 2.0),
+        ("free_at", 86_400.0, 86_400.0),
+    ],
+)
+def test_a_time_that_can_be_is_believed(name: str, seconds: float, delay: float) -> None:
+    queue = replace(FREE, delay=delay, **{name: after(seconds)})
+    assert rate_limit.believed(queue, NOW) == queue
+
+
+def test_a_slot_further_ahead_than_it_can_be_is_none() -> None:
+    assert isinstance(enter(FREE, slot=after(YEAR)), Admitted)
+
+
 # Many at once
 
 
@@ -175,12 +207,12 @@ def due(*hosts: str) -> list[Due]:
     return [Due(id=number, host=host) for number, host in enumerate(hosts)]
 
 
-def test_hosts_take_turns_in_a_batch() -> None:
+def test_hosts_alternate_in_a_batch() -> None:
     chosen = rate_limit.fair(due("a", "a", "a", "a", "b", "c"), 4)
     assert [feed.host for feed in chosen] == ["a", "b", "c", "a"]
 
 
-def test_h14_feeds_that_are_due_together_get_different_slots() -> None:
+def test_feeds_that_are_due_together_get_different_slots() -> None:
     slots, changed = rate_limit.assign(due("a", "a", "a", "b"), {"a": FREE, "b": FREE}, NOW)
     assert list(slots.values()) == [NOW, after(2.1), after(4.2)]
     assert set(changed) == {"a"}
@@ -193,7 +225,7 @@ def test_a_slot_reserved_earlier_is_kept() -> None:
     assert rate_limit.is_soon(slots[1], NOW)
 
 
-def test_h14_a_slot_within_a_pause_is_given_up_for_one_behind_it() -> None:
+def test_a_slot_within_a_pause_is_given_up_for_one_behind_it() -> None:
     feed = Due(id=1, host="a", slot_at=after(30.0))
     slots, _ = rate_limit.assign([feed], {"a": replace(FREE, paused_until=after(600.0))}, NOW)
     assert slots == {1: after(600.0)}
@@ -206,23 +238,23 @@ def test_hosts_that_are_not_spaced_need_no_slots() -> None:
 
 @given(
     comings=st.lists(st.tuples(st.floats(0, 5), st.floats(0, 9), st.booleans()), min_size=1, max_size=60),
-    gap=st.floats(0.1, 5),
+    delay=st.floats(0.1, 5),
 )
-def test_h21_whoever_comes_whenever_no_two_requests_are_closer_than_the_gap_or_overlap(
-    comings: list[tuple[float, float, bool]], gap: float
+def test_however_messages_come_no_two_requests_overlap_or_are_closer_than_the_delay(
+    comings: list[tuple[float, float, bool]], delay: float
 ) -> None:
-    line = replace(FREE, gap=gap)
+    queue = replace(FREE, delay=delay)
     slots: list[datetime] = []
     clock, ended, begun = 0.0, -1e6, -1e6
     for pass_by, takes, returns in comings:
         clock += pass_by
         if clock >= ended and begun > -1e6:
-            line = replace(line, open_at=max(after(begun + gap), after(ended)))
-        answer = enter(line, at=clock, slot=slots.pop(0) if returns and slots else None)
-        line = answer.line
+            queue = replace(queue, free_at=max(after(begun + delay), after(ended)))
+        answer = enter(queue, at=clock, slot=slots.pop(0) if returns and slots else None)
+        queue = answer.queue
         if isinstance(answer, Wait):
             slots.append(answer.at)
             continue
         assert clock >= ended - 1e-5
-        assert clock - begun >= gap - 1e-5
+        assert clock - begun >= delay - 1e-5
         begun, ended = clock, clock + min(takes, LONGEST)

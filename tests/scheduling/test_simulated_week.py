@@ -11,7 +11,7 @@ from tests.politeness.stage import stage
 WEEK = 7 * 24  # hours
 
 
-def test_t37_a_feed_that_fails_every_other_time_is_never_overdue(django_db_blocker: DjangoDbBlocker) -> None:
+def test_a_feed_that_fails_every_other_time_is_never_overdue(django_db_blocker: DjangoDbBlocker) -> None:
     replies = [answer(500) if number % 2 else publisher.feed(str(number), etag=f'"{number}"') for number in range(200)]
     with django_db_blocker.unblock(), stage() as play:
         feed = play.publish("moody", *replies)

@@ -18,39 +18,39 @@ def figures(week: Engine) -> Figures:
     return week.figures
 
 
-def test_h21_no_host_sees_two_requests_closer_than_its_gap(figures: Figures) -> None:
+def test_no_host_sees_two_requests_closer_than_its_delay(figures: Figures) -> None:
     assert figures.too_close == 0
     assert figures.closest >= 0.999
     assert figures.burst <= 60
 
 
-def test_h21_the_host_of_one_request_a_minute_gets_one_and_serves_all_its_feeds_in_turn(
+def test_the_host_of_one_request_a_minute_gets_one_and_serves_all_its_feeds_one_after_the_other(
     week: Engine, figures: Figures
 ) -> None:
     assert figures.strict_burst == 1
     assert figures.strict_unserved == 0
     assert week.world.strict is not None
-    everybody_else_once = week.world.strict.feeds * week.world.strict.gap
+    everybody_else_once = week.world.strict.feeds * week.world.strict.delay
     assert figures.strict_latest < 1.2 * everybody_else_once
 
 
-def test_h14_one_429_is_enough_for_the_whole_host(figures: Figures) -> None:
+def test_one_429_is_enough_for_the_whole_host(figures: Figures) -> None:
     assert figures.stormed <= 2
 
 
-def test_h14_after_outage_and_storm_the_load_is_spread_again_within_the_time_the_gaps_allow(
+def test_after_outage_and_storm_the_load_is_spread_again_within_the_time_the_delays_allow(
     week: Engine, figures: Figures
 ) -> None:
     storming, failing = week.world.hosts[:2]
-    for host, moment, line in (
-        (failing, OUTAGE[1], figures.failing_line),
-        (storming, figures.pause_ends, figures.storming_line),
+    for host, moment, queue in (
+        (failing, OUTAGE[1], figures.failing_queue),
+        (storming, figures.pause_ends, figures.storming_queue),
     ):
-        _, _, minutes = figures.recovery(moment, line)
-        assert minutes * 60 <= host.feeds * host.gap + 60
+        _, _, minutes = figures.recovery(moment, queue)
+        assert minutes * 60 <= host.feeds * host.delay + 60
 
 
-def test_h11_a_restart_polls_no_feed_early(figures: Figures) -> None:
+def test_a_restart_polls_no_feed_early(figures: Figures) -> None:
     assert figures.early == 0
 
 

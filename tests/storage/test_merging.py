@@ -67,7 +67,7 @@ def test_h15_a_feed_moves_once_its_redirect_was_seen_often_and_long_enough(serve
     report = import_feed(old)
 
     row = Feed.objects.get()
-    assert (row.url, row.url_md5, row.host) == (new, canonical_urls.url_md5(new), "127.0.0.1")
+    assert (row.url, row.url_md5, row.host_id) == (new, canonical_urls.url_md5(new), "127.0.0.1")
     assert (report.url, report.feed_id) == (new, row.pk)
     assert (row.etag, row.validators_url, row.moved_to) == ('"1"', "", "")
     alias = Alias.objects.get()
@@ -175,7 +175,7 @@ def test_two_feeds_that_become_one_lose_no_entry(server: FeedServer) -> None:
         url_md5=canonical_urls.url_md5("https://x.example/"),
         created_at=timezone.now(),
     )
-    Tombstone.objects.create(feed=source, guid_digest=b"x" * 16, buried_at=timezone.now())
+    Tombstone.objects.create(feed=source, guid_digest=b"x" * 16, created_at=timezone.now())
     FetchOptions.objects.create(feed=source, user_agent="ours")
     server.routes["/old"] = moved(new)
     import_feed(old)
@@ -208,7 +208,7 @@ def test_a_feed_that_was_given_up_lives_again_when_another_moves_to_it(server: F
     old, new = server.url("/old"), server.url("/new")
     server.routes = {"/old": moved(new), "/new": feed()}
     storage.register([Subscription(url=new)])
-    Feed.objects.update(status=Feed.Status.OFF, next_check_at=None)
+    Feed.objects.update(status=Feed.Status.DISABLED, next_check_at=None)
     import_feed(old)
     a_week_passes()
     import_feed(old)
@@ -348,4 +348,4 @@ def test_h22_the_page_and_its_feed_go_through_their_hosts_door(server: FeedServe
 
 def _open_the_door() -> None:
     a_moment_ago = timezone.now() - timedelta(seconds=5)
-    Host.objects.update(open_at=a_moment_ago, slot_at=a_moment_ago)
+    Host.objects.update(free_at=a_moment_ago, slot_at=a_moment_ago)

@@ -118,10 +118,10 @@ def test_no_tombstone_goes_along(stranger: FeedServer, victim: FeedServer) -> No
 def test_a_feed_that_was_disabled_stays_so(stranger: FeedServer, victim: FeedServer) -> None:
     victim.routes = {"/feed": document("first")}
     theirs = Feed.objects.get(pk=import_feed(victim.url("/feed")).feed_id)
-    Feed.objects.filter(pk=theirs.pk).update(status=Feed.Status.OFF, status_reason="gone")
+    Feed.objects.filter(pk=theirs.pk).update(status=Feed.Status.DISABLED, status_reason="gone")
     redirect(stranger, victim)
     theirs.refresh_from_db()
-    assert (theirs.status, theirs.status_reason) == (Feed.Status.OFF, "gone")
+    assert (theirs.status, theirs.status_reason) == (Feed.Status.DISABLED, "gone")
 
 
 def test_the_entries_of_a_site_that_moves_go_along_as_far_as_it_lists_them(

@@ -31,13 +31,11 @@ from uuid import UUID
 
 import django
 
-from feeds import storage
-from feeds.scheduling import dispatch
 from tests.rigs.servers.postgresql import PostgreSQL
 
 FOUR_HOURS = timedelta(hours=4)
 FOURTEEN_HOURS = timedelta(hours=13.7)  # a week by 12.3 polls: what a feed has in the simulated week, on average
-LUCK = 1.05  # intervals from one check to the next, on average
+JITTER = 1.05  # intervals from one check to the next, on average
 
 IMPORTERS = 4
 VACUUM_SOON = "ALTER TABLE feeds_feed SET (autovacuum_vacuum_scale_factor = 0.02)"  # from feeds/docs/polling.md
@@ -133,23 +131,23 @@ def _fill(count: int, interval: timedelta, *, overdue: float) -> datetime:
     from django.db import connection, transaction
     from django.utils import timezone
 
-    from feeds.models import Feed
+    from feeds.models import Feed, Host
 
     now, began = timezone.now(), time.monotonic()
     template = Feed.objects.create(
         url="template",
         url_md5=UUID(int=0),
-        host="",
         interval=interval.total_seconds(),
         next_check_at=None,
         **_of_a_blog(),
     )
-    luck = random.Random(1)
+    rng = random.Random(1)
     rows = []
     for number, host in enumerate(_hosts(count)):
         url = f"https://{host}/{number}/feed.xml"
-        rows.append((url, _key(url), host, now + interval * (luck.random() - overdue)))
-    given = ("url", "url_md5", "host", "next_check_at")
+        rows.append((url, _key(url), host, now + interval * (rng.random() - overdue)))
+    Host.objects.ensure(row[2] for row in rows)
+    given = ("url", "url_md5", "host_id", "next_check_at")
     copied = ", ".join(f'"{field.column}"' for field in Feed._meta.fields if field.column not in ("id", *given))
     into = f"INSERT INTO feeds_feed ({', '.join(given)}, {copied}) SELECT"
     with transaction.atomic(), connection.cursor() as cursor:
@@ -167,28 +165,23 @@ def _fill(count: int, interval: timedelta, *, overdue: float) -> datetime:
                 [(*row[:3], moment(row[3])) for row in rows],
             )
     template.delete()
-    with connection.cursor() as cursor:  # as after the first visit of each feed
-        cursor.execute(
-            "INSERT INTO feeds_host (name, lone_feed, pause_reason, requests, waits, pauses)"
-            " SELECT host, CASE WHEN count(*) = 1 THEN min(id) END, '', 0, 0, 0 FROM feeds_feed GROUP BY host"
-        )
     _vacuum()
     print(f"{count:,} feeds stored in {time.monotonic() - began:.0f} s")
     return now
 
 
 def _of_a_blog() -> dict[str, Any]:
-    luck = random.Random(3)
+    rng = random.Random(3)
     return {
         "title": "Notes on this and that",
         "site_url": "https://www.example.org/blog/",
         "description": "What I came across, in no order, and what I make of it. New every other day.",
         "language": "en-GB",
-        "etag": f'"{luck.randbytes(16).hex()}"',
+        "etag": f'"{rng.randbytes(16).hex()}"',
         "last_modified": "Tue, 24 Nov 2026 22:16:21 GMT",
-        "body_digest": luck.randbytes(16),
-        "seen_digests": luck.randbytes(16 * ENTRIES),
-        "listed_digests": luck.randbytes(16 * ENTRIES),
+        "body_digest": rng.randbytes(16),
+        "seen_digests": rng.randbytes(16 * ENTRIES),
+        "listed_digests": rng.randbytes(16 * ENTRIES),
     }
 
 
@@ -213,7 +206,7 @@ def _vacuum() -> None:
 def _explain(now: datetime) -> None:
     from django.db import connection
 
-    from feeds.scheduling import rate_limit
+    from feeds.scheduling import dispatch, rate_limit
 
     options: dict[str, Any] = {"analyze": True, "buffers": True} if connection.vendor == "postgresql" else {}
     due, in_line = (feeds.values_list("id", "host", "slot_at")[: rate_limit.WINDOW] for feeds in dispatch.windows(now))
@@ -254,22 +247,20 @@ def _live(claims: int, feeds: int) -> None:
 
 def _poll(claims: int, feeds: int, interval: timedelta, now: datetime, before: Callable[[int], None]) -> datetime:
     """Claim and check, claim and check; print what the claims took. Return the time that it is then."""
-    from feeds.scheduling import rate_limit
+    from feeds.scheduling import dispatch, rate_limit
 
     took, busy, cpu = [], [], _cpu_clock()
-    sent = put_off = 0
+    sent = postponed = 0
     for number in range(claims):
         before(number)
-        now += interval * LUCK * (rate_limit.BATCH / feeds)
+        now += interval * JITTER * (rate_limit.BATCH / feeds)
         began, began_cpu = time.perf_counter(), cpu()
         batch = dispatch.claim(now, rate_limit.BATCH, 1.0)
         took.append((time.perf_counter() - began) * 1000)
         busy.append((cpu() - began_cpu) * 1000)
-        sent, put_off = sent + len(batch.claimed), put_off + batch.put_off
+        sent, postponed = sent + len(batch.claimed), postponed + batch.postponed
         _check([feed.url for feed in batch.claimed], now, interval)
-    print(
-        f"{claims:,} claims of {rate_limit.BATCH}: {sent:,} feeds to send, {put_off:,} put off to a slot of their host"
-    )
+    print(f"{claims:,} claims of {rate_limit.BATCH}: {sent:,} feeds to send, {postponed:,} postponed to a slot")
     for name, milliseconds in (("a claim", took), ("CPU time of a claim", busy)):
         tenths = (milliseconds[claims * part // 10 : claims * (part + 1) // 10] for part in range(10))
         medians = ", ".join(f"{statistics.median(tenth):.1f}" for tenth in tenths)
@@ -297,14 +288,15 @@ def _check(urls: list[str], now: datetime, interval: timedelta) -> None:
     """Store next checks, as imports do."""
     from django.db import connection
 
-    from feeds.scheduling import hosts
-
     if not urls:
         return
-    luck, moment = random.Random(now.timestamp()), connection.ops.adapt_datetimefield_value
-    checked, values = hosts.in_rows(
-        [(_key(url), moment(now), moment(now + interval * luck.uniform(1, 2 * LUCK - 1))) for url in urls]
-    )
+    rng, moment = random.Random(now.timestamp()), connection.ops.adapt_datetimefield_value
+    values = [
+        value
+        for url in urls
+        for value in (_key(url), moment(now), moment(now + interval * rng.uniform(1, 2 * JITTER - 1)))
+    ]
+    checked = f"(VALUES {', '.join(['(%s, %s, %s)'] * len(urls))}) AS new"
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE feeds_feed SET checked_at = new.column2, next_check_at = new.column3, claimed_at = NULL,"
@@ -368,17 +360,18 @@ def _importers() -> Iterator[None]:
 def _import(stop: threading.Event, errors: list[Exception], counts: list[int], number: int) -> None:
     from django.utils import timezone
 
+    from feeds import storage
     from feeds.fetching.values import NotModified
     from feeds.models import Feed
     from tests.rigs.planning import make_plan
 
-    luck = random.Random(number)
+    rng = random.Random(number)
     urls = list(Feed.objects.filter(pk__lt=20_000).values_list("url", flat=True))
     while not stop.is_set():
         try:
-            known, now = storage.load(luck.choice(urls)), timezone.now()
+            known, now = storage.load(rng.choice(urls)), timezone.now()
             answer = NotModified(url=known.url, etag='"1"')
-            storage.apply(make_plan(known, answer, now=now, jitter=luck.random()))
+            storage.apply(make_plan(known, answer, now=now, jitter=rng.random()))
             counts[number] += 1
         except Exception as error:
             errors.append(error)

@@ -17,12 +17,12 @@ def simulate(
     feeds: int, *, days: float = 7.0, threads: int = 64, claim_limit: int = 1000, seed: int = 1, quiet: bool = True
 ) -> Engine:
     """Live through so many days with so many feeds."""
-    luck = random.Random(seed)
-    world = make_world(feeds, luck)
+    rng = random.Random(seed)
+    world = make_world(feeds, rng)
     gc.freeze()  # a million feeds that stay: nothing for the collector to look at again and again
     engine = Engine(
         world=world,
-        luck=luck,
+        rng=rng,
         threads=threads,
         claim_limit=claim_limit,
         pace=HOURLY,
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--feeds", type=int, default=10_000)
     parser.add_argument("--days", type=float, default=7.0)
     parser.add_argument("--threads", type=int, default=64)
-    parser.add_argument("--claim-limit", type=int, default=1000)
+    parser.add_argument("--claim-limit", type=int, help="default: as feeds/docs/polling.md says for so many feeds")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     began = time.monotonic()
@@ -45,7 +45,7 @@ def main() -> None:
         given.feeds,
         days=given.days,
         threads=given.threads,
-        claim_limit=given.claim_limit,
+        claim_limit=given.claim_limit or max(1000, given.feeds // 200),
         seed=given.seed,
         quiet=False,
     )

@@ -1,7 +1,7 @@
-"""A world in, a week of it lived through out: scheduler, queue, workers and hosts under a virtual clock.
+"""Live through a week of a world: scheduler, queue, workers and hosts under a virtual clock.
 
 The tables are lists, and a heap stands for the index on (next_check_at, id). What decides is the program's own:
-`pacing.fair`, `pacing.assign` and `pacing.enter` for the claims and the gate, `schedule` for the next check.
+`rate_limit.fair`, `assign` and `enter` for the claims and for each request, `schedule` for the next check.
 """
 
 import heapq
@@ -18,9 +18,9 @@ from feeds.scheduling import rate_limit
 from tests.rigs.simulation.figures import Figures
 from tests.rigs.simulation.world import CROWD_AT, DAY, OUTAGE, RESTART, STORM, WEEK, Feed, Host, World, at, since_start
 
-MINUTE, AGAIN = 60.0, 5.0  # seconds between two ticks; and while more is due than the queue may hold
+MINUTE = 60.0  # seconds between two ticks of the scheduler
 LEASE, LOOK_AHEAD = rate_limit.LEASE.total_seconds(), rate_limit.LOOK_AHEAD.total_seconds()
-DEADLINE = 65.0  # seconds a request may hold the door
+DEADLINE = 65.0  # seconds a request may keep the host
 LATE = 1.0  # seconds by which a broker may bring a delayed message late
 SHORTEST_DELAY = 0.5  # seconds
 STORM_WAIT = 1800.0  # seconds: Retry-After
@@ -28,7 +28,7 @@ PROGRESS = 0.5 * DAY  # between two lines that say so
 
 NEVER = -2 * WEEK
 
-TICK, MORE, MESSAGE, DONE, CROWD, KILL = range(6)
+TICK, MESSAGE, DONE, CROWD, KILL = range(5)
 Event = tuple[float, int, int, Feed | None, datetime | None]
 
 
@@ -37,7 +37,7 @@ class Engine:
     """The state of one simulated installation."""
 
     world: World
-    luck: random.Random
+    rng: random.Random
     threads: int
     claim_limit: int
     pace: schedule.Pace
@@ -76,8 +76,8 @@ class Engine:
             self.busy -= 1
             if self.queue:
                 self._take(*self.queue.popleft())
-        elif kind in (TICK, MORE):
-            self._tick(kind)
+        elif kind == TICK:
+            self._tick()
         elif kind == CROWD:
             self._import(self.world.crowd)
         elif kind == KILL:
@@ -85,19 +85,15 @@ class Engine:
 
     # The scheduler
 
-    def _tick(self, kind: int) -> None:
-        more = self._send_due()
-        minute_ends = (self.now // MINUTE + 1) * MINUTE
-        if kind == TICK:
-            self._push(minute_ends, TICK)
-            failing, storming = self.world.hosts[1], self.world.hosts[0]
-            self.figures.tick(self.now, self._overdue(), self._length(failing), self._length(storming))
-            if self.now % PROGRESS < MINUTE:
-                self.progress(f"day {self.now / DAY:.1f}: {self.figures.polls:,} polls, {self.claimed:,} in the queue")
-        if more and self.now + AGAIN < minute_ends:
-            self._push(self.now + AGAIN, MORE)
+    def _tick(self) -> None:
+        self._send_due()
+        self._push((self.now // MINUTE + 1) * MINUTE, TICK)
+        failing, storming = self.world.hosts[1], self.world.hosts[0]
+        self.figures.tick(self.now, self._overdue(), self._length(failing), self._length(storming))
+        if self.now % PROGRESS < MINUTE:
+            self.progress(f"day {self.now / DAY:.1f}: {self.figures.polls:,} polls, {self.claimed:,} in the queue")
 
-    def _send_due(self) -> bool:
+    def _send_due(self) -> None:
         self._expire()
         room = self.claim_limit - self.claimed
         sent = 0
@@ -106,7 +102,6 @@ class Engine:
             if not claimed:
                 break
             sent += sum(self._send(feed, slot) for feed, slot in claimed)
-        return sent >= room
 
     def _claim(self, count: int) -> list[tuple[Feed, datetime | None]]:
         window = self._window(rate_limit.WINDOW)
@@ -117,10 +112,10 @@ class Engine:
                 if feed.id not in left:
                     self._enter_index(feed)
         hosts = {feed.host.name: feed.host for feed in window}
-        lines = {name: line for name, host in hosts.items() if (line := self._line(host)) is not None}
-        slots, changed = rate_limit.assign(chosen, lines, at(self.now))
-        for name, line in changed.items():
-            hosts[name].line = line
+        queues = {name: queue for name, host in hosts.items() if (queue := self._queue_of(host)) is not None}
+        slots, changed = rate_limit.assign(chosen, queues, at(self.now))
+        for name, queue in changed.items():
+            hosts[name].queue = queue
         return [(self.world.feeds[due.id], slots.get(due.id)) for due in chosen]
 
     def _window(self, count: int) -> list[Feed]:
@@ -136,7 +131,7 @@ class Engine:
 
     def _send(self, feed: Feed, slot: datetime | None) -> bool:
         if slot and not rate_limit.is_soon(slot, at(self.now)):
-            self._put_off(feed, slot)
+            self._postpone(feed, slot)
             return False
         feed.next_check_at = self.now + LEASE
         self._enter_index(feed)
@@ -145,7 +140,7 @@ class Engine:
         self._push(self.now + self._late(delay), MESSAGE, feed, slot)
         return True
 
-    def _put_off(self, feed: Feed, slot: datetime) -> None:
+    def _postpone(self, feed: Feed, slot: datetime) -> None:
         feed.slot_at = slot
         feed.next_check_at = since_start(slot)
         self._release(feed)
@@ -160,26 +155,26 @@ class Engine:
         if self.busy >= self.threads:
             self.queue.append((feed, slot))
             return
-        line = self._line(feed.host)
-        if line is None or self._is_admitted(feed, line, slot):
+        queue = self._queue_of(feed.host)
+        if queue is None or self._is_admitted(feed, queue, slot):
             self.busy += 1
             self._push(self._fetch(feed, feed.host), DONE)
 
-    def _line(self, host: Host) -> rate_limit.HostQueue | None:
-        """Return the line of a host as the database holds it by now: the last request has left at its end."""
-        if host.line is not None and self.now >= host.ends_at and host.line.open_at > host.opens_at:
-            host.line = replace(host.line, open_at=host.opens_at)
-        return host.line
+    def _queue_of(self, host: Host) -> rate_limit.HostQueue | None:
+        """Return the queue of a host as the database holds it by now: the last request is over at its end."""
+        if host.queue is not None and self.now >= host.ends_at and host.queue.free_at > host.free_at:
+            host.queue = replace(host.queue, free_at=host.free_at)
+        return host.queue
 
-    def _is_admitted(self, feed: Feed, line: rate_limit.HostQueue, slot: datetime | None) -> bool:
-        answer = rate_limit.enter(line, now=at(self.now), slot=slot, longest=DEADLINE)
-        feed.host.line = answer.line
+    def _is_admitted(self, feed: Feed, queue: rate_limit.HostQueue, slot: datetime | None) -> bool:
+        answer = rate_limit.enter(queue, now=at(self.now), slot=slot, longest=DEADLINE)
+        feed.host.queue = answer.queue
         if isinstance(answer, rate_limit.Admitted):
             return True
         self.figures.waits += 1
         wait = since_start(answer.at) - self.now
         if rate_limit.is_for_the_schedule(at=answer.at, now=at(self.now), claimed_at=at(feed.claimed_at)):
-            self._put_off(feed, answer.at)
+            self._postpone(feed, answer.at)
         else:
             self._push(self.now + self._late(max(wait, SHORTEST_DELAY)), MESSAGE, feed, answer.at)
         return False
@@ -190,10 +185,13 @@ class Engine:
         self.figures.poll(feed, begun)
         fails = host.fails and OUTAGE[0] <= begun < OUTAGE[1]
         storms = host.storms and STORM[0] <= begun < STORM[1]
-        took = 10.0 if fails else min(30.0, host.latency * exp(self.luck.gauss(0, 0.5)))
+        took = 10.0 if fails else min(30.0, host.latency * exp(self.rng.gauss(0, 0.5)))
         ends = begun + took
-        if host.line is not None:
-            host.ends_at, host.opens_at = ends, rate_limit.leave(begun_at=at(begun), now=at(ends), gap=host.line.gap)
+        if host.queue is not None:
+            host.ends_at, host.free_at = (
+                ends,
+                rate_limit.leave(begun_at=at(begun), now=at(ends), delay=host.queue.delay),
+            )
         now = at(ends)
         if fails:
             check = self._failed(feed, now)
@@ -210,8 +208,8 @@ class Engine:
 
     def _read(self, feed: Feed, ends: float, now: datetime) -> NextCheck:
         since = feed.checked_at if feed.polls > 1 else self.now
-        new = _poisson(feed.rate * max(0.0, self.now - since), self.luck)
-        self.figures.read(feed, new, since, self.now, self.luck)
+        new = _poisson(feed.rate * max(0.0, self.now - since), self.rng)
+        self.figures.read(feed, new, since, self.now, self.rng)
         changed_at = now - timedelta(seconds=ends - feed.changed_at)
         history = History(created_at=changed_at, changed_at=changed_at, interval=feed.interval)
         news = schedule.News(new_entries=new, has_validators=feed.validators, max_age=feed.max_age)
@@ -228,15 +226,15 @@ class Engine:
     def _stormed(self, feed: Feed, host: Host, now: datetime) -> NextCheck:
         feed.failures += 1
         self.figures.stormed += 1
-        if host.line is not None:
+        if host.queue is not None:
             seconds = schedule.host_pause(429, STORM_WAIT)
-            host.line = replace(host.line, paused_until=at(self.now + seconds))
+            host.queue = replace(host.queue, paused_until=at(self.now + seconds))
             self.figures.pause_ends = self.now + seconds
         history = History(created_at=now, interval=feed.interval)
         return schedule.after_retry_after(history, STORM_WAIT, self.pace, self._circumstances(now))
 
     def _circumstances(self, now: datetime) -> Circumstances:
-        return Circumstances(started_at=now, now=now, jitter=self.luck.random())
+        return Circumstances(started_at=now, now=now, jitter=self.rng.random())
 
     # What happens from outside
 
@@ -277,7 +275,7 @@ class Engine:
 
     def _length(self, host: Host) -> float:
         """Return for how many seconds a host's slots are given away."""
-        return max(0.0, since_start(host.line.slot_at) - self.now) if host.line else 0.0
+        return max(0.0, since_start(host.queue.slot_at) - self.now) if host.queue else 0.0
 
     def _enter_index(self, feed: Feed) -> None:
         heap = self.index if feed.slot_at is None else self.slots
@@ -288,7 +286,7 @@ class Engine:
         heapq.heappush(self.events, (time, kind, self.number, feed, slot))
 
     def _late(self, delay: float) -> float:
-        return delay + self.luck.random() * LATE if delay else 0.0
+        return delay + self.rng.random() * LATE if delay else 0.0
 
     def _overdue(self) -> bool:
         return bool(self.index and self.index[0][0] <= self.now - MINUTE)
@@ -298,14 +296,14 @@ def _due(feed: Feed) -> rate_limit.Due:
     return rate_limit.Due(id=feed.id, host=feed.host.name, slot_at=feed.slot_at)
 
 
-def _poisson(mean: float, luck: random.Random) -> int:
+def _poisson(mean: float, rng: random.Random) -> int:
     """Return a Poisson number; beyond 50 its normal neighbour does."""
     if mean <= 0:
         return 0
     if mean > 50:
-        return max(0, round(luck.gauss(mean, mean**0.5)))
-    limit, product, count = exp(-mean), luck.random(), 0
+        return max(0, round(rng.gauss(mean, mean**0.5)))
+    limit, product, count = exp(-mean), rng.random(), 0
     while product > limit:
-        product *= luck.random()
+        product *= rng.random()
         count += 1
     return count

@@ -1,4 +1,4 @@
-"""What happens in a simulation in, the figures that are printed and asserted out. Times in seconds since the start."""
+"""The figures of a simulation, to print and to assert. Times in seconds since the start."""
 
 import random
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ class Reservoir:
     """A sample of all numbers seen, each with the same chance."""
 
     def __init__(self, seed: int) -> None:
-        self._luck = random.Random(seed)
+        self._rng = random.Random(seed)
         self.values: list[float] = []
         self.seen = 0
 
@@ -21,8 +21,8 @@ class Reservoir:
         self.seen += 1
         if len(self.values) < SAMPLE:
             self.values.append(value)
-        elif (place := int(self._luck.random() * self.seen)) < SAMPLE:
-            self.values[place] = value
+        elif (position := int(self._rng.random() * self.seen)) < SAMPLE:
+            self.values[position] = value
 
     def share(self, part: float) -> float:
         """Return the value below which this part of all lies."""
@@ -40,9 +40,9 @@ class Figures:
     waits: int = 0  # messages that met a busy host
     stormed: int = 0  # answers 429
     lost: int = 0  # messages, when everything was killed
-    too_close: int = 0  # requests closer than the gap of their host
+    too_close: int = 0  # requests closer than the delay of their host
     early: int = 0  # polls before their time
-    closest: float = float("inf")  # of two requests to one host, in gaps
+    closest: float = float("inf")  # of two requests to one host, in delays
     burst: int = 0  # most requests of one host in one minute, single hosts aside
     burst_host: str = ""
     strict_burst: int = 0  # of the host that allows one a minute
@@ -58,8 +58,8 @@ class Figures:
     )  # time between polls, less the queue, in intervals
     polls_by_minute: list[int] = field(default_factory=list)
     overdue_minutes: list[float] = field(default_factory=list)  # when something was due for more than a minute
-    failing_line: list[float] = field(default_factory=list)  # by minute: seconds that the biggest failing host has
-    storming_line: list[float] = field(default_factory=list)  # given away; and the host of the storm
+    failing_queue: list[float] = field(default_factory=list)  # by minute: seconds that the biggest failing host has
+    storming_queue: list[float] = field(default_factory=list)  # given away; and the host of the storm
     _before: int = 0
 
     def poll(self, feed: Feed, now: float) -> None:
@@ -70,7 +70,7 @@ class Figures:
             self.early += 1
         if feed.polls > 1:
             self.lateness.add(_lateness(feed, now))
-        if host.line is not None:
+        if host.queue is not None:
             self._space(host, now)
         if host.name == "strict.example" and feed.polls > 1:
             self.strict_longest = max(self.strict_longest, now - feed.checked_at)
@@ -80,8 +80,8 @@ class Figures:
         between = now - host.last
         host.last = now
         host.requests += 1
-        self.closest = min(self.closest, between / host.gap)
-        self.too_close += between < host.gap - TOLERANCE
+        self.closest = min(self.closest, between / host.delay)
+        self.too_close += between < host.delay - TOLERANCE
         minute = int(now // 60)
         host.in_minute = host.in_minute + 1 if minute == host.minute else 1
         host.minute = minute
@@ -90,18 +90,18 @@ class Figures:
         elif host.in_minute > self.burst:
             self.burst, self.burst_host = host.in_minute, host.name
 
-    def read(self, feed: Feed, new: int, since: float, now: float, luck: random.Random) -> None:
+    def read(self, feed: Feed, new: int, since: float, now: float, rng: random.Random) -> None:
         self.reads += 1
         self.unchanged += not new and feed.validators
         for _ in range(min(new, 10)):
-            delay = luck.uniform(0, now - since)
+            delay = rng.uniform(0, now - since)
             self.delays.add(delay)
             if feed.rate > 4 / (24 * HOUR):
                 self.hourly_delays.add(delay)
 
-    def tick(self, now: float, overdue: bool, failing_line: float, storming_line: float) -> None:
-        self.failing_line.append(failing_line)
-        self.storming_line.append(storming_line)
+    def tick(self, now: float, overdue: bool, failing_queue: float, storming_queue: float) -> None:
+        self.failing_queue.append(failing_queue)
+        self.storming_queue.append(storming_queue)
         self.polls_by_minute.append(self.polls - self._before)
         self._before = self.polls
         if overdue:
@@ -126,13 +126,13 @@ class Figures:
                 f"{self.polls:,}; {self.polls / seconds:.1f} a second, {max(minutes) / 60:.1f} in the fullest minute",
             ),
             ("share of 304", f"{self.unchanged / max(1, self.reads):.1%}"),
-            ("requests closer than the gap", f"{self.too_close}; the closest were {self.closest:.4f} gaps apart"),
-            ("largest burst on a host", f"{self.burst} in a minute ({self.burst_host}, gap 1 s)"),
+            ("requests closer than the delay", f"{self.too_close}; the closest were {self.closest:.4f} delays apart"),
+            ("largest burst on a host", f"{self.burst} in a minute ({self.burst_host}, delay 1 s)"),
             (
-                "strict host (gap 60 s)",
+                "strict host (delay 60 s)",
                 f"at most {self.strict_burst} a minute; {self.strict_unserved} feeds never served;"
                 f" {self.strict_longest / HOUR:.1f} h at most between two polls of a feed,"
-                f" {self.strict_latest / HOUR:.1f} h at most in line",
+                f" {self.strict_latest / HOUR:.1f} h at most in its queue",
             ),
             ("messages that met a busy host", f"{self.waits:,}: {self.waits / max(1, self.polls):.2f} for each poll"),
             ("delay of new entries", _minutes(self.delays)),
@@ -145,40 +145,40 @@ class Figures:
             ("starved feeds", str(self.starved)),
             ("answers 429 in the storm", str(self.stormed)),
             ("messages lost in the restart", str(self.lost)),
-            ("after the outage", self._after(OUTAGE[1], self.failing_line)),
-            ("after the storm", self._after(self.pause_ends, self.storming_line)),
+            ("after the outage", self._after(OUTAGE[1], self.failing_queue)),
+            ("after the storm", self._after(self.pause_ends, self.storming_queue)),
         ]
 
-    def _after(self, moment: float, line: list[float]) -> str:
-        """Return how long the line of a host was before and after an event, and how soon it was as before."""
-        usual, longest, minutes = self.recovery(moment, line)
+    def _after(self, moment: float, queue: list[float]) -> str:
+        """Return how long the queue of a host was before and after an event, and how soon it was as before."""
+        usual, longest, minutes = self.recovery(moment, queue)
         at = int(moment // 60)
         peak = max(self.polls_by_minute[at : at + 360] or [0]) / 60
         overdue = sum(moment <= minute < moment + 24 * HOUR for minute in self.overdue_minutes)
         return (
-            f"its host's line was {longest / 60:.0f} min long, as before ({usual / 60:.0f} min) after {minutes} min; "
+            f"its host's queue was {longest / 60:.0f} min long, as before ({usual / 60:.0f} min) after {minutes} min; "
             f"{peak:.1f} polls a second in the fullest minute, {overdue} min with a backlog"
         )
 
-    def recovery(self, moment: float, line: list[float]) -> tuple[float, float, int]:
-        """Return the longest line (s) of the day before an event ended and of the day after, and the minutes till then.
+    def recovery(self, moment: float, queue: list[float]) -> tuple[float, float, int]:
+        """Return the longest queue (s) of the day before an event ended and of the day after, and the recovery (min).
 
         The event itself is left out of the day before.
         """
         at = int(moment // 60)
-        usual = max(line[max(0, at - 1800) : max(1, at - 360)] or [0.0])
-        after = line[at : at + 1440]
+        usual = max(queue[max(0, at - 1800) : max(1, at - 360)] or [0.0])
+        after = queue[at : at + 1440]
         minutes = next((minute for minute, length in enumerate(after) if length <= max(usual, 60.0)), len(after))
         return usual, max(after, default=0.0), minutes
 
 
 def _queue(feed: Feed) -> float:
-    """Return the seconds that its host's line may put a feed off: everybody else first, once."""
+    """Return the seconds for which its host's queue may postpone a feed: everybody else first, once."""
     host = feed.host
-    if host.line is None:
+    if host.queue is None:
         return 120.0
     pause = STORM[1] - STORM[0] + HOUR if host.storms else 0.0
-    return 120.0 + pause + host.feeds * max(host.gap, host.latency)
+    return 120.0 + pause + host.feeds * max(host.delay, host.latency)
 
 
 def _lateness(feed: Feed, now: float) -> float:

@@ -1,7 +1,7 @@
-"""A number of feeds in; hosts and feeds as they are out there, out.
+"""A model of the hosts and feeds out there.
 
 What is modelled, and from where: feeds per host follow Zipf's law, most hosts have one; one host is like Reddit since
-2026 (one request a minute); two feeds in five are dead; gaps between entries are spread over four orders of magnitude.
+2026 (one request a minute); two feeds in five are dead; times between entries spread over four orders of magnitude.
 """
 
 import random
@@ -17,7 +17,7 @@ HOUR, DAY, WEEK = 3600.0, 24 * 3600.0, 7 * 24 * 3600.0  # seconds, as all times 
 
 BIGGEST_SHARE = 0.03  # of all feeds on the biggest host
 STRICT_SHARE = 0.001  # of all feeds on the host that allows one request a minute
-STRICT_GAP = 60.0
+STRICT_DELAY = 60.0
 CROWD = 500  # feeds of one host that somebody imports at once
 
 OUTAGE = (2.0 * DAY, 2.25 * DAY)  # a twentieth of the hosts does not answer
@@ -33,12 +33,12 @@ class Host:
     name: str
     latency: float  # seconds, median
     feeds: int = 0
-    gap: float = 1.0
+    delay: float = 1.0  # seconds
     fails: bool = False  # in the outage
     storms: bool = False
-    line: rate_limit.HostQueue | None = None  # None: it has one feed
+    queue: rate_limit.HostQueue | None = None  # None: it has one feed
     ends_at: float = 0.0  # of the last request
-    opens_at: datetime = START  # what `leave` says at its end
+    free_at: datetime = START  # what `leave` says at its end
     last: float = -WEEK  # begin of the last request
     minute: int = -1
     in_minute: int = 0
@@ -58,7 +58,7 @@ class Feed:
     interval: int
     changed_at: float
     checked_at: float
-    due_at: float  # as the schedule said, before the line put it off
+    due_at: float  # as the schedule said, before it was postponed to a slot
     next_check_at: float
     slot_at: datetime | None = None
     failures: int = 0
@@ -82,19 +82,19 @@ def since_start(moment: datetime) -> float:
     return (moment - START).total_seconds()
 
 
-def make_world(feeds: int, luck: random.Random) -> World:
+def make_world(feeds: int, rng: random.Random) -> World:
     """Make hosts and feeds in the middle of their lives."""
     world = World()
     for size in _sizes(feeds):
-        host = Host(name=f"host-{len(world.hosts)}.example", latency=0.3 * exp(luck.gauss(0, 0.8)))
-        host.fails = luck.random() < 0.05
-        _add_host(world, host, size, luck)
+        host = Host(name=f"host-{len(world.hosts)}.example", latency=0.3 * exp(rng.gauss(0, 0.8)))
+        host.fails = rng.random() < 0.05
+        _add_host(world, host, size, rng)
     world.hosts[0].storms = world.hosts[1].fails = True
-    strict = Host(name="strict.example", latency=0.2, gap=STRICT_GAP)
-    _add_host(world, strict, max(100, int(feeds * STRICT_SHARE)), luck, busy=True)
+    strict = Host(name="strict.example", latency=0.2, delay=STRICT_DELAY)
+    _add_host(world, strict, max(100, int(feeds * STRICT_SHARE)), rng, busy=True)
     world.strict = strict
     crowd = Host(name="crowd.example", latency=0.3)
-    _add_host(world, crowd, CROWD, luck)
+    _add_host(world, crowd, CROWD, rng)
     world.crowd = world.feeds[-CROWD:]
     for feed in world.crowd:
         feed.due_at = feed.next_check_at = feed.checked_at = CROWD_AT + DAY
@@ -112,28 +112,28 @@ def _sizes(feeds: int) -> list[int]:
     return sizes
 
 
-def _add_host(world: World, host: Host, size: int, luck: random.Random, *, busy: bool = False) -> None:
+def _add_host(world: World, host: Host, size: int, rng: random.Random, *, busy: bool = False) -> None:
     host.feeds = size
     if size > 1:
-        host.line = rate_limit.HostQueue(gap=host.gap, slot_at=START, open_at=START)
+        host.queue = rate_limit.HostQueue(delay=host.delay, slot_at=START, free_at=START)
     world.hosts.append(host)
     for _ in range(size):
-        world.feeds.append(_feed(len(world.feeds), host, luck, busy=busy))
+        world.feeds.append(_feed(len(world.feeds), host, rng, busy=busy))
 
 
-def _feed(number: int, host: Host, luck: random.Random, *, busy: bool) -> Feed:
-    dead = not busy and luck.random() < 0.4
-    gap = 0.5 * HOUR if busy else DAY * exp(luck.gauss(0.7, 1.6))  # median two days
-    silent = luck.uniform(30 * DAY, 900 * DAY) if dead else luck.expovariate(1 / gap)
-    interval = int(min(max(gap / 2, HOUR), DAY))
-    wait = luck.uniform(0, DAY if dead else max(interval, min(DAY, silent / 8)))
+def _feed(number: int, host: Host, rng: random.Random, *, busy: bool) -> Feed:
+    dead = not busy and rng.random() < 0.4
+    between = 0.5 * HOUR if busy else DAY * exp(rng.gauss(0.7, 1.6))  # median two days
+    silent = rng.uniform(30 * DAY, 900 * DAY) if dead else rng.expovariate(1 / between)
+    interval = int(min(max(between / 2, HOUR), DAY))
+    wait = rng.uniform(0, DAY if dead else max(interval, min(DAY, silent / 8)))
     return Feed(
         id=number,
         host=host,
-        rate=0.0 if dead else 1 / gap,
-        validators=luck.random() < 0.9,
-        max_age=luck.choice((None, None, None, None, 300.0, 3600.0, 14_400.0)),
-        hints=_hints(luck),
+        rate=0.0 if dead else 1 / between,
+        validators=rng.random() < 0.9,
+        max_age=rng.choice((None, None, None, None, 300.0, 3600.0, 14_400.0)),
+        hints=_hints(rng),
         interval=interval,
         changed_at=-silent,
         checked_at=wait - DAY,
@@ -142,10 +142,10 @@ def _feed(number: int, host: Host, luck: random.Random, *, busy: bool) -> Feed:
     )
 
 
-def _hints(luck: random.Random) -> Hints:
+def _hints(rng: random.Random) -> Hints:
     return Hints(
-        ttl=luck.choice((None, None, None, 900, 3600)),
-        update_period=luck.choice((None, None, 3600)),
-        skip_hours=luck.choice((0,) * 49 + (0b111111,)),
-        skip_days=luck.choice((0,) * 99 + (0b1100000,)),
+        ttl=rng.choice((None, None, None, 900, 3600)),
+        update_period=rng.choice((None, None, 3600)),
+        skip_hours=rng.choice((0,) * 49 + (0b111111,)),
+        skip_days=rng.choice((0,) * 99 + (0b1100000,)),
     )
