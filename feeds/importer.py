@@ -9,7 +9,7 @@ from functools import lru_cache, partial
 from django.db import DataError
 from django.utils import timezone
 
-from feeds import canonical_urls, fetching, locking, parsing, planning, scheduling, storage
+from feeds import canonical_urls, fetching, parsing, planning, scheduling, storage
 from feeds.conf import FeedsSettings, feeds_settings
 from feeds.fetching import DELTA, Failed, Fetched, Fetcher, FetchOutcome, FetchSettings
 from feeds.outcomes import FailureKind, Outcome
@@ -225,7 +225,6 @@ def _fetcher(settings: FeedsSettings) -> Fetcher:
 
 
 def _tell(report: ImportReport, seconds: float) -> None:
-    locking.counts.add(report.outcome.value)
     logger.info(
         "feed=%s outcome=%s new=%s changed=%s seconds=%.3f error=%s next=%s",
         canonical_urls.redacted(report.url),

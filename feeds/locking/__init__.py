@@ -1,7 +1,7 @@
 """One at a time: a lock around any Dramatiq actor that asks for one."""
 
 from feeds.locking.checks import Fault, configuration_problems, expire_problems, order_problems, time_limit_problems
-from feeds.locking.lock import Token, counts, lock_key
+from feeds.locking.lock import Token, lock_key
 from feeds.locking.memcached import MemcachedLocks
 from feeds.locking.middleware import LockMiddleware
 from feeds.locking.store import LockStore, LockStoreError
@@ -14,7 +14,6 @@ __all__ = [
     "MemcachedLocks",
     "Token",
     "configuration_problems",
-    "counts",
     "expire_problems",
     "lock_key",
     "order_problems",

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 MARGIN = 4  # seconds between an actor's time limit and its lock's expiry: the recipe's 3 and the limit's 1 s tick
 DEFAULT_EXPIRE = 600  # seconds: the recipe's
 SHORTEST_EXPIRE = MARGIN + 1  # seconds
-CONFLICTS = ("skip", "delay", "coalesce")
+CONFLICTS = ("skip", "delay")
 
 
 # Actors
@@ -47,7 +47,16 @@ def option_problems(actor: Actor[..., Any]) -> list[str]:
     problems += [f"lock_expire of {name} {problem}" for problem in expire_problems(options.get("lock_expire", 600))]
     if (conflict := options.get("lock_conflict", "skip")) not in CONFLICTS:
         problems.append(f"lock_conflict of {name} must be one of {', '.join(CONFLICTS)}, not {conflict!r}")
+    if not _takes_one_text(message := options.get("lock_busy_message", "%s")):
+        problems.append(f"lock_busy_message of {name} must be a text with one %s, not {message!r}")
     return problems
+
+
+def _takes_one_text(message: object) -> bool:
+    try:
+        return isinstance(message, str) and message % "a text" != ""
+    except (TypeError, ValueError):
+        return False
 
 
 def expire_problems(expire: object) -> list[str]:

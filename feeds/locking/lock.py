@@ -11,12 +11,9 @@ import os
 import secrets
 import socket
 import time
-from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
-from threading import Lock as Mutex
 from typing import Any, Protocol, Self
 
 SAFETY = 3  # seconds: the recipe's; a lock this close to its expiry may be another's by the time our delete arrives
@@ -170,71 +167,3 @@ def delete_own(store: Store, key: str, token: str) -> bool:
         return bool(compare_and_delete(key, token))
     # Django's cache API can't do it in one step; the deadline in `release` is the recipe's answer to that.
     return store.get(key) == token and bool(store.delete(key))
-
-
-# One runs, one waits
-
-
-def wait_in_line(store: Store, key: str, owner: str, holder: Token, seconds: int) -> bool:
-    """Return whether `owner` is to come back once `holder` is done: of all that are turned away, one at a time is.
-
-    The place in line is a key of its own. Who turns away and is not the one in line knows that the one in line begins
-    later than now. Any doubt is decided for coming back: one too many does no harm, none at all loses a request.
-    """
-    place = place_in_line(key)
-    try:
-        waiting = store.get(place)  # first, since of many that are turned away most find somebody
-        if waiting == owner:
-            return True
-        if waiting == holder.owner:  # it has begun, and did not get to leave the line
-            delete_own(store, place, str(waiting))
-        elif waiting is not None:
-            return False
-        return store.add(place, owner, seconds) or store.get(place) in (None, owner)
-    except Exception:
-        return True
-
-
-def leave_line(store: Store, key: str, owner: str) -> None:
-    """Give up the place in line, before the work begins: who comes from now on is not served by it for sure."""
-    with suppress(Exception):  # `wait_in_line` sees that the one in line is the holder
-        delete_own(store, place_in_line(key), owner)
-
-
-def place_in_line(key: str) -> str:
-    return f"{key}-next"
-
-
-# Sight
-
-
-class Counts:
-    """How often what happened in this process: acquired, busy, delayed, unknown, released, not_ours, expired …"""
-
-    def __init__(self) -> None:
-        self._mutex = Mutex()
-        self._counter: Counter[str] = Counter()
-        self._held = 0.0  # seconds, all together
-        self._longest = 0.0
-
-    def add(self, name: str) -> None:
-        with self._mutex:
-            self._counter[name] += 1
-
-    def held(self, seconds: float) -> None:
-        """Note for how long a lock was held."""
-        with self._mutex:
-            self._held += seconds
-            self._longest = max(self._longest, seconds)
-
-    def snapshot(self) -> dict[str, int]:
-        with self._mutex:
-            return dict(self._counter)
-
-    def __str__(self) -> str:
-        with self._mutex:
-            numbers = [f"{name}={number}" for name, number in sorted(self._counter.items())]
-            return " ".join([*numbers, f"held_seconds={self._held:.1f}", f"longest_seconds={self._longest:.1f}"])
-
-
-counts = Counts()

@@ -13,6 +13,7 @@ from __future__ import annotations
 import itertools
 import logging
 import random
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -35,12 +36,13 @@ logger = logging.getLogger(__name__)
 
 # Seconds. RabbitMQ cuts consumers that keep a message, delayed ones too, unacknowledged for 30 minutes.
 LONGEST_DELAY = 300.0
-PLACE_LIFE = 300  # seconds that a place in line is kept for a message; it comes back at least once a minute
 
 # Options of messages that were put back. Only the copy carries them.
 WAITS = "lock_waits"  # how often in a row
-LEFT = "lock_left"  # tokens under which this message never ran, and which the store may hold nevertheless
-MOST_LEFT = 10
+UNCONFIRMED = "lock_unconfirmed"  # tokens that the store may hold although no reply said so; nothing ran under them
+MOST_UNCONFIRMED = 10
+
+LOGIN = re.compile(r"(^|/)[^/?#]+@")  # of a URL: user name and password, with what ends them
 
 
 class LockError(MiddlewareError):
@@ -82,9 +84,7 @@ class LockMiddleware(Middleware):
       lock_conflict: what becomes of a message that meets another's lock.
         "skip" (the default): it is done with, as in the recipe.
         "delay": it comes back later.
-        "coalesce": one such message comes back later, the others are done with: a run that begins after they were sent
-        is certain, and N messages cost at most one run more.
-      lock_busy_text: a callable on the text of `lock_key` that returns the DEBUG line for a skipped message.
+      lock_busy_message: the DEBUG line for a skipped message; its %s stands for the text of `lock_key`, without a login.
 
     A message that meets a lock taken under its own id is a redelivery: the worker that had it is dead, or still
     running. It neither runs nor is lost: it comes back when the lease ends. So does one that finds the store silent.
@@ -95,7 +95,7 @@ class LockMiddleware(Middleware):
 
     @property
     def actor_options(self) -> set[str]:
-        return {"lock_key", "lock_expire", "lock_conflict", "lock_busy_text"}
+        return {"lock_key", "lock_expire", "lock_conflict", "lock_busy_message"}
 
     # Configuration
 
@@ -115,10 +115,6 @@ class LockMiddleware(Middleware):
         for problem in problems:
             raise LockConfigurationError(problem)
         logging.getLogger("dramatiq.worker.WorkerThread").addFilter(quiet_skips)  # once, however often it is added
-
-    def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
-        if not isinstance(broker, StubBroker):  # embedded, it would end the output of every command
-            logger.info("locks of this process: %s", lock.counts)
 
     def _store_problems(self, broker: Broker) -> Iterator[str]:
         if self._store is lock_cache:
@@ -166,7 +162,6 @@ class LockMiddleware(Middleware):
         lease = lock.claim(key, message.message_id, checks.lock_expire(actor.options))
         answer = self._acquire(message, lease)
         if isinstance(answer, lock.Acquired):
-            count("acquired")
             logger.debug("lock=acquired key=%s message=%s", key, message.message_id)
         elif isinstance(answer, lock.Unknown):
             self._delay_unknown(broker, message, lease, answer)
@@ -187,14 +182,13 @@ class LockMiddleware(Middleware):
         try:
             store = self._store()
             answer = lock.acquire(store, lease)
-            if isinstance(answer, lock.Busy) and answer.holder in message.options.get(LEFT, ()):
+            if isinstance(answer, lock.Busy) and answer.holder in message.options.get(UNCONFIRMED, ()):
                 # Ours from a try whose reply was lost: nobody runs under it.
                 lock.delete_own(store, lease.key, answer.holder)
                 answer = lock.acquire(store, lease)
             claim.acquired = isinstance(answer, lock.Acquired)
-            if claim.acquired and WAITS in message.options:
-                lock.leave_line(store, lease.key, message.message_id)
-                del message.options[WAITS]  # the row ends here, also for a retry, and for a copy that the body sends
+            if claim.acquired:
+                message.options.pop(WAITS, None)  # the row ends here, also for a retry, and for a copy of the body's
         except (Exception, Interrupt) as error:  # an Interrupt here was meant for the message before: no limit runs yet
             return lock.Unknown(f"{type(error).__name__}: {error}")
         if isinstance(answer, lock.Busy):
@@ -203,11 +197,10 @@ class LockMiddleware(Middleware):
 
     def _delay_unknown(self, broker: Broker, message: MessageProxy, lease: lock.Lease, answer: lock.Unknown) -> None:
         """Put the message back and raise SkipMessage. What may have been stored is left to the copy, by its token."""
-        count("unknown")
         set_claim(message, None)
         logger.warning("lock=unknown key=%s message=%s reason=%s", lease.key, message.message_id, answer.reason)
-        left = [*message.options.get(LEFT, ()), lease.token][-MOST_LEFT:]
-        self._put_back(broker, message, backoff(message), {LEFT: left})
+        tokens = [*message.options.get(UNCONFIRMED, ()), lease.token][-MOST_UNCONFIRMED:]
+        self._put_back(broker, message, backoff(message), {UNCONFIRMED: tokens})
         raise skipped(message)
 
     def _turn_away(
@@ -217,19 +210,11 @@ class LockMiddleware(Middleware):
         holder = lock.Token.parse(busy.holder)
         if holder is not None and holder.owner == message.message_id:
             self._put_back(broker, message, rest(holder))
-        elif self._comes_back(actor, message, key, holder):
+        elif actor.options.get("lock_conflict") == "delay":
             self._put_back(broker, message, min(backoff(message), rest(holder)))
         else:
-            count("busy")
-            if logger.isEnabledFor(logging.DEBUG):
-                logger.debug("%s", actor.options.get("lock_busy_text", busy_text)(subject))
+            log_busy(actor, message, subject, key)
         raise skipped(message)
-
-    def _comes_back(self, actor: Actor[..., Any], message: MessageProxy, key: str, holder: lock.Token | None) -> bool:
-        conflict = actor.options.get("lock_conflict", "skip")
-        if conflict == "coalesce" and holder is not None:  # a key set by hand holds everybody off, as in the recipe
-            return lock.wait_in_line(self._store(), key, message.message_id, holder, PLACE_LIFE)
-        return bool(conflict == "delay")
 
     def _put_back(
         self, broker: Broker, message: MessageProxy, seconds: float, options: dict[str, Any] | None = None
@@ -249,7 +234,6 @@ class LockMiddleware(Middleware):
                 logger.exception("lock=delayed message=%s attempt=%s: the broker does not take it", message, attempt)
                 time.sleep(min(5.0, 0.1 * 2 ** min(attempt, 6)))
             else:
-                count("delayed")
                 logger.debug("lock=delayed message=%s seconds=%.1f", message.message_id, seconds)
                 return
 
@@ -273,8 +257,6 @@ class LockMiddleware(Middleware):
         if not claim.acquired:
             return
         held = time.monotonic() - claim.lease.begun
-        count(answer.value)
-        lock.counts.held(held)
         level = logging.DEBUG if answer is lock.Release.RELEASED else logging.WARNING
         logger.log(level, "lock=%s key=%s held_seconds=%.3f", answer.value, claim.lease.key, held)
 
@@ -303,12 +285,12 @@ def quiet_skips(record: logging.LogRecord) -> bool:
     return logging.getLogger(record.name).isEnabledFor(logging.DEBUG)
 
 
-def busy_text(subject: str) -> str:
-    return f"{subject} is already being worked on by another worker"
-
-
-def count(name: str) -> None:
-    lock.counts.add(name)
+def log_busy(actor: Actor[..., Any], message: MessageProxy, subject: str, key: str) -> None:
+    line = actor.options.get("lock_busy_message")
+    if line is None:  # what a text of `lock_key` may tell is known only to those who wrote it
+        logger.debug("lock=busy key=%s message=%s", key, message.message_id)
+    else:
+        logger.debug(line, LOGIN.sub(r"\1", subject))
 
 
 def backoff(message: MessageProxy) -> float:

@@ -29,7 +29,6 @@ from dramatiq.middleware import (
 )
 from dramatiq.middleware.threading import raise_thread_exception
 
-from feeds.locking import lock
 from feeds.locking.lock import lock_key
 from feeds.locking.middleware import LockConfigurationError, LockMiddleware
 
@@ -488,13 +487,3 @@ def test_what_has_no_lock_key_is_left_alone():
         desk.work("a")
     assert desk.runs == ["a"]
     assert store.asked == []
-
-
-def test_counts_and_hold_times_are_kept():
-    before = lock.counts.snapshot()
-    with working(*ours(Store()), lock_key=str) as desk:
-        desk.work("a", "b")
-    after = lock.counts.snapshot()
-    assert after["acquired"] - before.get("acquired", 0) == 2
-    assert after["released"] - before.get("released", 0) == 2
-    assert "longest_seconds=" in str(lock.counts)

@@ -20,6 +20,7 @@ from feeds.locking.lock import lock_key
 from feeds.locking.middleware import LockConfigurationError, LockMiddleware, rest
 from feeds.tasks import import_feed
 from tests.locking.stores import DownStore
+from tests.rigs.servers.daemon import eventually
 from tests.rigs.servers.memcached import Memcached
 from tests.rigs.servers.workers import PROJECT
 
@@ -74,33 +75,56 @@ def declare(broker: StubBroker, body, **options) -> dramatiq.Actor:
     return dramatiq.actor(body, **(given | options))
 
 
+def decisions(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return what the lock has logged."""
+    return [record.getMessage() for record in caplog.records if record.name == "feeds.locking.middleware"]
+
+
+def wait_for_decision(caplog: pytest.LogCaptureFixture, words: str) -> None:
+    eventually(lambda: any(words in line for line in decisions(caplog)), within=10, what=f"the log says {words!r}")
+
+
 def test_a_message_that_meets_anothers_lock_is_skipped_without_a_warning(broker, work, caplog):
     sync = Sync()
     actor = declare(broker, sync)
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.DEBUG, "feeds.locking"):
         actor.send("a")
         assert sync.begun.wait(10)
         actor.send("a")
-        actor.send("b")
-        while len(sync.runs) < 2:
-            assert sync.go_on.wait(0.01) is False
+        wait_for_decision(caplog, "lock=busy")
         sync.go_on.set()
         broker.join("default", timeout=WAIT)
-    assert sorted(sync.runs) == ["a", "b"]
+    assert sync.runs == ["a"]
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
-def test_lock_conflict_delay_brings_the_message_back(broker, work):
+@pytest.mark.parametrize(
+    ("key", "shown"),
+    [
+        ("http://example.com/@me/feed", "http://example.com/@me/feed"),
+        ("http://me:secret@example.com/feed", "http://example.com/feed"),
+        ("me:secret@example.com/feed", "example.com/feed"),
+    ],
+)
+def test_a_skipped_message_is_named_as_the_actor_wishes_but_without_a_login(broker, work, caplog, key, shown):
+    actor = declare(broker, print, lock_busy_message="Feed %s is already being imported by another worker")
+    caches["locks"].add(lock_key("sync", key), "somebody else", 60)
+    with caplog.at_level(logging.DEBUG, "feeds.locking"):
+        actor.send(key)
+        broker.join("default", timeout=WAIT)
+    assert decisions(caplog) == [f"Feed {shown} is already being imported by another worker"]
+
+
+def test_lock_conflict_delay_brings_the_message_back(broker, work, caplog):
     sync = Sync()
     actor = declare(broker, sync, lock_conflict="delay")
-    before = lock.counts.snapshot().get("delayed", 0)
-    actor.send("a")
-    assert sync.begun.wait(10)
-    actor.send("a")
-    while lock.counts.snapshot().get("delayed", 0) == before:
-        sync.go_on.wait(0.01)
-    sync.go_on.set()
-    broker.join("default", timeout=WAIT)
+    with caplog.at_level(logging.DEBUG, "feeds.locking"):
+        actor.send("a")
+        assert sync.begun.wait(10)
+        actor.send("a")
+        wait_for_decision(caplog, "lock=delayed")
+        sync.go_on.set()
+        broker.join("default", timeout=WAIT)
     assert sync.runs == ["a", "a"]
 
 
@@ -116,7 +140,7 @@ def test_a_redelivered_message_waits_for_its_own_lease_and_then_runs(broker, wor
 
 
 def test_a_silent_store_delays_the_message_until_it_answers(settings, broker, work):
-    settings.CACHES = settings.CACHES | {"locks": {"BACKEND": "tests.integration.stores.DownStore"}}
+    settings.CACHES = settings.CACHES | {"locks": {"BACKEND": "tests.locking.stores.DownStore"}}
     runs: list[str] = []
     actor = declare(broker, runs.append, max_retries=0)
     with DownStore.down():
@@ -166,6 +190,9 @@ def test_an_actor_that_may_outlive_its_lock_refuses_to_boot(broker):
         {"lock_expire": None},
         {"lock_expire": 31 * 24 * 3600},
         {"lock_conflict": "x"},
+        {"lock_busy_message": "no place for the text"},
+        {"lock_busy_message": "%s and %s"},
+        {"lock_busy_message": str},
         {"actor_name": "with-umläut"},
         {"actor_name": "x" * 220},
     ],

@@ -43,6 +43,6 @@ class Variant:
                 each.close()
 
 
-OURS = Variant(name="ours", fenced=True, options={"lock_conflict": "coalesce"})
+OURS = Variant(name="ours", fenced=True, options={"lock_conflict": "delay"})
 RECIPE = Variant(name="recipe", fenced=False, options={})
 VARIANTS = {variant.name: variant for variant in (OURS, RECIPE)}
