@@ -18,18 +18,9 @@ from feeds.conf import FeedsSettings, feeds_settings
 from feeds.embedded import EmbeddedBroker
 from feeds.exceptions import ConfigurationError
 from feeds.fetching import IPPolicy
-from feeds.locking import Fault, LockMiddleware, LockStore, LockStoreError
+from feeds.locking import LockMiddleware, LockStore, LockStoreError
 
 Apps = Sequence[AppConfig] | None
-
-USE_OURS = "Use feeds.locking.MemcachedLocks or feeds.embedded.DatabaseLocks."
-LOCK_FAULTS = {
-    Fault.UNUSABLE: ("feeds.E004", USE_OURS),
-    Fault.UNFIT: ("feeds.E005", USE_OURS),
-    Fault.SEVERAL_SERVERS: ("feeds.E007", "Name one server: a second one makes a lock no safer."),
-    Fault.IGNORES_ERRORS: ("feeds.E008", "Take ignore_exc out of OPTIONS."),
-    Fault.NO_TIMEOUT: ("feeds.E009", "Half a second to connect and one second to answer are plenty."),
-}
 
 
 @register("feeds")
@@ -94,7 +85,7 @@ def typed_settings() -> FeedsSettings | None:
 
 @register("feeds")
 def check_middleware(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]:
-    if typed_settings() is None:
+    if (values := typed_settings()) is None:
         return
     broker = dramatiq.get_broker()
     for problem in locking.order_problems(broker, LockMiddleware):
@@ -107,7 +98,7 @@ def check_middleware(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]
         )
     from feeds import tasks  # noqa: F401  # declares the actors; not before the broker exists
 
-    for problem in locking.time_limit_problems(broker):
+    for problem in locking.time_limit_problems(broker, values.lock_expire):
         yield Error(problem, hint="Lower FEEDS_TIME_LIMIT or raise FEEDS_LOCK_EXPIRE.", id="feeds.E003")
 
 
@@ -115,10 +106,12 @@ def check_middleware(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]
 def check_lock_cache(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]:
     if (values := typed_settings()) is None:
         return
-    one_process = isinstance(dramatiq.get_broker(), EmbeddedBroker)
-    for problem in locking.configuration_problems(values.lock_cache, one_process=one_process):
-        identity, hint = LOCK_FAULTS[problem.fault]
-        yield Error(problem.text, hint=hint, id=identity)
+    for problem in locking.store_problems(values.lock_cache, dramatiq.get_broker()):
+        yield Error(
+            f"FEEDS_LOCK_CACHE: {problem}",
+            hint="Use feeds.locking.MemcachedLocks with one server, or feeds.embedded.DatabaseLocks.",
+            id="feeds.E004",
+        )
 
 
 @register("feeds", deploy=True)

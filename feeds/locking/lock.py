@@ -1,9 +1,9 @@
-"""The lock: a key in a Django cache, taken by `add`, given back by its owner only.
+"""The lock: a key in a store, taken by `add`, given back by its owner only.
 
-It knows no queue and no feeds. `acquire` has three answers, `release` four; neither raises.
+`acquire` has three answers, `release` four; neither raises. Neither Django nor Dramatiq is needed for it.
 
-memcached, and any store with an expiry, makes double work rare; it cannot make it impossible. Whoever writes under such
-a lock needs a fence of his own: see Martin Kleppmann, "How to do distributed locking", and `Feed.revision`.
+A store with an expiry makes double work rare; it cannot make it impossible. What writes under such a lock needs a fence
+of its own: see Martin Kleppmann, "How to do distributed locking".
 """
 
 import hashlib
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol, Self
 
+LONGEST_EXPIRE = 30 * 24 * 3600  # seconds; memcached reads more than that as a date (its protocol.txt)
 SAFETY = 3  # seconds: the recipe's; a lock this close to its expiry may be another's by the time our delete arrives
 HOST = socket.gethostname()
 TRIES = 6  # looks at a key that is taken when we add and gone when we read; an error ends it after the second

@@ -30,6 +30,7 @@ from dramatiq.middleware import (
 from dramatiq.middleware.threading import raise_thread_exception
 
 from feeds.locking.lock import lock_key
+from feeds.locking.memcached import MemcachedLocks
 from feeds.locking.middleware import LockConfigurationError, LockMiddleware
 
 WAIT = 10_000  # ms
@@ -252,8 +253,14 @@ class Store(LocMemCache):
 
 
 def ours(store: Any, *inside: Middleware) -> list[Middleware]:
-    lock = LockMiddleware(lambda: store)
-    return [AgeLimit(), Retries(), lock, *inside, ShutdownNotifications(), TimeLimit(time_limit=60_000)]
+    return [
+        AgeLimit(),
+        Retries(),
+        LockMiddleware(store),
+        *inside,
+        ShutdownNotifications(),
+        TimeLimit(time_limit=60_000),
+    ]
 
 
 def free(store: Store) -> bool:
@@ -460,11 +467,13 @@ def test_an_own_lock_left_by_a_lost_reply_is_taken_over_at_once():
 
 
 def test_plain_errors_at_boot_stop_the_worker_too():
-    def nothing() -> Any:
-        raise RuntimeError("no such cache")
+    class Fails(MemcachedLocks):
+        def server_problems(self) -> Any:
+            raise RuntimeError("a mistake of ours")
 
-    broker = StubBroker(middleware=[Retries(), LockMiddleware(nothing), TimeLimit()])
-    with pytest.raises(LockConfigurationError, match="no such cache"):
+    store = Fails("127.0.0.1:1", {})
+    broker = StubBroker(middleware=[Retries(), LockMiddleware(store), TimeLimit()])
+    with pytest.raises(LockConfigurationError, match="a mistake of ours"):
         Worker(broker).start()
 
 
