@@ -17,6 +17,7 @@ from enum import StrEnum
 from typing import Any, Protocol, Self
 
 LONGEST_EXPIRE = 30 * 24 * 3600  # seconds; memcached reads more than that as a date (its protocol.txt)
+LATEST = 1e11  # wall time that a token may name: the year 5138
 SAFETY = 3  # seconds: the recipe's; a lock this close to its expiry may be another's by the time our delete arrives
 HOST = socket.gethostname()
 TRIES = 6  # looks at a key that is taken when we add and gone when we read; an error ends it after the second
@@ -59,13 +60,14 @@ class Token:
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """Return the token, or None for a text that is not one (a key set by hand, say)."""
+        """Return the token, or None for a text that is not one: a key set by hand, or numbers that no lock has."""
         try:
             nonce, rest = text.split(" ", 1)
             owner, place, begun, expire = rest.rsplit(" ", 3)
-            return cls(nonce=nonce, owner=owner, place=place, begun=float(begun), expire=int(expire))
+            token = cls(nonce=nonce, owner=owner, place=place, begun=float(begun), expire=int(expire))
         except ValueError:
             return None
+        return token if 0 <= token.begun < LATEST and 0 < token.expire <= LONGEST_EXPIRE else None
 
     def __str__(self) -> str:
         return f"{self.nonce} {self.owner} {self.place} {self.begun:.3f} {self.expire}"
