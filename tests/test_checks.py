@@ -1,4 +1,4 @@
-"""Every check that keeps the lock from being switched off in silence: its id, its hint, and the boot that refuses."""
+"""System checks: their ids and hints, and the boot that refuses what would switch the lock off."""
 
 import os
 import subprocess

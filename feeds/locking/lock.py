@@ -40,11 +40,11 @@ def lock_key(actor_name: str, subject: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """What a lock's key holds: who has it, and until when. As text: `nonce owner host:pid begun expire`."""
+    """The value of a lock: its owner and its time. As text: `nonce owner host:pid begun expire`."""
 
     nonce: str
     owner: str  # the message id
-    place: str  # host:pid
+    process: str  # host:pid
     begun: float  # wall time
     expire: int  # seconds
 
@@ -55,27 +55,27 @@ class Token:
 
     @classmethod
     def make(cls, owner: str, begun: float, expire: int) -> Self:
-        place = f"{HOST}:{os.getpid()}"
-        return cls(nonce=secrets.token_hex(8), owner=owner, place=place, begun=round(begun, 3), expire=expire)
+        process = f"{HOST}:{os.getpid()}"
+        return cls(nonce=secrets.token_hex(8), owner=owner, process=process, begun=round(begun, 3), expire=expire)
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
         """Return the token, or None for a text that is not one: a key set by hand, or numbers that no lock has."""
         try:
             nonce, rest = text.split(" ", 1)
-            owner, place, begun, expire = rest.rsplit(" ", 3)
-            token = cls(nonce=nonce, owner=owner, place=place, begun=float(begun), expire=int(expire))
+            owner, process, begun, expire = rest.rsplit(" ", 3)
+            token = cls(nonce=nonce, owner=owner, process=process, begun=float(begun), expire=int(expire))
         except ValueError:
             return None
         return token if 0 <= token.begun < LATEST and 0 < token.expire <= LONGEST_EXPIRE else None
 
     def __str__(self) -> str:
-        return f"{self.nonce} {self.owner} {self.place} {self.begun:.3f} {self.expire}"
+        return f"{self.nonce} {self.owner} {self.process} {self.begun:.3f} {self.expire}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """A claim on a key, made before the store is asked, so that whatever interrupts us knows what to give back."""
+    """A claim on a key, made before the store is asked, so that it can be given back whatever interrupts the asking."""
 
     key: str
     token: str

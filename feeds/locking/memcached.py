@@ -79,7 +79,7 @@ class MemcachedLocks(LockStore):
 
     def server_problems(self) -> Iterator[str]:
         if self._server_settings().get(b"cas_enabled") in (b"no", False):
-            yield f"memcached at {self.location} runs with -C: without CAS nobody can give back only his own lock"
+            yield f"memcached at {self.location} runs with -C: without CAS a worker can delete another's lock"
 
     def server_warnings(self) -> Iterator[str]:
         if self._server_settings().get(b"evictions") in (b"on", True):
@@ -140,7 +140,7 @@ class _Socket(socket.socket):
             super().settimeout(self._patience)
 
     def is_silent(self) -> bool:
-        """Tell whether there is nothing to read: neither an end, nor a reply that was meant for somebody else."""
+        """Tell whether there is nothing to read: neither an end, nor a reply to another command."""
         poll = select.poll()  # not select, which knows file numbers below 1024 only
         poll.register(self, select.POLLIN)
         return not poll.poll(0)

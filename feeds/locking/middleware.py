@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 LONGEST_DELAY = 300.0  # seconds; RabbitMQ cuts consumers that keep a message unacknowledged for 30 minutes
 
 # Options of messages that were put back. Only the copy carries them.
-WAITS = "lock_waits"  # how often in a row
+WAITS = "lock_waits"  # how often in succession
 UNCONFIRMED = "lock_unconfirmed"  # tokens that the store may hold although no reply said so; nothing ran under them
 MOST_UNCONFIRMED = 10
 
@@ -174,7 +174,7 @@ class LockMiddleware(Middleware):
                 answer = lock.acquire(store, lease)
             if isinstance(answer, lock.Acquired):
                 set_lease(message, lease)
-                message.options.pop(WAITS, None)  # the row ends here, also for a retry, and for a copy of the body's
+                message.options.pop(WAITS, None)  # or a retry, or a copy that the body sends, would wait as long
         except (Exception, Interrupt) as error:  # an Interrupt here was meant for the message before: no limit runs yet
             return lock.Unknown(f"{type(error).__name__}: {error}")
         return answer

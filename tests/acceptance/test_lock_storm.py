@@ -1,4 +1,4 @@
-"""Ten thousand messages for one key, thousands of races for as many keys, and interrupts at every turn."""
+"""Ten thousand messages for one key, thousands of races for as many keys, and interrupts everywhere."""
 
 import logging
 import subprocess

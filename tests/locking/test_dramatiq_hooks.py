@@ -33,7 +33,7 @@ from feeds.locking.lock import lock_key
 from feeds.locking.memcached import MemcachedLocks
 from feeds.locking.middleware import LockConfigurationError, LockMiddleware
 
-WAIT = 10_000  # ms
+WAIT = 30_000  # ms
 
 
 class Hooks(Middleware):
@@ -221,7 +221,7 @@ def test_options_that_a_middleware_writes_come_back_with_the_retry():
 
 
 class Store(LocMemCache):
-    """A store that is asked with a script: each step an error to raise, or None for an honest answer."""
+    """A store with a script: each step is an error to raise, or None for an honest answer."""
 
     def __init__(self, *script: Any) -> None:
         super().__init__(f"hooks-{id(self)}", {})
@@ -279,7 +279,7 @@ FAILURES = [
 
 
 @pytest.mark.parametrize("error", FAILURES, ids=repr)
-def test_t11_whatever_the_store_raises_the_actor_runs_later_and_with_the_lock(error):
+def test_whatever_the_store_raises_the_actor_runs_later_and_with_the_lock(error):
     store = Store(error, error)
     held: list[bool] = []
     with working(*ours(store), body=lambda key: held.append(not free(store)), lock_key=str, max_retries=0) as desk:
@@ -290,7 +290,7 @@ def test_t11_whatever_the_store_raises_the_actor_runs_later_and_with_the_lock(er
 
 
 @pytest.mark.parametrize("interrupt", [TimeLimitExceeded, Shutdown])
-def test_t15_t17_an_interrupt_while_the_lock_is_asked_for_delays_the_message(interrupt):
+def test_an_interrupt_while_the_lock_is_asked_for_delays_the_message(interrupt):
     store = Store(interrupt)
     with working(*ours(store), lock_key=str, max_retries=0) as desk:
         desk.work("a")
@@ -300,7 +300,7 @@ def test_t15_t17_an_interrupt_while_the_lock_is_asked_for_delays_the_message(int
 
 
 @pytest.mark.parametrize("interrupt", [TimeLimitExceeded, Shutdown])
-def test_t15_an_interrupt_while_the_lock_is_given_back_neither_leaks_it_nor_repeats_the_work(interrupt):
+def test_an_interrupt_while_the_lock_is_given_back_neither_leaks_it_nor_repeats_the_work(interrupt):
     store = Store(None, interrupt)  # add, release
     with working(*ours(store), lock_key=str) as desk:
         desk.work("a", "b")
@@ -310,7 +310,7 @@ def test_t15_an_interrupt_while_the_lock_is_given_back_neither_leaks_it_nor_repe
 
 
 @pytest.mark.parametrize("interrupt", [TimeLimitExceeded, Shutdown])
-def test_t15_an_interrupt_in_the_body_frees_the_lock_before_the_retry(interrupt):
+def test_an_interrupt_in_the_body_frees_the_lock_before_the_retry(interrupt):
     store = Store()
     runs: list[str] = []
 
@@ -325,7 +325,7 @@ def test_t15_an_interrupt_in_the_body_frees_the_lock_before_the_retry(interrupt)
     assert store.asked.count("release") == 2
 
 
-def test_t18_a_retry_without_delay_does_not_meet_its_own_lock():
+def test_a_retry_without_delay_does_not_meet_its_own_lock():
     store = Store()
     runs: list[str] = []
 
@@ -340,7 +340,7 @@ def test_t18_a_retry_without_delay_does_not_meet_its_own_lock():
     assert store.asked == ["add", "release"] * 3
 
 
-def test_t12_a_later_middleware_that_skips_frees_the_lock():
+def test_a_later_middleware_that_skips_frees_the_lock():
     store = Store()
     with working(*ours(store, Hooks(before_process=SkipMessage())), lock_key=str) as desk:
         desk.work("a")
@@ -348,7 +348,7 @@ def test_t12_a_later_middleware_that_skips_frees_the_lock():
         assert free(store)
 
 
-def test_t12_a_later_middleware_that_fails_frees_the_lock_and_the_message_is_retried():
+def test_a_later_middleware_that_fails_frees_the_lock_and_the_message_is_retried():
     store = Store()
     with working(*ours(store, Hooks(before_process=MiddlewareError("no"))), lock_key=str) as desk:
         desk.work("a")
@@ -356,7 +356,7 @@ def test_t12_a_later_middleware_that_fails_frees_the_lock_and_the_message_is_ret
         assert free(store)
 
 
-def test_t13_after_hooks_that_run_twice_release_once():
+def test_after_hooks_that_run_twice_release_once():
     store = Store()
 
     class Outside(Hooks): ...
@@ -368,7 +368,7 @@ def test_t13_after_hooks_that_run_twice_release_once():
     assert store.asked == ["add", "release"]
 
 
-def test_t14_a_message_that_was_turned_away_releases_nothing():
+def test_a_message_that_was_skipped_releases_nothing():
     store = Store()
     store.add(lock_key("sync", "a"), "somebody else", 60)
     store.asked.clear()
@@ -378,7 +378,7 @@ def test_t14_a_message_that_was_turned_away_releases_nothing():
     assert not free(store)
 
 
-def test_t19_a_message_that_runs_keeps_its_options():
+def test_a_message_that_runs_keeps_its_options():
     seen: list[dict[str, Any]] = []
 
     class Looks(Hooks):

@@ -43,7 +43,7 @@ def test_a_released_lock_can_be_taken_again(store):
     assert lock.acquire(store, second) == Acquired()
 
 
-def test_t3_another_ones_lock_is_not_released(store):
+def test_another_ones_lock_is_not_released(store):
     first, second = lock.claim("key", "message-1", 600), lock.claim("key", "message-1", 600)
     lock.acquire(store, first)
     assert lock.release(store, second) is Release.NOT_OURS

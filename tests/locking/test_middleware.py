@@ -28,7 +28,7 @@ from tests.rigs.servers.workers import PROJECT
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-WAIT = 10_000  # ms
+WAIT = 30_000  # ms
 
 
 def make_broker(*middleware: Middleware) -> StubBroker:
@@ -60,7 +60,7 @@ def work(broker: StubBroker) -> Iterator[None]:
 
 
 class Sync:
-    """An actor's body that tells when it began and goes on when told."""
+    """The body of an actor; it tells when it began, and goes on when told."""
 
     def __init__(self) -> None:
         self.begun, self.go_on = threading.Event(), threading.Event()
@@ -69,11 +69,11 @@ class Sync:
     def __call__(self, account: str) -> None:
         self.runs.append(account)
         self.begun.set()
-        assert self.go_on.wait(10)
+        assert self.go_on.wait(30)
 
 
 def declare(broker: StubBroker, body, **options) -> dramatiq.Actor:
-    given = {"lock_key": str, "time_limit": 10_000, "actor_name": "sync", "broker": broker}
+    given = {"lock_key": str, "time_limit": 60_000, "actor_name": "sync", "broker": broker}
     return dramatiq.actor(body, **(given | options))
 
 
@@ -132,7 +132,7 @@ def test_lock_conflict_delay_brings_the_message_back(broker, work, caplog):
 
 def test_a_redelivered_message_waits_for_its_own_lease_and_then_runs(broker, work):
     runs: list[str] = []
-    actor = declare(broker, runs.append, lock_expire=5, time_limit=500)
+    actor = declare(broker, runs.append)
     message = actor.message("a")
     dead = lock.claim(lock_key("sync", "a"), message.message_id, 2)
     assert lock.acquire(caches["locks"], dead) == lock.Acquired()
@@ -204,7 +204,7 @@ def test_wrong_options_refuse_to_be_declared(broker, options):
         declare(broker, print, **options)
 
 
-def test_only_strays_of_lock_options_and_asynchronous_actors_refuse_to_be_declared(broker):
+def test_lock_options_without_a_key_and_asynchronous_actors_refuse_to_be_declared(broker):
     async def asynchronous(account: str) -> None: ...
 
     broker.add_middleware(AsyncIO())
@@ -241,14 +241,14 @@ def test_dramatiqs_logger_is_as_it_was_once_the_workers_have_stopped(broker):
 def test_store_and_expiry_can_be_given_instead_of_settings(memcached: Memcached):
     runs: list[int | None] = []
     with closing(MemcachedLocks(memcached.location, {})) as store:
-        broker = make_broker(Retries(), LockMiddleware(store, expire=77), TimeLimit())
+        broker = make_broker(Retries(), LockMiddleware(store, expire=3600), TimeLimit())
         actor = declare(broker, lambda key: runs.append(memcached.ttl(f":1:{lock_key('sync', key)}")))
         worker = Worker(broker, worker_timeout=50, worker_threads=1)
         worker.start()
         actor.send("a")
         broker.join("default", timeout=WAIT)
         worker.stop()
-    assert runs in ([76], [77])
+    assert 3000 < (runs[0] or 0) <= 3600
 
 
 def test_spellings_of_one_url_have_one_lock():

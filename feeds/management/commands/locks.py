@@ -88,6 +88,6 @@ def _facts(token: locking.Token | None, now: float) -> list[str]:
     return [
         f"held {now - token.begun:.0f} s",
         f"ends in {max(0.0, token.until - now):.0f} s",
-        printable(f"by {token.place}"),
+        printable(f"by {token.process}"),
         printable(f"for message {token.owner}"),
     ]

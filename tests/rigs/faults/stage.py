@@ -21,7 +21,7 @@ from tests.rigs.servers.proxy import Proxy
 
 
 class Watch(Middleware):
-    """Wakes whoever waits, whenever a message has moved."""
+    """Wake the waiting row whenever a message has moved."""
 
     def __init__(self) -> None:
         self.changed = threading.Condition()
@@ -50,7 +50,7 @@ class Stage:
         self.variant = variant
         self.memcached = Memcached(folder)
         self.watch = Watch()
-        self._gates: dict[str, threading.Event] = {}
+        self._may_end: dict[str, threading.Event] = {}
         self._log = folder / "history"
         self._threads = threads
         self._outside, self._inside = list(outside), list(inside)
@@ -89,8 +89,8 @@ class Stage:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for gate in self._gates.values():
-            gate.set()
+        for event in self._may_end.values():
+            event.set()
         self._stack.close()  # first: a thread that hangs in a read goes on when the connection is cut
         self._worker.stop(timeout=2_000)
         self.variant.close(self.broker.middleware)
@@ -118,10 +118,10 @@ class Stage:
 
     def close(self, key: str) -> None:
         """Let no run of `key` end before `open`."""
-        self._gates.setdefault(key, threading.Event()).clear()
+        self._may_end.setdefault(key, threading.Event()).clear()
 
     def open(self, key: str) -> None:
-        self._gates[key].set()
+        self._may_end[key].set()
 
     def wait(self, check: Callable[[], bool], *, within: float) -> bool:
         """Wait until `check` is true; return whether it is. `within` in seconds."""
@@ -171,6 +171,6 @@ class Stage:
 
     def _hold(self, key: str) -> None:
         self.watch._wake()
-        gate = self._gates.get(key)
-        while gate is not None and not gate.wait(0.01):  # in short steps: an interrupt waits for the end of each
+        may_end = self._may_end.get(key)
+        while may_end is not None and not may_end.wait(0.01):  # in short steps: an interrupt waits for the end of each
             pass
