@@ -100,11 +100,11 @@ class LockMiddleware(Middleware):
         if problem is not None:
             raise LockConfigurationError(problem)
         self._filters[worker] = SkipsAreNoWarnings()
-        WORKER_LOGGER.addFilter(self._filters[worker])
+        logging.getLogger(WORKER_LOGGER).addFilter(self._filters[worker])
 
     def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
         if worker in self._filters:
-            WORKER_LOGGER.removeFilter(self._filters.pop(worker))
+            logging.getLogger(WORKER_LOGGER).removeFilter(self._filters.pop(worker))
 
     def _problems(self, broker: Broker) -> Iterator[str]:
         yield from checks.order_problems(broker, LockMiddleware)
@@ -261,7 +261,7 @@ def _log_busy(actor: Actor[..., Any], message: MessageProxy, subject: str, key: 
 
 # Dramatiq warns of each skipped message, and leaves a hook no other way to end one well. While a worker of ours runs, a
 # filter makes DEBUG of the warnings that a skip of ours brings about, and touches no others.
-WORKER_LOGGER = logging.getLogger("dramatiq.worker.WorkerThread")
+WORKER_LOGGER = "dramatiq.worker.WorkerThread"
 
 
 class SkipsAreNoWarnings(logging.Filter):
@@ -270,4 +270,4 @@ class SkipsAreNoWarnings(logging.Filter):
         if not any(getattr(argument, "__dict__", {}).get("lock_skipped") for argument in arguments):
             return True
         record.levelno, record.levelname = logging.DEBUG, "DEBUG"
-        return WORKER_LOGGER.isEnabledFor(logging.DEBUG)
+        return logging.getLogger(record.name).isEnabledFor(logging.DEBUG)
