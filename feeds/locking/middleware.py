@@ -188,7 +188,7 @@ class LockMiddleware(Middleware):
                     set_lease(message, None)
                 return
             except Exception:
-                logger.exception("lock=unreleased message=%s", message)
+                logger.exception("lock=unreleased message=%s", message.message_id)
                 return
             except Interrupt:  # meant for the actor, which has ended; passed on, it would run everything again
                 continue
@@ -238,14 +238,14 @@ def put_back(broker: Broker, message: MessageProxy, seconds: float, options: dic
     try:
         copy.encode()
     except Exception:
-        logger.exception("lock=dead message=%s: it cannot be put back, since it cannot be encoded", message)
+        logger.exception("lock=dead message=%s: it cannot be encoded, so not be put back", message.message_id)
         message.fail()  # onto the dead-letter queue
         return
     for attempt in itertools.count(1):
         try:
             broker.enqueue(copy, delay=int(seconds * 1000))
         except (Exception, Interrupt):
-            logger.exception("lock=delayed message=%s attempt=%s: the broker does not take it", message, attempt)
+            logger.exception("lock=delayed message=%s attempt=%s: the broker is away", message.message_id, attempt)
             time.sleep(min(5.0, 0.1 * 2 ** min(attempt, 6)))
         else:
             logger.debug("lock=delayed message=%s seconds=%.1f", message.message_id, seconds)
@@ -266,7 +266,7 @@ WORKER_LOGGER = "dramatiq.worker.WorkerThread"
 
 class SkipsAreNoWarnings(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
-        arguments = record.args if isinstance(record.args, tuple) else ()
+        arguments = record.args if record.levelno == logging.WARNING and isinstance(record.args, tuple) else ()
         if not any(getattr(argument, "__dict__", {}).get("lock_skipped") for argument in arguments):
             return True
         record.levelno, record.levelname = logging.DEBUG, "DEBUG"
