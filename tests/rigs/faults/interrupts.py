@@ -141,7 +141,7 @@ def _send(stage: "Stage", places: Sequence[Interrupts], rounds: int) -> tuple[li
         for key in more:
             stage.send(key)
             stage.actor.send(HELD)
-        if problems := stage.settle(within=15 + rounds / 20):
+        if problems := stage.settle(within=60 + rounds / 5):
             return keys, problems
     return keys, []
 
