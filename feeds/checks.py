@@ -1,4 +1,4 @@
-"""System checks: whatever would silently switch the lock off, or surprise at night, is said by `manage.py check`."""
+"""System checks: what would silently switch the lock off, annoy publishers or surprise at night."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
@@ -11,24 +11,25 @@ from django.core.cache import caches
 from django.core.cache.backends.base import InvalidCacheBackendError
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured
-from dramatiq.middleware import CurrentMessage
+from dramatiq.middleware import CurrentMessage, Middleware, Retries, TimeLimit
 
 from feeds import locking, parsing
 from feeds.conf import FeedsSettings, feeds_settings
 from feeds.embedded import EmbeddedBroker
 from feeds.exceptions import ConfigurationError
 from feeds.fetching import IPPolicy
-from feeds.locking import Fault, LockMiddleware, LockStore, LockStoreError
+from feeds.locking import LockMiddleware, LockStore, LockStoreError
 
 Apps = Sequence[AppConfig] | None
 
-USE_OURS = "Use feeds.locking.MemcachedLocks or feeds.embedded.DatabaseLocks."
-LOCK_FAULTS = {
-    Fault.UNUSABLE: ("feeds.E004", USE_OURS),
-    Fault.UNFIT: ("feeds.E005", USE_OURS),
-    Fault.SEVERAL_SERVERS: ("feeds.E007", "Name one server: a second one makes a lock no safer."),
-    Fault.IGNORES_ERRORS: ("feeds.E008", "Take ignore_exc out of OPTIONS."),
-    Fault.NO_TIMEOUT: ("feeds.E009", "Half a second to connect and one second to answer are plenty."),
+HOUR = 3600  # seconds
+
+# Middleware without which the actors cannot be declared, or run otherwise than they should.
+NEEDED: dict[str, tuple[type[Middleware], str]] = {
+    "dramatiq.middleware.CurrentMessage": (CurrentMessage, "import_feed could not know when it was asked for"),
+    "dramatiq.middleware.Retries": (Retries, "an import that the database refused would not be tried again"),
+    "feeds.locking.LockMiddleware": (LockMiddleware, "every import would run without the lock"),
+    "dramatiq.middleware.TimeLimit": (TimeLimit, "an import could run on when its lock has expired"),
 }
 
 
@@ -56,23 +57,12 @@ def check_settings(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]:
 
 
 def _ranges(values: FeedsSettings) -> Iterator[str]:
-    for name in ("keep_days", "keep_entries", "host_delay", "unconditional_interval", "redirect_days"):
-        if getattr(values, name) < 0:
-            yield f"FEEDS_{name.upper()} must not be less than 0"
-    for name in (
-        "connect_timeout",
-        "read_timeout",
-        "fetch_deadline",
-        "parse_limit",
-        "max_body_bytes",
-        "min_interval",
-        "redirect_sightings",
-        "slow_fetches",
-        "claim_limit",
-        "time_limit",
-    ):
-        if getattr(values, name) <= 0:
-            yield f"FEEDS_{name.upper()} must be greater than 0"
+    for field in fields(values):
+        value, name = getattr(values, field.name), f"FEEDS_{field.name.upper()}"
+        if "min" in field.metadata and not value >= field.metadata["min"]:
+            yield f"{name} must not be less than {field.metadata['min']}"
+        if "above" in field.metadata and not value > field.metadata["above"]:
+            yield f"{name} must be greater than {field.metadata['above']}"
     if values.max_interval < values.min_interval:
         yield "FEEDS_MAX_INTERVAL must not be less than FEEDS_MIN_INTERVAL"
     try:
@@ -94,31 +84,37 @@ def typed_settings() -> FeedsSettings | None:
 
 @register("feeds")
 def check_middleware(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]:
-    if typed_settings() is None:
+    if (values := typed_settings()) is None:
         return
     broker = dramatiq.get_broker()
+    if missing := list(_missing(broker)):
+        yield from missing
+        return  # what else is wrong can be told once the actors can be declared
     for problem in locking.order_problems(broker, LockMiddleware):
         yield Error(problem, hint="Copy the order from the README.", id="feeds.E002")
-    if not any(isinstance(item, CurrentMessage) for item in broker.middleware):
-        yield Error(
-            "dramatiq.middleware.CurrentMessage is missing: import_feed cannot know when it was asked for",
-            hint="Copy the order from the README.",
-            id="feeds.E012",
-        )
     from feeds import tasks  # noqa: F401  # declares the actors; not before the broker exists
 
-    for problem in locking.time_limit_problems(broker):
+    for problem in locking.time_limit_problems(broker, values.lock_expire):
         yield Error(problem, hint="Lower FEEDS_TIME_LIMIT or raise FEEDS_LOCK_EXPIRE.", id="feeds.E003")
+
+
+def _missing(broker: dramatiq.Broker) -> Iterator[CheckMessage]:
+    for name, (kind, why) in NEEDED.items():
+        if not any(isinstance(item, kind) for item in broker.middleware):
+            problem = f"{name} is missing from MIDDLEWARE of DRAMATIQ_BROKER: {why}"
+            yield Error(problem, hint="Copy MIDDLEWARE from the README.", id="feeds.E012")
 
 
 @register("feeds")
 def check_lock_cache(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]:
     if (values := typed_settings()) is None:
         return
-    one_process = isinstance(dramatiq.get_broker(), EmbeddedBroker)
-    for problem in locking.configuration_problems(values.lock_cache, one_process=one_process):
-        identity, hint = LOCK_FAULTS[problem.fault]
-        yield Error(problem.text, hint=hint, id=identity)
+    for problem in locking.store_problems(values.lock_cache, dramatiq.get_broker()):
+        yield Error(
+            f"FEEDS_LOCK_CACHE: {problem}",
+            hint="Use feeds.locking.MemcachedLocks with one server, or feeds.embedded.DatabaseLocks.",
+            id="feeds.E004",
+        )
 
 
 @register("feeds", deploy=True)
@@ -154,11 +150,24 @@ def check_database(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]:
 
 
 @register("feeds")
-def check_contact(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]:
+def check_politeness(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]:
     if (values := typed_settings()) is None:
         return
-    networked = not isinstance(dramatiq.get_broker(), EmbeddedBroker)
-    if networked and not values.contact_url and not values.user_agent:
+    if values.min_interval < HOUR:
+        yield Warning(
+            "FEEDS_MIN_INTERVAL is below an hour",
+            hint="Publishers block readers that poll more often. A single feed can have an interval of its own.",
+            id="feeds.W006",
+        )
+    if isinstance(dramatiq.get_broker(), EmbeddedBroker):
+        return
+    if values.host_delay == 0:
+        yield Warning(
+            "FEEDS_HOST_DELAY is 0: the feeds of one host are fetched all at once",
+            hint="Leave a second between two requests to a host.",
+            id="feeds.W007",
+        )
+    if not values.contact_url and not values.user_agent:
         yield Warning(
             "publishers cannot tell who polls them",
             hint="Set FEEDS_CONTACT_URL to a page about your site; it goes into the User-Agent.",

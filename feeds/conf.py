@@ -1,6 +1,6 @@
-"""The app's settings: one frozen object, read from Django's `FEEDS_*` settings on first use."""
+"""The app's settings, with their defaults and ranges: one frozen object, read from Django's `FEEDS_*` on first use."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,32 +13,43 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 Part = TypeVar("Part", bound="DataclassInstance")
+Number = TypeVar("Number", int, float)
+
+# The metadata of a field say what its value may be; checks.py reads them.
+
+
+def _positive(default: Number) -> Number:
+    return field(default=default, metadata={"above": 0})
+
+
+def _not_negative(default: Number) -> Number:
+    return field(default=default, metadata={"min": 0})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedsSettings:
     lock_cache: str = "locks"  # alias in CACHES
     lock_expire: int = 600  # seconds
-    time_limit: int = 300  # seconds for one import
+    time_limit: int = _positive(300)  # seconds for one import
     allowed_networks: tuple[str, ...] = ()  # CIDR; private networks that may be fetched from
     contact_url: str = ""  # goes into the User-Agent
     user_agent: str = ""  # in full; "" = made from the version and the contact URL
-    connect_timeout: float = 10.0  # seconds
-    read_timeout: float = 20.0  # seconds between two bytes
-    fetch_deadline: float = 60.0  # seconds for one fetch, name resolution and redirects included
-    max_body_bytes: int = 10 * 1024 * 1024  # decoded
-    max_redirects: int = 5
-    redirect_sightings: int = 3  # checks in a row that must have seen a permanent redirect until the feed's URL follows
-    redirect_days: float = 7.0  # that must lie between the first and the last of them
-    slow_fetches: int = 1  # that take longer than two seconds, at once in one process: an eighth of its threads
-    parse_limit: float = 20.0  # seconds for reading one document
-    keep_days: int = 0  # that entries are kept which the feed lists no more; 0 = for ever
-    keep_entries: int = 0  # of one feed; 0 = all
-    host_delay: float = 1.0  # seconds between two requests to one public host
-    min_interval: int = 3600  # seconds between two polls of a feed
-    max_interval: int = 24 * 3600
-    unconditional_interval: int = 24 * 3600  # the shortest for a server that gives neither ETag nor Last-Modified
-    claim_limit: int = 1000  # feeds that may be waiting in the queue for import_due_feeds to send no more
+    connect_timeout: float = _positive(10.0)  # seconds
+    read_timeout: float = _positive(20.0)  # seconds between two bytes
+    fetch_deadline: float = _positive(60.0)  # seconds for one fetch, name resolution and redirects included
+    max_body_bytes: int = _positive(10 * 1024 * 1024)  # decoded
+    max_redirects: int = _not_negative(5)
+    redirect_sightings: int = _positive(3)  # checks in a row that see a permanent redirect until the URL follows
+    redirect_days: float = _not_negative(7.0)  # that must lie between the first and the last of them
+    slow_fetches: int = _positive(1)  # at once in one process, of those that take longer than two seconds
+    parse_limit: float = _positive(20.0)  # seconds for reading one document
+    keep_days: int = _not_negative(0)  # that entries are kept which the feed lists no more; 0 = for ever
+    keep_entries: int = _not_negative(0)  # of one feed; 0 = all
+    host_delay: float = _not_negative(1.0)  # seconds between two requests to one public host
+    min_interval: int = _positive(3600)  # seconds between two polls of a feed
+    max_interval: int = _positive(24 * 3600)
+    unconditional_interval: int = _not_negative(24 * 3600)  # the shortest without ETag and Last-Modified
+    claim_limit: int = _positive(1000)  # feeds that may be waiting in the queue for import_due_feeds to send no more
 
     @property
     def fetch_limit(self) -> float:
@@ -50,17 +61,17 @@ class FeedsSettings:
 
     def part(self, kind: type[Part]) -> Part:
         """Return the settings of one package: those of the fields that it names."""
-        return kind(**{field.name: getattr(self, field.name) for field in fields(kind)})
+        return kind(**{each.name: getattr(self, each.name) for each in fields(kind)})
 
 
 @cache
 def feeds_settings() -> FeedsSettings:
     """Return the settings in force; raise ConfigurationError for a value of a wrong type."""
     given: dict[str, Any] = {}
-    for field in fields(FeedsSettings):
-        name = f"FEEDS_{field.name.upper()}"
+    for each in fields(FeedsSettings):
+        name = f"FEEDS_{each.name.upper()}"
         if hasattr(settings, name):
-            given[field.name] = _typed(name, getattr(settings, name), field.default)
+            given[each.name] = _typed(name, getattr(settings, name), each.default)
     return FeedsSettings(**given)
 
 

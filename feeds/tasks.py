@@ -20,7 +20,7 @@ SHORTEST_DELAY = 0.5  # seconds; sooner, a copy could meet the lock that its ori
 @dramatiq.actor(
     lock_key=lambda url: canonical_urls.feed_url(url),  # by this name, too
     lock_expire=feeds_settings().lock_expire,
-    lock_busy_text=lambda url: f"Feed {canonical_urls.redacted(url)} is already being imported by another worker",
+    lock_busy_message="Feed %s is already being imported by another worker",
     time_limit=feeds_settings().time_limit * 1000,
     max_retries=3,  # for what is ours: database, lock store. What servers do wrong, the schedule tries again.
     min_backoff=5_000,

@@ -1,7 +1,7 @@
 """A broker for one process: the queue in memory, the workers beside the sender.
 
-The same road as with a server: sender, broker, middleware, actor. What is still queued when the process ends is worked
-off within a bound; what is left then is not lost for good, since the database knows which feeds are due.
+A message takes the same way as with a server: sender, broker, middleware, actor. What is still queued when the process
+ends is worked off within a bound; what is left then is not lost for good: the database knows which feeds are due.
 """
 
 from __future__ import annotations

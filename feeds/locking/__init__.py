@@ -1,22 +1,20 @@
 """One at a time: a lock around any Dramatiq actor that asks for one."""
 
-from feeds.locking.checks import Fault, configuration_problems, expire_problems, order_problems, time_limit_problems
-from feeds.locking.lock import Token, counts, lock_key
+from feeds.locking.checks import expire_problems, order_problems, store_problems, time_limit_problems
+from feeds.locking.lock import Token, lock_key
 from feeds.locking.memcached import MemcachedLocks
 from feeds.locking.middleware import LockMiddleware
 from feeds.locking.store import LockStore, LockStoreError
 
 __all__ = [
-    "Fault",
     "LockMiddleware",
     "LockStore",
     "LockStoreError",
     "MemcachedLocks",
     "Token",
-    "configuration_problems",
-    "counts",
     "expire_problems",
     "lock_key",
     "order_problems",
+    "store_problems",
     "time_limit_problems",
 ]

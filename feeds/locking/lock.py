@@ -1,9 +1,9 @@
-"""The lock: a key in a Django cache, taken by `add`, given back by its owner only.
+"""The lock: a key in a store, taken by `add`, given back by its owner only.
 
-It knows no queue and no feeds. `acquire` has three answers, `release` four; neither raises.
+`acquire` has three answers, `release` four; neither raises. Neither Django nor Dramatiq is needed for it.
 
-memcached, and any store with an expiry, makes double work rare; it cannot make it impossible. Whoever writes under such
-a lock needs a fence of his own: see Martin Kleppmann, "How to do distributed locking", and `Feed.revision`.
+A store with an expiry makes double work rare; it cannot make it impossible. What writes under such a lock needs a fence
+of its own: see Martin Kleppmann, "How to do distributed locking".
 """
 
 import hashlib
@@ -11,14 +11,13 @@ import os
 import secrets
 import socket
 import time
-from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
-from threading import Lock as Mutex
 from typing import Any, Protocol, Self
 
+LONGEST_EXPIRE = 30 * 24 * 3600  # seconds; memcached reads more than that as a date (its protocol.txt)
+LATEST = 1e11  # wall time that a token may name: the year 5138
 SAFETY = 3  # seconds: the recipe's; a lock this close to its expiry may be another's by the time our delete arrives
 HOST = socket.gethostname()
 TRIES = 6  # looks at a key that is taken when we add and gone when we read; an error ends it after the second
@@ -41,11 +40,11 @@ def lock_key(actor_name: str, subject: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """What a lock's key holds: who has it, and until when. As text: `nonce owner host:pid begun expire`."""
+    """The value of a lock: its owner and its time. As text: `nonce owner host:pid begun expire`."""
 
     nonce: str
     owner: str  # the message id
-    place: str  # host:pid
+    process: str  # host:pid
     begun: float  # wall time
     expire: int  # seconds
 
@@ -56,26 +55,27 @@ class Token:
 
     @classmethod
     def make(cls, owner: str, begun: float, expire: int) -> Self:
-        place = f"{HOST}:{os.getpid()}"
-        return cls(nonce=secrets.token_hex(8), owner=owner, place=place, begun=round(begun, 3), expire=expire)
+        process = f"{HOST}:{os.getpid()}"
+        return cls(nonce=secrets.token_hex(8), owner=owner, process=process, begun=round(begun, 3), expire=expire)
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """Return the token, or None for a text that is not one (a key set by hand, say)."""
+        """Return the token, or None for a text that is not one: a key set by hand, or numbers that no lock has."""
         try:
             nonce, rest = text.split(" ", 1)
-            owner, place, begun, expire = rest.rsplit(" ", 3)
-            return cls(nonce=nonce, owner=owner, place=place, begun=float(begun), expire=int(expire))
+            owner, process, begun, expire = rest.rsplit(" ", 3)
+            token = cls(nonce=nonce, owner=owner, process=process, begun=float(begun), expire=int(expire))
         except ValueError:
             return None
+        return token if 0 <= token.begun < LATEST and 0 < token.expire <= LONGEST_EXPIRE else None
 
     def __str__(self) -> str:
-        return f"{self.nonce} {self.owner} {self.place} {self.begun:.3f} {self.expire}"
+        return f"{self.nonce} {self.owner} {self.process} {self.begun:.3f} {self.expire}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """A claim on a key, made before the store is asked, so that whatever interrupts us knows what to give back."""
+    """A claim on a key, made before the store is asked, so that it can be given back whatever interrupts the asking."""
 
     key: str
     token: str
@@ -170,71 +170,3 @@ def delete_own(store: Store, key: str, token: str) -> bool:
         return bool(compare_and_delete(key, token))
     # Django's cache API can't do it in one step; the deadline in `release` is the recipe's answer to that.
     return store.get(key) == token and bool(store.delete(key))
-
-
-# One runs, one waits
-
-
-def wait_in_line(store: Store, key: str, owner: str, holder: Token, seconds: int) -> bool:
-    """Return whether `owner` is to come back once `holder` is done: of all that are turned away, one at a time is.
-
-    The place in line is a key of its own. Who turns away and is not the one in line knows that the one in line begins
-    later than now. Any doubt is decided for coming back: one too many does no harm, none at all loses a request.
-    """
-    place = place_in_line(key)
-    try:
-        waiting = store.get(place)  # first, since of many that are turned away most find somebody
-        if waiting == owner:
-            return True
-        if waiting == holder.owner:  # it has begun, and did not get to leave the line
-            delete_own(store, place, str(waiting))
-        elif waiting is not None:
-            return False
-        return store.add(place, owner, seconds) or store.get(place) in (None, owner)
-    except Exception:
-        return True
-
-
-def leave_line(store: Store, key: str, owner: str) -> None:
-    """Give up the place in line, before the work begins: who comes from now on is not served by it for sure."""
-    with suppress(Exception):  # `wait_in_line` sees that the one in line is the holder
-        delete_own(store, place_in_line(key), owner)
-
-
-def place_in_line(key: str) -> str:
-    return f"{key}-next"
-
-
-# Sight
-
-
-class Counts:
-    """How often what happened in this process: acquired, busy, delayed, unknown, released, not_ours, expired …"""
-
-    def __init__(self) -> None:
-        self._mutex = Mutex()
-        self._counter: Counter[str] = Counter()
-        self._held = 0.0  # seconds, all together
-        self._longest = 0.0
-
-    def add(self, name: str) -> None:
-        with self._mutex:
-            self._counter[name] += 1
-
-    def held(self, seconds: float) -> None:
-        """Note for how long a lock was held."""
-        with self._mutex:
-            self._held += seconds
-            self._longest = max(self._longest, seconds)
-
-    def snapshot(self) -> dict[str, int]:
-        with self._mutex:
-            return dict(self._counter)
-
-    def __str__(self) -> str:
-        with self._mutex:
-            numbers = [f"{name}={number}" for name, number in sorted(self._counter.items())]
-            return " ".join([*numbers, f"held_seconds={self._held:.1f}", f"longest_seconds={self._longest:.1f}"])
-
-
-counts = Counts()

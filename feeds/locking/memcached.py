@@ -13,7 +13,7 @@ from django.core.cache.backends.base import DEFAULT_TIMEOUT
 from django.core.exceptions import ImproperlyConfigured
 from pymemcache.client.base import Client, PooledClient
 
-from feeds.locking.store import LockStore, LockStoreError
+from feeds.locking.store import LockStore, LockStoreError, key_problems
 
 
 class MemcachedLocks(LockStore):
@@ -35,16 +35,16 @@ class MemcachedLocks(LockStore):
 
     def add(self, key: str, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
         made, text, seconds = self._key(key, version), self._text(value), self._seconds(timeout)
-        return bool(self._ask(lambda client: client.add(made, text.encode(), expire=seconds)))
+        return bool(self._ask(lambda client: client.add(made, _encoded(text), expire=seconds)))
 
     def get(self, key: str, default: Any = None, version: int | None = None) -> Any:
         made = self._key(key, version)
         found = self._ask(lambda client: client.get(made))
-        return default if found is None else found.decode()
+        return default if found is None else found.decode(errors="surrogateescape")
 
     def set(self, key: str, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> None:
         made, text, seconds = self._key(key, version), self._text(value), self._seconds(timeout)
-        if not self._ask(lambda client: client.set(made, text.encode(), expire=seconds)):
+        if not self._ask(lambda client: client.set(made, _encoded(text), expire=seconds)):
             raise LockStoreError("memcached did not store the value")
 
     def delete(self, key: str, version: int | None = None) -> bool:
@@ -60,22 +60,26 @@ class MemcachedLocks(LockStore):
 
         def ask(client: Client) -> bool:
             found, cas = client.gets(made)
-            return found == value.encode() and client.cas(made, b"", cas, expire=-1) is True
+            return found == _encoded(value) and client.cas(made, b"", cas, expire=-1) is True
 
         return bool(self._ask(ask))
 
     def held(self) -> Iterator[tuple[str, str]]:
-        """Yield every lock that is held, by the server's own list of keys: once through a server for locks only."""
+        """Yield every lock that is held, by the server's own list of keys: once through a server for locks only.
+
+        What is in it under names that `add` would refuse is no lock.
+        """
         listing = self._ask(lambda client: client.raw_command(b"lru_crawler metadump all", end_tokens=b"END\r\n"))
         prefix = self.make_key("")
         for line in listing.splitlines():
             key = unquote(line.partition(b" ")[0].removeprefix(b"key=").decode("ascii", "replace"))
-            if key.startswith(prefix) and (value := self.get(key.removeprefix(prefix))) is not None:
-                yield key.removeprefix(prefix), value
+            name = key.removeprefix(prefix)
+            if key.startswith(prefix) and not key_problems(key) and (value := self.get(name)) is not None:
+                yield name, value
 
     def server_problems(self) -> Iterator[str]:
         if self._server_settings().get(b"cas_enabled") in (b"no", False):
-            yield f"memcached at {self.location} runs with -C: without CAS nobody can give back only his own lock"
+            yield f"memcached at {self.location} runs with -C: without CAS a worker can delete another's lock"
 
     def server_warnings(self) -> Iterator[str]:
         if self._server_settings().get(b"evictions") in (b"on", True):
@@ -136,7 +140,7 @@ class _Socket(socket.socket):
             super().settimeout(self._patience)
 
     def is_silent(self) -> bool:
-        """Tell whether there is nothing to read: neither an end, nor a reply that was meant for somebody else."""
+        """Tell whether there is nothing to read: neither an end, nor a reply to another command."""
         poll = select.poll()  # not select, which knows file numbers below 1024 only
         poll.register(self, select.POLLIN)
         return not poll.poll(0)
@@ -163,6 +167,11 @@ def _server(location: str) -> str | tuple[str, int]:
     if not host or not port.isdecimal():
         raise ImproperlyConfigured(f"MemcachedLocks needs host:port as LOCATION, not {location!r}.")
     return host.strip("[]"), int(port)
+
+
+def _encoded(text: str) -> bytes:
+    """Return the bytes that `get` made a text of: in a value that is not ours any may stand."""
+    return text.encode(errors="surrogateescape")
 
 
 def _positive(seconds: Any) -> float:

@@ -1,11 +1,10 @@
-"""One at a time: a lock around actors that ask for one.
+"""A lock around the Dramatiq actors that ask for one.
 
     @dramatiq.actor(lock_key=lambda account_id: account_id, lock_expire=120, time_limit=60_000)
     def sync_account(account_id): ...
 
-What Dramatiq does with exceptions in hooks decides the
-shape: a plain exception in a before-hook is logged and the actor runs anyway, so none may leave
-`before_process_message`.
+What Dramatiq does with exceptions in hooks decides the shape: a plain exception in a before-hook is logged and the
+actor runs anyway, so none may leave `before_process_message`.
 """
 
 from __future__ import annotations
@@ -13,14 +12,13 @@ from __future__ import annotations
 import itertools
 import logging
 import random
+import re
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.cache import caches
-from dramatiq.brokers.stub import StubBroker
 from dramatiq.errors import ActorNotFound
 from dramatiq.middleware import Interrupt, Middleware, MiddlewareError, SkipMessage
 
@@ -33,14 +31,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Seconds. RabbitMQ cuts consumers that keep a message, delayed ones too, unacknowledged for 30 minutes.
-LONGEST_DELAY = 300.0
-PLACE_LIFE = 300  # seconds that a place in line is kept for a message; it comes back at least once a minute
+LONGEST_DELAY = 300.0  # seconds; RabbitMQ cuts consumers that keep a message unacknowledged for 30 minutes
 
 # Options of messages that were put back. Only the copy carries them.
-WAITS = "lock_waits"  # how often in a row
-LEFT = "lock_left"  # tokens under which this message never ran, and which the store may hold nevertheless
-MOST_LEFT = 10
+WAITS = "lock_waits"  # how often in succession
+UNCONFIRMED = "lock_unconfirmed"  # tokens that the store may hold although no reply said so; nothing ran under them
+MOST_UNCONFIRMED = 10
+
+LOGIN = re.compile(r"(^|/)[^/?#]+@")  # of a URL: user name and password, with what ends them
 
 
 class LockError(MiddlewareError):
@@ -51,51 +49,42 @@ class LockConfigurationError(LockError):
     """The lock would not hold. Stops the worker's boot, or the declaration of the actor."""
 
 
-class LockKeyError(LockError):
-    """`lock_key` failed on a message's arguments."""
-
-
-@dataclass(slots=True)
-class Claim:
-    """What one delivery of a message has asked for. It stands on the delivery's proxy and goes with it."""
-
-    lease: lock.Lease
-    acquired: bool = False
-
-
-def lock_alias() -> str:
-    return str(getattr(settings, "FEEDS_LOCK_CACHE", "locks"))
-
-
-def lock_cache() -> lock.Store:
-    """Return the Django cache that FEEDS_LOCK_CACHE names."""
-    return caches[lock_alias()]
-
-
 class LockMiddleware(Middleware):
     """Run an actor with `lock_key` only while this worker holds the lock of that key.
 
     Actor options:
       lock_key: a callable on the message's arguments that returns a text; the lock's key is
         `<actor>-lock-<MD5 of the text>`.
-      lock_expire: whole seconds until a lock ends by itself; by default FEEDS_LOCK_EXPIRE.
+      lock_expire: whole seconds until a lock ends by itself; by default `expire`.
       lock_conflict: what becomes of a message that meets another's lock.
         "skip" (the default): it is done with, as in the recipe.
         "delay": it comes back later.
-        "coalesce": one such message comes back later, the others are done with: a run that begins after they were sent
-        is certain, and N messages cost at most one run more.
-      lock_busy_text: a callable on the text of `lock_key` that returns the DEBUG line for a skipped message.
+      lock_busy_message: the DEBUG line for a skipped message; its %s stands for the text of `lock_key`, without the
+        login of a URL.
 
     A message that meets a lock taken under its own id is a redelivery: the worker that had it is dead, or still
     running. It neither runs nor is lost: it comes back when the lease ends. So does one that finds the store silent.
     """
 
-    def __init__(self, store: Callable[[], lock.Store] = lock_cache) -> None:
+    def __init__(self, store: LockStore | None = None, expire: int | None = None) -> None:
+        """Keep locks in `store`, for `expire` seconds at most.
+
+        By default the settings say where and how long: FEEDS_LOCK_CACHE, an alias in CACHES, "locks" if it is not
+        set; FEEDS_LOCK_EXPIRE, 600 if it is not set.
+        """
         self._store = store
+        self._alias = str(getattr(settings, "FEEDS_LOCK_CACHE", "locks")) if store is None else ""
+        self.expire = getattr(settings, "FEEDS_LOCK_EXPIRE", checks.DEFAULT_EXPIRE) if expire is None else expire
+        self._filters: dict[Worker, logging.Filter] = {}
 
     @property
     def actor_options(self) -> set[str]:
-        return {"lock_key", "lock_expire", "lock_conflict", "lock_busy_text"}
+        return {"lock_key", "lock_expire", "lock_conflict", "lock_busy_message"}
+
+    @property
+    def store(self) -> lock.Store:
+        """Return the store; one named by settings is this thread's own."""
+        return caches[self._alias] if self._store is None else self._store
 
     # Configuration
 
@@ -105,30 +94,25 @@ class LockMiddleware(Middleware):
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         try:
-            problems = [
-                *checks.order_problems(broker, LockMiddleware),
-                *checks.time_limit_problems(broker),
-                *self._store_problems(broker),
-            ]
+            problem = next(self._problems(broker), None)
         except Exception as error:  # plain, it would be logged and the worker would start
             raise LockConfigurationError(f"{type(error).__name__}: {error}") from error
-        for problem in problems:
+        if problem is not None:
             raise LockConfigurationError(problem)
-        logging.getLogger("dramatiq.worker.WorkerThread").addFilter(quiet_skips)  # once, however often it is added
+        self._filters[worker] = SkipsAreNoWarnings()
+        logging.getLogger(WORKER_LOGGER).addFilter(self._filters[worker])
 
     def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
-        if not isinstance(broker, StubBroker):  # embedded, it would end the output of every command
-            logger.info("locks of this process: %s", lock.counts)
+        if worker in self._filters:
+            logging.getLogger(WORKER_LOGGER).removeFilter(self._filters.pop(worker))
 
-    def _store_problems(self, broker: Broker) -> Iterator[str]:
-        if self._store is lock_cache:
-            one_process = isinstance(broker, StubBroker)
-            alias = lock_alias()
-            problems = checks.configuration_problems(alias, one_process=one_process)
-            if texts := [problem.text for problem in problems]:
-                yield from texts
-                return
-        store = self._store()
+    def _problems(self, broker: Broker) -> Iterator[str]:
+        yield from checks.order_problems(broker, LockMiddleware)
+        yield from (f"FEEDS_LOCK_EXPIRE {problem}" for problem in checks.expire_problems(self.expire))
+        yield from checks.time_limit_problems(broker, self.expire)
+        if self._store is None:
+            yield from checks.store_problems(self._alias, broker)
+        store = self.store
         if isinstance(store, LockStore):
             yield from checks.key_prefix_problems(broker, store)
             try:
@@ -162,153 +146,78 @@ class LockMiddleware(Middleware):
             return  # the worker says so itself
         if "lock_key" not in actor.options:
             return
-        subject, key = self._key(actor, message)
-        lease = lock.claim(key, message.message_id, checks.lock_expire(actor.options))
+        subject = str(actor.options["lock_key"](*message.args, **message.kwargs))
+        key = lock.lock_key(actor.actor_name, subject)
+        lease = lock.claim(key, message.message_id, checks.lock_expire(actor.options, self.expire))
         answer = self._acquire(message, lease)
         if isinstance(answer, lock.Acquired):
-            count("acquired")
             logger.debug("lock=acquired key=%s message=%s", key, message.message_id)
-        elif isinstance(answer, lock.Unknown):
-            self._delay_unknown(broker, message, lease, answer)
+            return
+        if isinstance(answer, lock.Unknown):
+            logger.warning("lock=unknown key=%s message=%s reason=%s", key, message.message_id, answer.reason)
+            # What may have been stored is left to the copy, by its token.
+            tokens = [*message.options.get(UNCONFIRMED, ()), lease.token][-MOST_UNCONFIRMED:]
+            put_back(broker, message, backoff(message), {UNCONFIRMED: tokens})
+        elif (seconds := _delay(actor, message, lock.Token.parse(answer.holder), lease.expire)) is not None:
+            put_back(broker, message, seconds)
         else:
-            self._turn_away(broker, actor, message, subject, key, answer)
-
-    def _key(self, actor: Actor[..., Any], message: MessageProxy) -> tuple[str, str]:
-        """Return the text of `lock_key` and the key made of it."""
-        try:
-            subject = str(actor.options["lock_key"](*message.args, **message.kwargs))
-            return subject, lock.lock_key(actor.actor_name, subject)
-        except Exception as error:
-            raise LockKeyError(f"lock_key of {actor.actor_name} failed: {type(error).__name__}: {error}") from error
+            _log_busy(actor, message, subject, key)
+        message.__dict__["lock_skipped"] = True
+        raise SkipMessage("not run: the lock is not ours")
 
     def _acquire(self, message: MessageProxy, lease: lock.Lease) -> lock.Answer:
-        claim = Claim(lease)
-        set_claim(message, claim)
         try:
-            store = self._store()
+            store = self.store
             answer = lock.acquire(store, lease)
-            if isinstance(answer, lock.Busy) and answer.holder in message.options.get(LEFT, ()):
-                # Ours from a try whose reply was lost: nobody runs under it.
+            if isinstance(answer, lock.Busy) and answer.holder in message.options.get(UNCONFIRMED, ()):
                 lock.delete_own(store, lease.key, answer.holder)
                 answer = lock.acquire(store, lease)
-            claim.acquired = isinstance(answer, lock.Acquired)
-            if claim.acquired and WAITS in message.options:
-                lock.leave_line(store, lease.key, message.message_id)
-                del message.options[WAITS]  # the row ends here, also for a retry, and for a copy that the body sends
+            if isinstance(answer, lock.Acquired):
+                set_lease(message, lease)
+                message.options.pop(WAITS, None)  # or a retry, or a copy that the body sends, would wait as long
         except (Exception, Interrupt) as error:  # an Interrupt here was meant for the message before: no limit runs yet
             return lock.Unknown(f"{type(error).__name__}: {error}")
-        if isinstance(answer, lock.Busy):
-            set_claim(message, None)  # surely not ours
         return answer
 
-    def _delay_unknown(self, broker: Broker, message: MessageProxy, lease: lock.Lease, answer: lock.Unknown) -> None:
-        """Put the message back and raise SkipMessage. What may have been stored is left to the copy, by its token."""
-        count("unknown")
-        set_claim(message, None)
-        logger.warning("lock=unknown key=%s message=%s reason=%s", lease.key, message.message_id, answer.reason)
-        left = [*message.options.get(LEFT, ()), lease.token][-MOST_LEFT:]
-        self._put_back(broker, message, backoff(message), {LEFT: left})
-        raise skipped(message)
-
-    def _turn_away(
-        self, broker: Broker, actor: Actor[..., Any], message: MessageProxy, subject: str, key: str, busy: lock.Busy
-    ) -> None:
-        """Put the message back or let it go, and raise SkipMessage."""
-        holder = lock.Token.parse(busy.holder)
-        if holder is not None and holder.owner == message.message_id:
-            self._put_back(broker, message, rest(holder))
-        elif self._comes_back(actor, message, key, holder):
-            self._put_back(broker, message, min(backoff(message), rest(holder)))
-        else:
-            count("busy")
-            if logger.isEnabledFor(logging.DEBUG):
-                logger.debug("%s", actor.options.get("lock_busy_text", busy_text)(subject))
-        raise skipped(message)
-
-    def _comes_back(self, actor: Actor[..., Any], message: MessageProxy, key: str, holder: lock.Token | None) -> bool:
-        conflict = actor.options.get("lock_conflict", "skip")
-        if conflict == "coalesce" and holder is not None:  # a key set by hand holds everybody off, as in the recipe
-            return lock.wait_in_line(self._store(), key, message.message_id, holder, PLACE_LIFE)
-        return bool(conflict == "delay")
-
-    def _put_back(
-        self, broker: Broker, message: MessageProxy, seconds: float, options: dict[str, Any] | None = None
-    ) -> None:
-        """Enqueue a copy. Without a broker wait for it: the message stays unacknowledged here and is not lost."""
-        copy = message.copy(options={WAITS: message.options.get(WAITS, 0) + 1} | (options or {}))
-        try:
-            copy.encode()
-        except Exception:
-            logger.exception("lock=dead message=%s: it cannot be put back, since it cannot be encoded", message)
-            message.fail()  # onto the dead-letter queue
-            return
-        for attempt in itertools.count(1):
-            try:
-                broker.enqueue(copy, delay=int(seconds * 1000))
-            except (Exception, Interrupt):
-                logger.exception("lock=delayed message=%s attempt=%s: the broker does not take it", message, attempt)
-                time.sleep(min(5.0, 0.1 * 2 ** min(attempt, 6)))
-            else:
-                count("delayed")
-                logger.debug("lock=delayed message=%s seconds=%.1f", message.message_id, seconds)
-                return
-
     def _release(self, message: MessageProxy) -> None:
-        """Give back what this delivery claimed, once, whatever interrupts. Never raises."""
+        """Give back what this delivery acquired, once, whatever interrupts. Never raises."""
         for _ in range(3):
             try:
-                claim = get_claim(message)
-                if claim is not None:
-                    self._give_back(claim)
-                    set_claim(message, None)
+                if (lease := get_lease(message)) is not None:
+                    self._give_back(lease)
+                    set_lease(message, None)
                 return
             except Exception:
-                logger.exception("lock=unreleased message=%s", message)
+                logger.exception("lock=unreleased message=%s", message.message_id)
                 return
             except Interrupt:  # meant for the actor, which has ended; passed on, it would run everything again
                 continue
 
-    def _give_back(self, claim: Claim) -> None:
-        answer = lock.release(self._store(), claim.lease)
-        if not claim.acquired:
-            return
-        held = time.monotonic() - claim.lease.begun
-        count(answer.value)
-        lock.counts.held(held)
+    def _give_back(self, lease: lock.Lease) -> None:
+        answer = lock.release(self.store, lease)
         level = logging.DEBUG if answer is lock.Release.RELEASED else logging.WARNING
-        logger.log(level, "lock=%s key=%s held_seconds=%.3f", answer.value, claim.lease.key, held)
+        held = time.monotonic() - lease.begun
+        logger.log(level, "lock=%s key=%s held_seconds=%.3f", answer.value, lease.key, held)
 
 
-def get_claim(message: MessageProxy) -> Claim | None:
-    return message.__dict__.get("lock_claim")  # not getattr: the proxy would look on the message
+# The lease stands on the proxy of the delivery that acquired it, and goes with it.
 
 
-def set_claim(message: MessageProxy, claim: Claim | None) -> None:
-    message.__dict__["lock_claim"] = claim
+def get_lease(message: MessageProxy) -> lock.Lease | None:
+    return message.__dict__.get("lock_lease")  # not getattr: the proxy would look on the message
 
 
-def skipped(message: MessageProxy) -> SkipMessage:
-    """Return what ends a delivery without a run, and keep Dramatiq from warning of it."""
-    message.__dict__["lock_skipped"] = True
-    return SkipMessage("not run: the lock is not ours")
+def set_lease(message: MessageProxy, lease: lock.Lease | None) -> None:
+    message.__dict__["lock_lease"] = lease
 
 
-def quiet_skips(record: logging.LogRecord) -> bool:
-    """Turn Dramatiq's WARNING for each skipped message into DEBUG where the skip is ours: it is no cause for worry."""
-    if record.msg != "Message %s was skipped." or not isinstance(record.args, tuple):
-        return True
-    if not any(getattr(argument, "__dict__", {}).get("lock_skipped") for argument in record.args):
-        return True
-    record.levelno, record.levelname = logging.DEBUG, "DEBUG"
-    return logging.getLogger(record.name).isEnabledFor(logging.DEBUG)
-
-
-def busy_text(subject: str) -> str:
-    return f"{subject} is already being worked on by another worker"
-
-
-def count(name: str) -> None:
-    lock.counts.add(name)
+def _delay(actor: Actor[..., Any], message: MessageProxy, holder: lock.Token | None, expire: int) -> float | None:
+    """Return the seconds after which a message that met a lock comes back; None: it is done with."""
+    if holder is not None and holder.owner == message.message_id:
+        return rest(holder, expire)
+    if actor.options.get("lock_conflict") == "delay":
+        return min(backoff(message), rest(holder, expire))
+    return None
 
 
 def backoff(message: MessageProxy) -> float:
@@ -317,7 +226,48 @@ def backoff(message: MessageProxy) -> float:
     return random.uniform(longest / 2, longest)  # noqa: S311  # jitter
 
 
-def rest(holder: lock.Token | None) -> float:
-    """Return the seconds until a lease ends, and a little more; of one that is not known, the most that we wait."""
-    left = max(1.0, holder.until - time.time()) if holder else LONGEST_DELAY
-    return min(LONGEST_DELAY, left + random.uniform(0, 1))  # noqa: S311  # jitter
+def rest(holder: lock.Token | None, expire: int) -> float:
+    """Return the seconds until a lease ends, and a little more; what a holder says is not believed beyond `expire`."""
+    left = min(expire, holder.until - time.time()) if holder else LONGEST_DELAY
+    return min(LONGEST_DELAY, max(1.0, left) + random.uniform(0, 1))  # noqa: S311  # jitter
+
+
+def put_back(broker: Broker, message: MessageProxy, seconds: float, options: dict[str, Any] | None = None) -> None:
+    """Enqueue a copy. Without a broker wait for it: the message stays unacknowledged here and is not lost."""
+    copy = message.copy(options={WAITS: message.options.get(WAITS, 0) + 1} | (options or {}))
+    try:
+        copy.encode()
+    except Exception:
+        logger.exception("lock=dead message=%s: it cannot be encoded, so not be put back", message.message_id)
+        message.fail()  # onto the dead-letter queue
+        return
+    for attempt in itertools.count(1):
+        try:
+            broker.enqueue(copy, delay=int(seconds * 1000))
+        except (Exception, Interrupt):
+            logger.exception("lock=delayed message=%s attempt=%s: the broker is away", message.message_id, attempt)
+            time.sleep(min(5.0, 0.1 * 2 ** min(attempt, 6)))
+        else:
+            logger.debug("lock=delayed message=%s seconds=%.1f", message.message_id, seconds)
+            return
+
+
+def _log_busy(actor: Actor[..., Any], message: MessageProxy, subject: str, key: str) -> None:
+    if line := actor.options.get("lock_busy_message"):
+        logger.debug(line, LOGIN.sub(r"\1", subject))
+    else:  # only the actor's author knows what the text of `lock_key` may tell
+        logger.debug("lock=busy key=%s message=%s", key, message.message_id)
+
+
+# Dramatiq warns of each skipped message, and leaves a hook no other way to end one well. While a worker of ours runs, a
+# filter makes DEBUG of the warnings that a skip of ours brings about, and touches no others.
+WORKER_LOGGER = "dramatiq.worker.WorkerThread"
+
+
+class SkipsAreNoWarnings(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        arguments = record.args if record.levelno == logging.WARNING and isinstance(record.args, tuple) else ()
+        if not any(getattr(argument, "__dict__", {}).get("lock_skipped") for argument in arguments):
+            return True
+        record.levelno, record.levelname = logging.DEBUG, "DEBUG"
+        return logging.getLogger(record.name).isEnabledFor(logging.DEBUG)

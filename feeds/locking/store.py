@@ -8,12 +8,11 @@ from typing import Any
 
 from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache, memcache_key_warnings
 
+from feeds.locking.lock import LONGEST_EXPIRE
+
 
 class LockStoreError(Exception):
     """The lock store gave no usable answer, so it is not known who holds the lock. A retry can help."""
-
-
-LONGEST_EXPIRY = 30 * 24 * 3600  # seconds; memcached reads more than that as a date (its protocol.txt)
 
 
 class LockStore(BaseCache):
@@ -55,7 +54,7 @@ class LockStore(BaseCache):
     def _seconds(self, timeout: float | object | None) -> int:
         """Return the expiry. Refuse what memcached would turn into an immortal lock, or into none at all."""
         seconds = self.default_timeout if timeout is DEFAULT_TIMEOUT else timeout
-        if not isinstance(seconds, int) or not 0 < seconds <= LONGEST_EXPIRY:
+        if not isinstance(seconds, int) or not 0 < seconds <= LONGEST_EXPIRE:
             raise LockStoreError(f"a lock's expiry is a whole number of seconds from 1 to 30 days, not {seconds!r}")
         return seconds
 

@@ -40,7 +40,7 @@ def extra_environment() -> dict[str, str]:
     return {f"FEEDS_{name}": value for name, value in seconds.items()}
 
 
-def test_t28_an_import_that_slept_past_its_lock_stores_nothing_and_leaves_its_successors_lock(
+def test_an_import_that_slept_past_its_lock_stores_nothing_and_leaves_its_successors_lock(
     deployment: Deployment, start_workers: StartWorkers, counting_server: CountingServer, memcached: Memcached
 ) -> None:
     url = counting_server.url("feed")

@@ -1,5 +1,6 @@
 """manage.py locks, on both lock stores."""
 
+import time
 from contextlib import closing
 from io import StringIO
 from typing import Any
@@ -75,6 +76,45 @@ def test_a_key_set_by_hand_is_listed_and_broken_by_its_value():
     assert "by hand  not a token of ours  a-lock-1" in run()
     run("--break", "by hand")
     assert caches["locks"].get("a-lock-1") is None
+
+
+GARBAGE = [
+    "\x1b[2J\x1b]0;title\x07",
+    "a" * 100_000,
+    f"nonce owner \x1b[31mhost:1 {time.time():.3f} 600",
+    f"nonce owner host:1 {time.time():.3f} {10**400}",
+    "nonce owner host:1 nan 600",
+    "nonce owner host:1 1e300 600",
+    "",
+]
+
+
+@pytest.mark.parametrize("value", GARBAGE, ids=range(len(GARBAGE)))
+def test_garbage_is_listed_without_doing_anything_to_a_terminal_and_can_be_broken(store: Any, value: str):
+    store.add("a-lock-1", value, 60)
+    (line,) = run().splitlines()
+    assert line.isprintable()
+    assert len(line) < 2000
+    run("--break", line.split("  ")[0])
+    assert store.get("a-lock-1") is None
+
+
+def test_a_token_that_says_it_lives_for_years_is_none_of_ours(store: Any):
+    store.add("a-lock-1", f"nonce owner host:1 {time.time():.3f} {10**9}", 60)
+    assert "not a token of ours" in run()
+
+
+@pytest.mark.parametrize("store", ["memcached"], indirect=True)
+def test_bytes_that_are_no_text_and_keys_that_are_no_keys_of_ours_do_no_harm_in_memcached(
+    store: Any, memcached: Memcached
+):
+    memcached.set(":1:a-lock-1", b"\xff\xfe\x1b", 60)
+    memcached.set(":1:b\x1b[2J", b"whatever", 60)
+    (line,) = run().splitlines()
+    assert line.endswith("a-lock-1")
+    assert line.isprintable()
+    run("--break", line.split("  ")[0])
+    assert memcached.get(":1:a-lock-1") is None
 
 
 def test_a_cache_that_cannot_list_says_so(settings):

@@ -43,7 +43,7 @@ def test_a_released_lock_can_be_taken_again(store):
     assert lock.acquire(store, second) == Acquired()
 
 
-def test_t3_another_ones_lock_is_not_released(store):
+def test_another_ones_lock_is_not_released(store):
     first, second = lock.claim("key", "message-1", 600), lock.claim("key", "message-1", 600)
     lock.acquire(store, first)
     assert lock.release(store, second) is Release.NOT_OURS
@@ -96,39 +96,3 @@ def test_a_token_survives_its_text(owner):
     token = lock.Token.make(owner, 1700000000.5, 600)
     assert lock.Token.parse(str(token)) == token
     assert token.until == 1700000600.5
-
-
-# One runs, one waits
-
-
-def holder(store: LocMemCache, owner: str) -> lock.Token:
-    lease = lock.claim("key", owner, 600)
-    assert lock.acquire(store, lease) == Acquired()
-    token = lock.Token.parse(lease.token)
-    assert token is not None
-    return token
-
-
-def test_of_those_turned_away_one_waits(store):
-    runs = holder(store, "runs")
-    assert lock.wait_in_line(store, "key", "first", runs, 60)
-    assert not lock.wait_in_line(store, "key", "second", runs, 60)
-    assert lock.wait_in_line(store, "key", "first", runs, 60)
-
-
-def test_who_left_the_line_makes_room_for_the_next(store):
-    runs = holder(store, "runs")
-    assert lock.wait_in_line(store, "key", "first", runs, 60)
-    lock.leave_line(store, "key", "first")
-    assert lock.wait_in_line(store, "key", "second", runs, 60)
-
-
-def test_who_runs_and_did_not_get_to_leave_the_line_holds_nobody_off(store):
-    store.set("key-next", "runs", 60)
-    assert lock.wait_in_line(store, "key", "second", holder(store, "runs"), 60)
-    assert store.get("key-next") == "second"
-
-
-def test_a_store_that_fails_makes_everybody_wait():
-    token = lock.Token.make("runs", 0, 600)
-    assert lock.wait_in_line(FailingStore(OSError("down")), "key", "m", token, 60)

@@ -36,7 +36,7 @@ def test_a_key_is_added_once(store):
     assert store.get("key") == "first"
 
 
-def test_t3_only_the_value_that_is_there_is_deleted(store):
+def test_only_the_value_that_is_there_is_deleted(store):
     store.add("key", "first", 60)
     assert store.compare_and_delete("key", "second") is False
     assert store.get("key") == "first"
@@ -56,12 +56,12 @@ def test_an_expired_key_can_be_taken(store):
 
 
 @pytest.mark.parametrize("key", ["k" * 247, "k" * 10])
-def test_t7_a_key_of_250_characters_is_one(store, key):  # Django puts ":1:" before it
+def test_a_key_of_250_characters_is_one(store, key):  # Django puts ":1:" before it
     assert store.add(key, "value", 60) is True
 
 
 @pytest.mark.parametrize("key", ["k" * 248, "umläut", "with space", "new\nline", "\x7f"])
-def test_t7_what_is_no_key_is_an_error_and_never_an_answer(store, key):
+def test_what_is_no_key_is_an_error_and_never_an_answer(store, key):
     with pytest.raises(LockStoreError):
         store.add(key, "value", 60)
 
@@ -80,7 +80,7 @@ def test_what_is_held_can_be_listed(store):
     assert dict(store.held()) == {"a-lock-1": "first", "b-lock-2": "second"}
 
 
-def test_nobody_clears_the_locks(store):
+def test_clearing_the_locks_is_refused(store):
     with pytest.raises(NotImplementedError):
         store.clear()
 
@@ -104,13 +104,12 @@ def test_of_eight_threads_one_gets_each_lock(store):
     assert sorted(won) == sorted(f"key-{number}" for number in range(keys))
 
 
-def test_t2_in_memcached_a_lock_ends_at_most_a_second_early(memcached: Memcached, on_memcached: MemcachedLocks):
-    lease = lock.claim("key", "message", 60)
-    assert lock.acquire(on_memcached, lease) == lock.Acquired()
-    assert memcached.ttl(":1:key") in (59, 60)
+def test_in_memcached_a_lock_has_its_expiry(memcached: Memcached, on_memcached: MemcachedLocks):
+    assert lock.acquire(on_memcached, lock.claim("key", "message", 3600)) == lock.Acquired()
+    assert 3000 < (memcached.ttl(":1:key") or 0) <= 3600
 
 
-def test_t6_a_restart_that_gives_another_the_same_cas_saves_his_lock(
+def test_after_a_restart_that_gives_another_lock_the_same_cas_that_lock_stays(
     memcached: Memcached, on_memcached: MemcachedLocks
 ):
     store = on_memcached
@@ -133,12 +132,12 @@ class MemcachedWithoutEvictions(Memcached):
         return [*super().command(), "-M"]
 
 
-def test_t8_a_memcached_without_cas_is_found_out(tmp_path: Path):
+def test_a_memcached_without_cas_is_found_out(tmp_path: Path):
     with MemcachedWithoutCas(tmp_path) as server, closing(MemcachedLocks(server.location, {})) as store:
         assert "without CAS" in "".join(store.server_problems())
 
 
-def test_t8_a_memcached_that_evicts_is_found_out(on_memcached: MemcachedLocks, tmp_path: Path):
+def test_a_memcached_that_evicts_is_found_out(on_memcached: MemcachedLocks, tmp_path: Path):
     assert list(on_memcached.server_problems()) == []
     assert "-M" in "".join(on_memcached.server_warnings())
     with MemcachedWithoutEvictions(tmp_path) as server, closing(MemcachedLocks(server.location, {})) as store:

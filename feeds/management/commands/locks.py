@@ -1,4 +1,4 @@
-"""locks: who holds which lock, and for how long; and the breaking of one, by its token."""
+"""locks: list who holds which lock and for how long, or break one by its token."""
 
 import re
 import time
@@ -28,7 +28,7 @@ class Row:
     @property
     def name(self) -> str:
         """Return what `--break` takes."""
-        return self.token.nonce if self.token else self.value
+        return printable(self.token.nonce if self.token else self.value)
 
 
 class Command(BaseCommand):
@@ -48,7 +48,7 @@ class Command(BaseCommand):
             raise CommandError(f"{type(store).__name__} cannot list its keys; a feeds.locking.LockStore can.")
         try:
             rows = [Row(key=key, value=value, token=locking.Token.parse(value)) for key, value in store.held()]
-            if options["token"]:
+            if options["token"] is not None:
                 self._break(store, rows, options["token"])
             else:
                 self._list(rows)
@@ -79,7 +79,7 @@ def subjects(rows: Iterable[Row]) -> dict[str, str]:
 def lines(rows: Iterable[Row], subjects: dict[str, str], now: float) -> Iterator[str]:
     """Yield one line a lock, those first that have been held the longest."""
     for row in sorted(rows, key=lambda row: row.token.begun if row.token else 0):
-        yield "  ".join([row.name, *_facts(row.token, now), subjects.get(row.key, row.key)])
+        yield "  ".join([row.name, *_facts(row.token, now), subjects.get(row.key) or printable(row.key)])
 
 
 def _facts(token: locking.Token | None, now: float) -> list[str]:
@@ -88,6 +88,6 @@ def _facts(token: locking.Token | None, now: float) -> list[str]:
     return [
         f"held {now - token.begun:.0f} s",
         f"ends in {max(0.0, token.until - now):.0f} s",
-        f"by {token.place}",
-        f"for message {token.owner}",
+        printable(f"by {token.process}"),
+        printable(f"for message {token.owner}"),
     ]

@@ -1,4 +1,4 @@
-"""rundramatiq, for everybody who has a broker to run it on."""
+"""rundramatiq: django_dramatiq's own, with defaults for feeds, and refused where there is no broker."""
 
 import os
 from typing import Any
@@ -9,8 +9,8 @@ from django_dramatiq.management.commands import rundramatiq
 
 from feeds.embedded import EmbeddedBroker
 
-# Milliseconds for which a Redis consumer sleeps when its queue is empty. Dramatiq's own 1,000 would be felt by whoever
-# waits for an import, and delay the return of a dead worker's messages: any command of a consumer may bring them back.
+# Milliseconds for which a Redis consumer sleeps when its queue is empty. Dramatiq's own 1,000 would be felt in each
+# import, and delay the return of a dead worker's messages: any command of a consumer may bring them back.
 IDLE_TIMEOUT = "100"
 
 # For glibc, which by itself has a heap for each thread, and keeps in each what large documents took. With one heap for
@@ -28,7 +28,7 @@ class Command(rundramatiq.Command):  # type: ignore[misc]  # django_dramatiq has
         if isinstance(dramatiq.get_broker(), EmbeddedBroker):
             raise CommandError(
                 "There is no queue to work on: in embedded mode the process that sends a feed imports it. "
-                "Set BROKER_URL, such as redis://127.0.0.1:6379/0 or amqp://127.0.0.1, to run workers of their own."
+                "Set BROKER_URL, such as redis://127.0.0.1:6379/0 or amqp://127.0.0.1, to run workers."
             )
         for name, value in {"dramatiq_worker_timeout": IDLE_TIMEOUT, **ALLOCATOR}.items():
             os.environ.setdefault(name, value)

@@ -1,4 +1,4 @@
-"""Nothing in; out comes what the project does, shown on sample feeds: queue, lock, import, conditional requests.
+"""demo: show queue, lock, import and conditional requests at work on sample feeds.
 
 The command runs itself again in an environment of its own, so that it is embedded and harms no database whatever the
 environment says. Everything it shows is counted while it runs.
@@ -11,7 +11,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from threading import Lock
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from django.conf import settings
@@ -19,28 +20,33 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 from django.db.models import Count
+from dramatiq.middleware import Middleware
 
-from feeds import locking, tasks
+from feeds import tasks
 from feeds.embedded import EmbeddedBroker
 from feeds.management.progress import table
 from feeds.models import Feed
+from feeds.signals import feed_failed, feed_imported
 from feeds_project import samples
+
+if TYPE_CHECKING:
+    from dramatiq import Broker, Message
+    from dramatiq.broker import MessageProxy
+
+    from feeds.planning import ImportReport
 
 MARK = "FEEDS_DEMO"  # in the environment: this is the second run
 SENDS = 3  # messages for each feed, all at once
 PATIENCE = 30.0  # seconds for one round
 
-LOCK_WORDS = {
-    "acquired": "took the lock and ran",
-    "busy": "skipped: another worker was importing the feed",
+WORDS = {
+    "ran": "took the lock and ran",
+    "skipped": "skipped: another worker was importing the feed",
     "delayed": "put back for later",
-}
-OUTCOME_WORDS = {
     "imported": "imported",
     "unchanged": "unchanged",
     "failed": "failed, and the reason recorded",
     "covered": "covered: a check that began after the message was sent had answered it",
-    "superseded": "superseded: somebody else imported it meanwhile",
 }
 
 
@@ -51,6 +57,43 @@ class Round:
     name: str
     messages: int
     counts: Counter[str]
+
+
+class Meter(Middleware):
+    """Count what becomes of messages, and how imports end."""
+
+    def __init__(self) -> None:
+        self._mutex = Lock()
+        self._counts: Counter[str] = Counter()
+        for signal in (feed_imported, feed_failed):
+            signal.connect(self._note)
+
+    def counts(self) -> Counter[str]:
+        """Return what was counted so far. A run that brought no signal found the feed checked already."""
+        with self._mutex:
+            counts = self._counts.copy()
+        counts["covered"] = counts["ran"] - counts["imported"] - counts["unchanged"] - counts["failed"]
+        return counts
+
+    def after_process_message(
+        self, broker: "Broker", message: "MessageProxy", *, result: Any = None, exception: BaseException | None = None
+    ) -> None:
+        if exception is None:
+            self._add("ran")
+
+    def after_skip_message(self, broker: "Broker", message: "MessageProxy") -> None:
+        self._add("skipped")
+
+    def after_enqueue(self, broker: "Broker", message: "Message[Any]", delay: int | None) -> None:
+        if delay is not None:
+            self._add("delayed")
+
+    def _note(self, report: "ImportReport", **_: Any) -> None:
+        self._add(report.outcome.value)
+
+    def _add(self, name: str) -> None:
+        with self._mutex:
+            self._counts[name] += 1
 
 
 class Command(BaseCommand):
@@ -66,11 +109,13 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         _check_environment()
         _empty_database()
+        meter = Meter()
+        tasks.import_feed.broker.add_middleware(meter)
         with samples.serving() as server:
             urls = [server.url(name) for name in samples.NAMES]
             self.stdout.write(f"{len(urls)} sample feeds on {server.url('')}, each asked for {SENDS} times at once …")
-            first = _send("at once", [*(url for url in urls for _ in range(SENDS - 1)), *urls])
-            second = _send("once more", urls)
+            first = _send("at once", [*(url for url in urls for _ in range(SENDS - 1)), *urls], meter)
+            second = _send("once more", urls, meter)
         self._show_rounds(first, second)
         self._show_server(server)
         self._show_database(server)
@@ -78,10 +123,9 @@ class Command(BaseCommand):
 
     def _show_rounds(self, *rounds: Round) -> None:
         rows: list[tuple[object, ...]] = [("messages sent", *(each.messages for each in rounds))]
-        for words in (LOCK_WORDS, OUTCOME_WORDS):
-            for key, word in words.items():
-                if any(each.counts[key] for each in rounds):
-                    rows.append((word, *(each.counts[key] for each in rounds)))
+        for key, words in WORDS.items():
+            if any(each.counts[key] for each in rounds):
+                rows.append((words, *(each.counts[key] for each in rounds)))
         self._table("What the lock did", ("message", *(each.name for each in rounds)), rows)
 
     def _show_server(self, server: samples.SampleServer) -> None:
@@ -150,9 +194,9 @@ def _empty_database() -> None:
     call_command("migrate", verbosity=0)
 
 
-def _send(name: str, urls: list[str]) -> Round:
+def _send(name: str, urls: list[str], meter: Meter) -> Round:
     """Send a message for each URL, wait until the queue is empty, and return what was counted meanwhile."""
-    before = Counter(locking.counts.snapshot())
+    before = meter.counts()
     # All are made before the first is sent, so that none is younger than the first import.
     messages = [tasks.import_feed.message(url) for url in urls]
     broker = tasks.import_feed.broker
@@ -160,7 +204,7 @@ def _send(name: str, urls: list[str]) -> Round:
         broker.enqueue(message)
     if not (isinstance(broker, EmbeddedBroker) and broker.drain(PATIENCE)):
         raise CommandError(f"The queue was not empty after {PATIENCE:g} s.")
-    return Round(name=name, messages=len(messages), counts=Counter(locking.counts.snapshot()) - before)
+    return Round(name=name, messages=len(messages), counts=meter.counts() - before)
 
 
 def _how_to_run() -> str:

@@ -2,8 +2,8 @@
 
     uv run python -m tests.rigs.benchmarks.lock_cost [--messages 3000] [--rounds 5] [--threads 8]
 
-Every round works off the same number of messages twice, once without and once with the lock, in turn, so that whatever
-else the machine does meets both. The last line says the medians and their ratio.
+Every round works off the same number of messages twice, once without and once with the lock, so that what else the
+machine does meets both. The last line says the medians and their ratio.
 """
 
 import argparse

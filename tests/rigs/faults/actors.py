@@ -36,7 +36,7 @@ def stop_at(point: str) -> None:
 
 
 class Outside(Middleware):
-    """Stands above the lock: what it sees after the body has the lock behind it."""
+    """Stands above the lock: it sees a message again when the lock is given back."""
 
     def after_worker_boot(self, broker: Any, worker: Any) -> None:
         recorder.write("boot")
@@ -54,7 +54,7 @@ class Outside(Middleware):
 
 
 class Inside(Middleware):
-    """Stands below the lock: whoever comes here has it."""
+    """Stands below the lock: a message that comes here has it."""
 
     def before_process_message(self, broker: Any, message: Any) -> None:
         stop_at("acquired")

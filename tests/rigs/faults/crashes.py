@@ -21,7 +21,7 @@ PATIENCE = EXPIRE + 10.0  # seconds after a kill until the message has run
 
 
 class Node:
-    """The RabbitMQ of the rows that need one; whoever plays them starts it."""
+    """The RabbitMQ of the rows that need one, started before they are played."""
 
     running: RabbitMQ | None = None
 
@@ -31,9 +31,9 @@ class Node:
         return cls.running.url
 
 
-def crash(name: str, tests: str) -> Callable[[Callable[..., list[str]]], Callable[..., list[str]]]:
+def crash(name: str) -> Callable[[Callable[..., list[str]]], Callable[..., list[str]]]:
     def add(play: Callable[..., list[str]]) -> Callable[..., list[str]]:
-        CRASHES.append(Row(name=name, play=play, tests=tests))
+        CRASHES.append(Row(name=name, play=play))
         return play
 
     return add
@@ -62,15 +62,15 @@ def _deleted(crew: Crew) -> list[str]:
     return [] if crew.locked("a") else ["a: the lock of a run under way was deleted"]
 
 
-crash("kill -9 between acquire and body (Redis)", "T23")(_killed_at("acquired"))
-crash("kill -9 in the body (Redis)", "T22 T25")(_killed_at("body"))
-crash("kill -9 between release and ack (Redis)", "T23")(_killed_at("released"))
-crash("kill -9 between acquire and body (RabbitMQ)", "T23")(_killed_at("acquired", on_rabbitmq=True))
-crash("kill -9 in the body (RabbitMQ)", "T21 T25")(_killed_at("body", on_rabbitmq=True))
-crash("kill -9 between release and ack (RabbitMQ)", "T23")(_killed_at("released", on_rabbitmq=True))
+crash("kill -9 between acquire and body (Redis)")(_killed_at("acquired"))
+crash("kill -9 in the body (Redis)")(_killed_at("body"))
+crash("kill -9 between release and ack (Redis)")(_killed_at("released"))
+crash("kill -9 between acquire and body (RabbitMQ)")(_killed_at("acquired", on_rabbitmq=True))
+crash("kill -9 in the body (RabbitMQ)")(_killed_at("body", on_rabbitmq=True))
+crash("kill -9 between release and ack (RabbitMQ)")(_killed_at("released", on_rabbitmq=True))
 
 
-@crash("SIGTERM, one second of grace, kill -9 (Redis)", "T17 T24")
+@crash("SIGTERM, one second of grace, kill -9 (Redis)")
 def terminated(variant: Variant, folder: Path) -> list[str]:
     with Crew(variant, folder, expire=8) as crew:
         crew.stop_at("body")
@@ -83,7 +83,7 @@ def terminated(variant: Variant, folder: Path) -> list[str]:
         return crew.settle(8 + 10) or violations(crew.history()) or _left_behind(crew)
 
 
-@crash("SIGSTOP of a worker until its lock has expired, SIGCONT (Redis)", "T28")
+@crash("SIGSTOP of a worker until its lock has expired, SIGCONT (Redis)")
 def stopped(variant: Variant, folder: Path) -> list[str]:
     # The time limit would strike first. Here it does not get to, as in a C call that lasts, so that the fence is seen.
     with Crew(variant, folder, expire=EXPIRE, limit_interval=60_000) as crew:
@@ -110,7 +110,7 @@ def stopped(variant: Variant, folder: Path) -> list[str]:
         return violations(crew.history(), overlaps_allowed=True) + taken
 
 
-@crash("RabbitMQ connection cut while a run is under way: its message comes again", "T30")
+@crash("RabbitMQ connection cut while a run is under way: its message comes again")
 def cut_off(variant: Variant, folder: Path) -> list[str]:
     with ExitStack() as stack:
         port = urlsplit(Node.url()).port
@@ -123,7 +123,7 @@ def cut_off(variant: Variant, folder: Path) -> list[str]:
         crew.send("a")
         crew.wait_at("body")
         proxy.cut()
-        crew.wait_for(lambda: crew.history().noted("ack"), within=10, what="the second delivery is turned away")
+        crew.wait_for(lambda: crew.history().noted("ack"), within=10, what="the second delivery is put back")
         gone = _deleted(crew)
         crew.go_on("body")
         crew.wait_for(lambda: crew.history().served("a"), within=PATIENCE, what="the run has ended")
@@ -142,7 +142,7 @@ class ImpatientRabbitMQ(RabbitMQ):
         return super()._configuration() + "consumer_timeout = 2000\n"
 
 
-@crash("RabbitMQ's consumer_timeout passes while a run is under way", "T31")
+@crash("RabbitMQ's consumer_timeout passes while a run is under way")
 def timed_out(variant: Variant, folder: Path) -> list[str]:
     with ExitStack() as stack:
         node = stack.enter_context(ImpatientRabbitMQ(folder))
@@ -151,7 +151,7 @@ def timed_out(variant: Variant, folder: Path) -> list[str]:
         crew.start()
         crew.send("a")
         crew.wait_at("body")
-        crew.wait_for(lambda: crew.history().noted("ack"), within=10, what="the second delivery is turned away")
+        crew.wait_for(lambda: crew.history().noted("ack"), within=10, what="the second delivery is put back")
         gone = _deleted(crew)
         crew.go_on("body")
         crew.wait_for(lambda: crew.history().served("a"), within=PATIENCE, what="the run has ended")

@@ -39,14 +39,14 @@ HELD = "held"  # a key that somebody else has all the while: a late reply could 
 class Interrupts(Middleware):
     """Interrupt a worker thread once a message, or not at all."""
 
-    def __init__(self, luck: random.Random) -> None:
-        self.luck = luck
+    def __init__(self, rng: random.Random) -> None:
+        self.rng = rng
         self.count = 0
         self.unguarded = 0  # of them, where no hook can catch it yet
 
     def arm(self) -> None:
         """From here on, interrupt the thread at some call that the lock makes."""
-        left = self.luck.randrange(1, CALLS)
+        left = self.rng.randrange(1, CALLS)
 
         def profile(frame: Any, event: str, argument: Any) -> None:
             nonlocal left
@@ -58,7 +58,7 @@ class Interrupts(Middleware):
                     sys.setprofile(None)
                     self.count += 1
                     self.unguarded += event == "call" and frame.f_code.co_name in UNGUARDED
-                    raise self.luck.choice((TimeLimitExceeded, Shutdown))
+                    raise self.rng.choice((TimeLimitExceeded, Shutdown))
 
         sys.setprofile(profile)
 
@@ -84,8 +84,8 @@ class InRelease(Interrupts):
 
     memcached: Memcached
 
-    def __init__(self, luck: random.Random) -> None:
-        super().__init__(luck)
+    def __init__(self, rng: random.Random) -> None:
+        super().__init__(rng)
         self.ended: list[str] = []  # keys whose run has ended well
         self.robbed: list[str] = []
 
@@ -95,7 +95,7 @@ class InRelease(Interrupts):
     def after_process_message(self, broker: Any, message: Any, *, result: Any = None, exception: Any = None) -> None:
         if exception is None:
             self.ended.extend(message.args)
-            if self.luck.random() < 1 / 3:
+            if self.rng.random() < 1 / 3:
                 self.memcached.set(lock_key(*message.args), OTHERS, 3_600)
                 self.robbed.extend(message.args)
             self.arm()
@@ -107,7 +107,7 @@ class InBody(Interrupts):
     def before_process_message(self, broker: Any, message: Any) -> None:
         message.options.pop("time_limit", None)
         if "retries" not in message.options:
-            message.options["time_limit"] = self.luck.uniform(0, BODY)
+            message.options["time_limit"] = self.rng.uniform(0, BODY)
 
     def after_process_message(self, broker: Any, message: Any, *, result: Any = None, exception: Any = None) -> None:
         self.count += isinstance(exception, TimeLimitExceeded)
@@ -117,9 +117,9 @@ def interrupts(folder: Path, variant: "Variant", *, rounds: int, seed: int) -> t
     """Let messages run until there were so many interrupts in each place; return what was done, and what is wrong."""
     from tests.rigs.faults.stage import Stage
 
-    luck = random.Random(seed)
-    places = acquire, body, release = InAcquire(luck), InBody(luck), InRelease(luck)
-    options = {"threads": 4, "limit_interval": 1, "lock_expire": 3_600, "max_retries": 20}
+    rng = random.Random(seed)
+    places = acquire, body, release = InAcquire(rng), InBody(rng), InRelease(rng)
+    options = {"threads": 4, "limit_interval": 1, "lock_expire": 3_600, "lock_conflict": "skip", "max_retries": 20}
     with Stage(variant, folder, outside=[acquire], inside=[release, body], **options) as stage:
         release.memcached = stage.memcached
         stage.memcached.set(lock_key(HELD), OTHERS, 3_600)
@@ -141,7 +141,7 @@ def _send(stage: "Stage", places: Sequence[Interrupts], rounds: int) -> tuple[li
         for key in more:
             stage.send(key)
             stage.actor.send(HELD)
-        if problems := stage.settle(within=15 + rounds / 20):
+        if problems := stage.settle(within=60 + rounds / 5):
             return keys, problems
     return keys, []
 

@@ -1,4 +1,4 @@
-"""Rows in, what came of each out; several at once, since a row mostly waits."""
+"""Play rows, several at once, since a row mostly waits."""
 
 import tempfile
 import time

@@ -1,4 +1,4 @@
-"""Two processes race for one lock after the other; whoever wins says so, and each lock must have one winner.
+"""Let two processes race for one lock after the other: each must have one winner.
 
 uv run python -m tests.rigs.faults.races [--count 100000]
 """

@@ -34,15 +34,15 @@ def random_run(folder: Path, *, seconds: float, seed: int) -> list[str]:
     from tests.rigs.faults.crew import Crew
     from tests.rigs.faults.variants import OURS
 
-    luck = random.Random(seed)
+    rng = random.Random(seed)
     with Crew(OURS, folder, expire=6, body_seconds=0.05) as crew:
-        storm = Storm(crew, luck)
+        storm = Storm(crew, rng)
         crew.start()
         crew.start()
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             storm.act()
-            time.sleep(luck.uniform(0, 2 * STEP))
+            time.sleep(rng.uniform(0, 2 * STEP))
         storm.heal()
         crew.wait_for(lambda: not unserved_afresh(crew.history()), within=60, what="every request is served")
         history = crew.history()
@@ -54,17 +54,17 @@ def random_run(folder: Path, *, seconds: float, seed: int) -> list[str]:
 class Storm:
     """What can go wrong next."""
 
-    def __init__(self, crew: "Crew", luck: random.Random) -> None:
+    def __init__(self, crew: "Crew", rng: random.Random) -> None:
         self._crew = crew
-        self._luck = luck
+        self._rng = rng
         self.done: dict[str, int] = {}
 
     def act(self) -> None:
-        for _ in range(self._luck.randrange(1, 8)):
-            self._crew.send(f"key-{self._luck.randrange(KEYS)}")
+        for _ in range(self._rng.randrange(1, 8)):
+            self._crew.send(f"key-{self._rng.randrange(KEYS)}")
         actions: list[Callable[[], None]] = [self.kill, self.freeze, self.cut, self.break_store, self.pause_store]
         weights = [2, 1, 3, 4, 1]
-        action = self._luck.choices([*actions, self.restart_store, self.heal_store], [*weights, 1, 6])[0]
+        action = self._rng.choices([*actions, self.restart_store, self.heal_store], [*weights, 1, 6])[0]
         self.done[action.__name__] = self.done.get(action.__name__, 0) + 1
         action()
 
@@ -76,23 +76,23 @@ class Storm:
 
     def freeze(self) -> None:
         """Stop a worker until its locks have expired, or nearly."""
-        worker = self._luck.choice(self._crew.workers)
+        worker = self._rng.choice(self._crew.workers)
         worker.tell(signal.SIGSTOP)
-        time.sleep(self._luck.uniform(1, 7))
+        time.sleep(self._rng.uniform(1, 7))
         worker.tell(signal.SIGCONT)
 
     def cut(self) -> None:
         self._crew.proxy.cut()
 
     def break_store(self) -> None:
-        self._crew.proxy.set(self._luck.choice([fault for fault in Fault if fault is not Fault.NONE]))
+        self._crew.proxy.set(self._rng.choice([fault for fault in Fault if fault is not Fault.NONE]))
 
     def heal_store(self) -> None:
         self._crew.proxy.set(Fault.NONE)
 
     def pause_store(self) -> None:
         self._crew.memcached.pause()
-        time.sleep(self._luck.uniform(0.1, 3))
+        time.sleep(self._rng.uniform(0.1, 3))
         self._crew.memcached.resume()
 
     def restart_store(self) -> None:

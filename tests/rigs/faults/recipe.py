@@ -23,7 +23,7 @@ class RecipeMiddleware(Middleware):
 
     @property
     def actor_options(self) -> set[str]:
-        return {"lock_key", "lock_expire"}
+        return {"lock_key", "lock_expire", "lock_conflict"}  # the last is ignored: what is busy is skipped
 
     @property
     def cache(self) -> PyMemcacheCache:

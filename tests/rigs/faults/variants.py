@@ -22,8 +22,7 @@ class Variant:
         """Return middleware, `outside` above and `inside` below the lock; the time limit looks every `interval` ms."""
         limit = TimeLimit(interval=interval)
         if self is OURS:
-            store = MemcachedLocks(location, {})
-            lock = LockMiddleware(lambda: store)
+            lock = LockMiddleware(MemcachedLocks(location, {}))
             return [AgeLimit(), Retries(), *outside, lock, *inside, ShutdownNotifications(), limit]
         # Added to Dramatiq's own list, at its end.
         return [AgeLimit(), limit, ShutdownNotifications(), Retries(), *outside, RecipeMiddleware(location), *inside]
@@ -31,18 +30,18 @@ class Variant:
     def cache(self, middleware: list[Middleware]) -> Any:
         """Return the Django cache that this thread's locks are in."""
         if self is OURS:
-            return next(each._store() for each in middleware if isinstance(each, LockMiddleware))
+            return next(each.store for each in middleware if isinstance(each, LockMiddleware))
         return next(each.cache for each in middleware if isinstance(each, RecipeMiddleware))
 
     def close(self, middleware: list[Middleware]) -> None:
         """Close the connections to memcached."""
         for each in middleware:
             if isinstance(each, LockMiddleware):
-                each._store().close()
+                each.store.close()
             if isinstance(each, RecipeMiddleware):
                 each.close()
 
 
-OURS = Variant(name="ours", fenced=True, options={"lock_conflict": "coalesce"})
+OURS = Variant(name="ours", fenced=True, options={"lock_conflict": "delay"})
 RECIPE = Variant(name="recipe", fenced=False, options={})
 VARIANTS = {variant.name: variant for variant in (OURS, RECIPE)}

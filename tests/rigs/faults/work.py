@@ -1,4 +1,4 @@
-"""The work that the locks protect: one revision a key, read when a run begins, moved on when it ends, all recorded."""
+"""The work that the locks protect: one revision for each key, read when a run begins, raised when it ends."""
 
 import hashlib
 import sqlite3
@@ -19,7 +19,7 @@ def lock_key(key: str) -> str:
 
 
 class Revisions:
-    """A file with one number a key, which several processes may read and write."""
+    """A file with one number for each key, which several processes may read and write."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -1,5 +1,8 @@
-"""Every check that keeps the lock from being switched off in silence: its id, its hint, and the boot that refuses."""
+"""System checks: their ids and hints, and the boot that refuses what would switch the lock off."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -19,6 +22,7 @@ from feeds.locking.checks import order_problems
 from feeds.locking.middleware import LockConfigurationError, LockMiddleware
 from tests.locking.test_stores import MemcachedWithoutCas
 from tests.rigs.servers.memcached import Memcached
+from tests.rigs.servers.workers import PROJECT
 
 OURS = "feeds.locking.MemcachedLocks"
 DJANGO = "django.core.cache.backends"
@@ -63,42 +67,43 @@ def test_as_shipped_nothing_is_found():
     assert run_checks(tags=["feeds"]) == []
 
 
-CONFIGURATIONS = [
-    ("feeds.E004", {"BACKEND": "no.such.Cache"}),
-    ("feeds.E004", {"BACKEND": OURS, "LOCATION": "not a server"}),
-    ("feeds.E004", {"BACKEND": OURS, "LOCATION": ONE, "OPTIONS": {"serde": None}}),
-    ("feeds.E005", {"BACKEND": f"{DJANGO}.dummy.DummyCache"}),
-    ("feeds.E005", {"BACKEND": f"{DJANGO}.filebased.FileBasedCache", "LOCATION": "/nowhere"}),
-    ("feeds.E005", {"BACKEND": f"{DJANGO}.db.DatabaseCache", "LOCATION": "table"}),
-    ("feeds.E005", {"BACKEND": f"{DJANGO}.memcached.PyMemcacheCache", "LOCATION": ONE}),
-    ("feeds.E007", {"BACKEND": OURS, "LOCATION": f"{ONE},127.0.0.1:11212"}),
-    ("feeds.E007", {"BACKEND": OURS, "LOCATION": [ONE, "127.0.0.1:11212"]}),
-    ("feeds.E008", {"BACKEND": OURS, "LOCATION": ONE, "OPTIONS": {"ignore_exc": True}}),
-    ("feeds.E009", {"BACKEND": OURS, "LOCATION": ONE, "OPTIONS": {"timeout": None}}),
-    ("feeds.E009", {"BACKEND": OURS, "LOCATION": ONE, "OPTIONS": {"connect_timeout": 0}}),
-    ("feeds.E009", {"BACKEND": f"{DJANGO}.redis.RedisCache", "LOCATION": "redis://127.0.0.1"}),
+UNFIT = [
+    {"BACKEND": "no.such.Cache"},
+    {"BACKEND": OURS, "LOCATION": "not a server"},
+    {"BACKEND": OURS, "LOCATION": ONE, "OPTIONS": {"serde": None}},
+    {"BACKEND": OURS, "LOCATION": f"{ONE},127.0.0.1:11212"},
+    {"BACKEND": OURS, "LOCATION": [ONE, "127.0.0.1:11212"]},
+    {"BACKEND": OURS, "LOCATION": ONE, "OPTIONS": {"ignore_exc": True}},
+    {"BACKEND": OURS, "LOCATION": ONE, "OPTIONS": {"timeout": None}},
+    {"BACKEND": OURS, "LOCATION": ONE, "OPTIONS": {"connect_timeout": 0}},
+    {"BACKEND": f"{DJANGO}.dummy.DummyCache"},
+    {"BACKEND": f"{DJANGO}.filebased.FileBasedCache", "LOCATION": "/nowhere"},
+    {"BACKEND": f"{DJANGO}.db.DatabaseCache", "LOCATION": "table"},
+    {"BACKEND": f"{DJANGO}.memcached.PyMemcacheCache", "LOCATION": ONE},
+    {"BACKEND": f"{DJANGO}.redis.RedisCache", "LOCATION": "redis://127.0.0.1"},
 ]
 
 
-@pytest.mark.parametrize(("identity", "configuration"), CONFIGURATIONS)
-def test_a_cache_that_is_no_lock_is_found_and_no_worker_boots_on_it(lock_cache, identity, configuration):
+@pytest.mark.parametrize("configuration", UNFIT)
+def test_a_cache_that_cannot_hold_locks_is_found_and_no_worker_boots_on_it(lock_cache, configuration):
     lock_cache(**configuration)
-    assert_found(identity)
-    with pytest.raises(LockConfigurationError):
+    (message,) = found("feeds.E004")
+    assert message.hint
+    with pytest.raises(LockConfigurationError) as refused:
         Worker(StubBroker(middleware=[Retries(), LockMiddleware(), TimeLimit()])).start()
+    assert message.msg == f"FEEDS_LOCK_CACHE: {refused.value}"
 
 
-def test_a_cache_of_one_process_will_do_for_one_process_only(lock_cache):
+def test_a_cache_alias_that_is_not_configured_is_found(settings):
+    settings.FEEDS_LOCK_CACHE = "no-such-cache"
+    assert_found("feeds.E004")
+
+
+def test_a_cache_of_one_process_holds_locks_with_a_stub_broker_only(lock_cache):
     lock_cache(BACKEND=f"{DJANGO}.locmem.LocMemCache")
-    assert found("feeds.E005") == []
+    assert found("feeds.E004") == []
     with global_broker(networked_broker()):
-        assert_found("feeds.E005")
-
-
-def test_redis_with_time_outs_will_do(lock_cache):
-    options = {"socket_timeout": 1, "socket_connect_timeout": 1}
-    lock_cache(BACKEND=f"{DJANGO}.redis.RedisCache", LOCATION="redis://127.0.0.1", OPTIONS=options)
-    assert run_checks(tags=["feeds"]) == []
+        assert_found("feeds.E004")
 
 
 @pytest.mark.parametrize("expire", [4, 0, 31 * 24 * 3600])
@@ -119,12 +124,11 @@ def test_a_time_limit_too_short_to_fetch_and_parse_is_found(settings, values):
     assert_found("feeds.E013")
 
 
-@pytest.mark.parametrize("order", [[Retries()], [TimeLimit(), Retries(), LockMiddleware()]])
-def test_a_wrong_order_is_found(order: list[Middleware]):
-    with global_broker(StubBroker(middleware=order)):
-        messages = list(checks.check_middleware(None))
-    assert {message.id for message in messages if message.id == "feeds.E002"} == {"feeds.E002"}
-    assert all(message.hint for message in messages)
+def test_a_wrong_order_is_found():
+    with global_broker(StubBroker(middleware=[TimeLimit(), CurrentMessage(), Retries(), LockMiddleware()])):
+        (message,) = checks.check_middleware(None)
+    assert message.id == "feeds.E002"
+    assert message.hint
 
 
 def test_the_right_order_is_not():
@@ -134,10 +138,29 @@ def test_the_right_order_is_not():
     )
 
 
-def test_a_broker_that_does_not_tell_an_actor_its_message_is_found():
-    with global_broker(StubBroker(middleware=[Retries(), LockMiddleware(), TimeLimit()])):
+@pytest.mark.parametrize("missing", [CurrentMessage, Retries, LockMiddleware, TimeLimit])
+def test_a_missing_middleware_is_found(missing: type[Middleware]):
+    chain = [CurrentMessage(), Retries(), LockMiddleware(), TimeLimit()]
+    with global_broker(StubBroker(middleware=[item for item in chain if not isinstance(item, missing)])):
         (message,) = checks.check_middleware(None)
     assert message.id == "feeds.E012"
+    assert missing.__name__ in message.msg
+    assert message.hint
+
+
+def test_a_project_without_middleware_learns_from_check_what_to_add(tmp_path: Path):
+    broker = {"BROKER": "dramatiq.brokers.stub.StubBroker"}
+    (tmp_path / "bare.py").write_text(f"from feeds_project.settings import *\nDRAMATIQ_BROKER = {broker}\n")
+    found = subprocess.run(
+        [sys.executable, "manage.py", "check", "--settings", "bare"],
+        cwd=PROJECT,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Traceback" not in found.stderr
+    assert found.stderr.count("is missing from MIDDLEWARE of DRAMATIQ_BROKER") == 4
 
 
 def test_a_time_limit_that_outlives_the_lock_is_found():
@@ -147,6 +170,27 @@ def test_a_time_limit_that_outlives_the_lock_is_found():
         (message,) = checks.check_middleware(None)
     assert message.id == "feeds.E003"
     assert message.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("KEEP_DAYS", -1), ("HOST_DELAY", -0.1), ("HOST_DELAY", float("nan")), ("PARSE_LIMIT", 0.0), ("CLAIM_LIMIT", 0)],
+)
+def test_a_setting_out_of_its_range_is_found(settings, name, value):
+    setattr(settings, f"FEEDS_{name}", value)
+    assert_found("feeds.E001")
+
+
+def test_polling_more_often_than_every_hour_is_warned_of(settings):
+    settings.FEEDS_MIN_INTERVAL = 3599
+    assert_found("feeds.W006")
+
+
+def test_no_pause_between_two_requests_to_a_host_is_warned_of_where_workers_share_a_broker(settings):
+    settings.FEEDS_HOST_DELAY = 0.0
+    assert found("feeds.W007") == []
+    with global_broker(networked_broker()):
+        assert_found("feeds.W007")
 
 
 def test_a_memcached_without_cas_is_found_when_asked_for_deployment_and_at_boot(lock_cache, tmp_path: Path):
