@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from feeds import canonical_urls, scheduling, storage
+from feeds import canonical_urls, storage
 from feeds.conf import feeds_settings
 from feeds.fetching import FeedRequest, Fetcher, FetchOutcome
 from feeds.models import Feed
 from feeds.planning import ImportReport
+from feeds.scheduling import dispatch
 from feeds.storage import Subscription
 from tests.politeness.faults import faults
 from tests.politeness.server import PoliteServer, ServedFeed
@@ -110,7 +111,7 @@ class Reader:
         return min(moments, default=None)
 
     def _step(self) -> None:
-        for claimed in scheduling.claim(self.clock.now(), 100, feeds_settings().host_delay).claimed:
+        for claimed in dispatch.claim(self.clock.now(), 100, feeds_settings().host_delay).claimed:
             self._send(claimed.url, claimed.slot)
         while self._messages and self._messages[0][0] <= self.clock.now():
             _, _, url, slot = heapq.heappop(self._messages)

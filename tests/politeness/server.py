@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from feeds.fetching import AddressInfo
 from tests.rigs.servers.feed_server import FeedServer, Handler, Pieces, Received, answer
+
+Address = tuple[int, int, int, str, tuple[str, int]]  # as getaddrinfo returns it
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,6 @@ class PoliteServer(FeedServer):
         host = (request.header("Host") or "").partition(":")[0]
         return self.routes.get(host + request.target, answer(404))
 
-    def getaddrinfo(self, host: str, port: int, **_: Any) -> list[AddressInfo]:
+    def getaddrinfo(self, host: str, port: int, **_: Any) -> list[Address]:
         addresses = self.addresses.get(host, ["127.0.0.1"])
         return [(10 if ":" in address else 2, 1, 6, "", (address, port)) for address in addresses]

@@ -4,11 +4,10 @@ from datetime import datetime
 
 import pytest
 
-from feeds import planning
 from feeds.fetching import FeedRequest, Fetched, Redirect
 from feeds.models import Alias
 from feeds.outcomes import FailureKind
-from feeds.planning import FeedState
+from feeds.planning import FeedState, redirects
 from tests.politeness.answers import NOT_MODIFIED, feed, page, steady
 from tests.politeness.reader import Clock, Reader
 from tests.politeness.server import PoliteServer
@@ -45,7 +44,7 @@ def counts(old: str, new: str, *, into_private: bool, now: datetime) -> bool:
     state = FeedState(id=0, url=old, revision=0, request=FeedRequest(url=old), created_at=now)
     hops = (Redirect(status=301, url=new),)
     fetched = Fetched(url=new, body=b"", body_digest=b"", redirects=hops, into_private=into_private)
-    return planning.sighted(state, fetched, now) is not None
+    return redirects.sighted(state, fetched, now) is not None
 
 
 def test_redirects_end(server: PoliteServer, reader: Reader) -> None:
