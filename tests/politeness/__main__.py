@@ -1,58 +1,49 @@
-"""Print which rules of polite and careful fetching the importer keeps: python -m tests.politeness [NUMBER ...]"""
+"""Print which rules of polite and careful fetching the importer keeps: python -m tests.politeness [arguments of pytest]
 
-import os
-import re
+A rule is a test in this folder with a docstring: the rule in words, its source in parentheses. The exit code is 1 if
+one of them is not met.
+"""
+
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
-import django
-
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "feeds_project.settings")
-django.setup()
-
-from feeds.management.progress import printable  # noqa: E402
-from tests.politeness import caching, courtesy, rules, safety  # noqa: E402
-from tests.politeness.rules import Rule, Verdict  # noqa: E402
-from tests.politeness.stage import stage  # noqa: E402
-
-RULES = (*caching.RULES, *courtesy.RULES, *safety.RULES)
+import pytest
 
 
-def main(numbers: list[str]) -> int:
-    """Print a line for each rule and return the exit code."""
-    with stage() as set_:
-        verdicts = list(_shown(rules.judge(_chosen(numbers), set_)))
-        late = [verdict for verdict in rules.final(verdicts, set_) if verdict not in verdicts]
-    for verdict in late:
-        print(_line(verdict))
-    failed = sum(bool(verdict.fault) for verdict in verdicts) + len(late)
-    print(f"{len(verdicts) - failed} of {len(verdicts)} rules met")
-    return int(bool(failed))
+class Report:
+    """Prints a line for each rule in place of pytest's dots."""
+
+    def __init__(self) -> None:
+        self.met: dict[str, bool] = {}  # by rule
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items[:] = [item for item in items if _rule(item)]
+
+    def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str]:
+        return report.outcome, "", ""
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        failed = item.session.testsfailed
+        done = yield
+        met = self.met[_rule(item)] = item.session.testsfailed == failed
+        terminal = item.config.pluginmanager.get_plugin("terminalreporter")
+        assert terminal is not None
+        terminal.write_line(f"{'met' if met else 'NOT MET':<7}  {_rule(item)}", green=met, red=not met)
+        return done
 
 
-def _shown(verdicts: Iterator[Verdict]) -> Iterator[Verdict]:
-    for verdict in verdicts:
-        print(_line(verdict), flush=True)
-        yield verdict
+def _rule(item: pytest.Item) -> str:
+    return (item.obj.__doc__ or "").rstrip(".") if isinstance(item, pytest.Function) else ""
 
 
-def _chosen(numbers: list[str]) -> list[Rule]:
-    """Return the rules in the order of their numbers."""
-    wanted = {number.upper() for number in numbers}
-    if unknown := wanted - {rule.number for rule in RULES}:
-        raise SystemExit(f"There is no rule {', '.join(sorted(unknown))}.")
-    return sorted((rule for rule in RULES if not wanted or rule.number in wanted), key=_order)
-
-
-def _order(rule: Rule) -> tuple[str, int]:
-    letter, number = re.fullmatch(r"([A-Z])(\d+)", rule.number).groups()  # type: ignore[union-attr]
-    return letter, int(number)
-
-
-def _line(verdict: Verdict) -> str:
-    rule = verdict.rule
-    line = f"{'NOT MET' if verdict.fault else 'met':<7}  {rule.number:<3}  {rule.text} ({rule.source})"
-    return printable(f"{line}: {verdict.fault}" if verdict.fault else line)
+def main(arguments: list[str]) -> int:
+    report = Report()
+    style = ["-qq", "-r", "N", "--show-capture=no", "-o", "console_output_style=classic"]
+    code = pytest.main([str(Path(__file__).parent), *style, *arguments], plugins=[report])
+    print(f"{sum(report.met.values())} of {len(report.met)} rules met")
+    return int(code)
 
 
 if __name__ == "__main__":

@@ -1,146 +1,93 @@
-"""An HTTP server on a loopback port that says exactly what it is told, byte by byte, and remembers who asked."""
+"""A server that keeps, for each of its feeds, a log of what was asked for and what was answered."""
 
-import contextlib
-import socket
-import ssl
-import threading
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Self
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+from tests.rigs.servers.feed_server import FeedServer, Handler, Pieces, Received, answer
+
+Address = tuple[int, int, int, str, tuple[str, int]]  # as getaddrinfo returns it
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
-    """A request as it came."""
+class Exchange:
+    """A request and its answer; b"" is one that was sent piece by piece."""
 
-    method: str
-    target: str
-    headers: tuple[tuple[str, str], ...]
-    connection: int  # the number of the connection it came over
-    over_tls: bool = False
+    at: datetime
+    request: Received
+    answer: bytes = b""
 
-    def header(self, name: str) -> str | None:
-        return next((value for key, value in self.headers if key.lower() == name.lower()), None)
+    @property
+    def status(self) -> int:
+        return int(self.answer[9:12] or 0)
 
+    @property
+    def body(self) -> bytes:
+        return self.answer.partition(b"\r\n\r\n")[2]
 
-# What is sent piece by piece; the connection is closed after it.
-Pieces = Iterable[bytes]
-Handler = Callable[[Received], bytes | Pieces]
-
-
-def answer(status: int = 200, body: bytes = b"", **headers: str) -> bytes:
-    """Return a whole answer; `etag="x"` is a header, and so is `content_type`. A Content-Length is added."""
-    lines = [f"HTTP/1.1 {status} Whatever", *(f"{name.replace('_', '-')}: {value}" for name, value in headers.items())]
-    if not {"content_length", "transfer_encoding"} & headers.keys() and status != 304:
-        lines.append(f"Content-Length: {len(body)}")
-    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
+    def answered(self, name: str) -> str:
+        """Return a header of the answer; "" if it had none of that name."""
+        head = self.answer.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")[1:]
+        values = (line.partition(": ") for line in head)
+        return next((value for key, _, value in values if key.lower() == name), "")
 
 
-class ScriptedServer:
-    """Serves `routes`, by target; speaks TLS where it has a certificate (a PEM file with its key)."""
+@dataclass(slots=True, kw_only=True)
+class ServedFeed:
+    """One feed: its answers in their order, of which the last is given again and again."""
 
-    def __init__(self, certificate: Path | None = None) -> None:
-        self._certificate = certificate
-        self.routes: dict[str, Handler | bytes] = {}
-        self.received: list[Received] = []
-        self.connections = 0
-        self.stopping = threading.Event()
+    url: str
+    now: Callable[[], datetime]
+    replies: tuple[bytes | Handler, ...]
+    by_hand: bool = False  # a person asks for the checks, so they may come early
+    shared: bool = False  # several feeds lead here, so one request need not follow from the answer before it
+    log: list[Exchange] = field(default_factory=list)
 
-    def __enter__(self) -> Self:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        if self._certificate:
-            self._context.load_cert_chain(self._certificate)
-        self._threads = [threading.Thread(target=self._listen, daemon=True)]
-        self._threads[0].start()
-        return self
+    def __call__(self, request: Received) -> bytes | Pieces:
+        reply = self.replies[min(len(self.log), len(self.replies) - 1)]
+        given = reply(request) if callable(reply) else reply
+        self.log.append(Exchange(self.now(), request, given if isinstance(given, bytes) else b""))
+        return given
 
-    def __exit__(self, *_: object) -> None:
-        self.stopping.set()
-        with socket.create_connection(("127.0.0.1", self.port)):  # wakes the listener
-            self._threads[0].join()
-        self._listener.close()
-        for thread in self._threads:
-            thread.join()
+    def intervals(self) -> list[timedelta]:
+        """Return the times between the requests."""
+        return [later.at - earlier.at for earlier, later in pairwise(self.log)]
 
-    def drip(self, *pieces: bytes, every: float = 0.05) -> Pieces:
-        """Yield the pieces, and then the last one again and again until the server stops."""
-        yield from pieces
-        while not self.stopping.wait(every):
-            yield pieces[-1]
+    def sent(self, name: str) -> list[str | None]:
+        """Return a header of each request."""
+        return [exchange.request.header(name) for exchange in self.log]
 
-    def endless(self, first: bytes, rest: bytes) -> Pieces:
-        yield first
-        while not self.stopping.is_set():
-            yield rest
+
+class PoliteServer(FeedServer):
+    """Serves feeds by host and target, so that each can have a host of its own. All hosts lead here."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        super().__init__()
+        self.now = now
+        self.feeds: list[ServedFeed] = []
+        self.addresses: dict[str, list[str]] = {}  # of hosts that lead elsewhere
+
+    def serve(
+        self,
+        *replies: bytes | Handler,
+        host: str = "feed.example",
+        target: str = "/feed",
+        by_hand: bool = False,
+        shared: bool = False,
+    ) -> ServedFeed:
+        """Put a feed on the server."""
+        url = self.url(target, host)
+        feed = ServedFeed(url=url, now=self.now, replies=replies, by_hand=by_hand, shared=shared)
+        self.routes[host + target] = feed
+        self.feeds.append(feed)
+        return feed
 
     def handler(self, request: Received) -> Handler | bytes:
-        """Return what answers a request."""
-        return self.routes.get(request.target, answer(404))
+        host = (request.header("Host") or "").partition(":")[0]
+        return self.routes.get(host + request.target, answer(404))
 
-    def speaks_tls(self) -> bool:
-        return self._certificate is not None
-
-    def _listen(self) -> None:
-        while True:
-            connection, _ = self._listener.accept()
-            if self.stopping.is_set():
-                connection.close()
-                return
-            self.connections += 1
-            thread = threading.Thread(target=self._serve, args=(connection, self.connections), daemon=True)
-            self._threads.append(thread)
-            thread.start()
-
-    def _serve(self, sock: socket.socket, number: int) -> None:
-        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):  # the client goes away when it likes
-            stack.callback(lambda: sock.close())
-            if self.speaks_tls():
-                sock = self._wrapped(sock)
-            sock.settimeout(0.1)  # so that the thread sees the server stop
-            while request := self._read(sock, number):
-                self.received.append(request)
-                if not self._answered(sock, request):
-                    return
-                if request.method == "CONNECT":
-                    sock = self._wrapped(sock)
-                    sock.settimeout(0.1)
-
-    def _wrapped(self, sock: socket.socket) -> ssl.SSLSocket:
-        sock.settimeout(5)
-        return self._context.wrap_socket(sock, server_side=True)
-
-    def _read(self, sock: socket.socket, number: int) -> Received | None:
-        data = b""
-        while not data.endswith(b"\r\n\r\n"):
-            try:
-                piece = sock.recv(65536)
-            except TimeoutError:
-                if self.stopping.is_set():
-                    return None
-                continue
-            if not piece:
-                return None
-            data += piece
-            if data.startswith(b"\x16"):  # TLS, where none is spoken
-                sock.sendall(answer(400))
-                return None
-        first, *lines = data.decode("latin-1").split("\r\n")
-        method, target, _ = first.split(" ")
-        headers = tuple((name, value) for name, _, value in (line.partition(": ") for line in lines if line))
-        return Received(method, target, headers, number, isinstance(sock, ssl.SSLSocket))
-
-    def _answered(self, sock: socket.socket, request: Received) -> bool:
-        """Send what the route says; tell whether the connection goes on."""
-        route = self.handler(request)
-        reply = route if isinstance(route, bytes) else route(request)
-        sock.settimeout(10)
-        if isinstance(reply, bytes):
-            sock.sendall(reply)
-            sock.settimeout(0.1)
-            return True
-        for piece in reply:
-            sock.sendall(piece)
-        return False
+    def getaddrinfo(self, host: str, port: int, **_: Any) -> list[Address]:
+        addresses = self.addresses.get(host, ["127.0.0.1"])
+        return [(10 if ":" in address else 2, 1, 6, "", (address, port)) for address in addresses]

@@ -1,44 +1,43 @@
 """A feed server inside the test that counts: requests, conditional ones, and how many were open at once per path."""
 
 import hashlib
+import socket
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
 
 import pytest
 
+from tests.rigs.servers.feed_server import FeedServer, Received, answer
 from tests.rigs.servers.samples import sample_feed
 
 
-class CountingServer:
-    """Serves a sample feed of three entries under every path, with an ETag, and answers 304 to who has it."""
+class CountingServer(FeedServer):
+    """Serves a sample feed of three entries under every path, with an ETag, and answers 304 to those that have it."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.requests: Counter[str] = Counter()
         self.conditional: Counter[str] = Counter()
         self.peak: Counter[str] = Counter()  # the most requests that were open at once
         self.pace = 0.0  # seconds that each answer takes at the least
         self._open: Counter[str] = Counter()
         self._changed = threading.Condition()
-        self._gate = threading.Event()
-        self._gate.set()
-        self._server = _Server(self)
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self._answering = threading.Event()
+        self._answering.set()
 
-    def url(self, path: str) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}/{path}"
+    def url(self, path: str = "feed", host: str = "127.0.0.1") -> str:
+        return super().url(f"/{path}", host)
 
     @contextmanager
     def holding(self) -> Iterator[None]:
         """Answer nobody inside the block; requests stay open until it ends."""
-        self._gate.clear()
+        self._answering.clear()
         try:
             yield
         finally:
-            self._gate.set()
+            self._answering.set()
 
     def wait_for(self, check: Callable[[], bool], *, within: float, what: str) -> None:
         """Wait until `check` is true, asked after every request that begins or ends. `within` in seconds."""
@@ -66,54 +65,28 @@ class CountingServer:
         try:
             if self.pace:
                 threading.Event().wait(self.pace)
-            self._gate.wait()
+            self._answering.wait()
             yield
         finally:
             with self._changed:
                 self._open[path] -= 1
                 self._changed.notify_all()
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
+    def handler(self, request: Received) -> bytes:
+        body = sample_feed(_path(request), kind="atom")
+        etag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
+        if request.header("If-None-Match") == etag:
+            return answer(304, etag=etag)
+        return answer(200, body, content_type="application/atom+xml", etag=etag)
+
+    def answered(self, sock: socket.socket, request: Received) -> bool:
+        with self.counted(_path(request), conditional=request.header("If-None-Match") is not None):
+            return super().answered(sock, request)
 
     def __exit__(self, *_: object) -> None:
-        self._gate.set()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self._answering.set()
+        super().__exit__()
 
 
-class _Server(ThreadingHTTPServer):
-    request_queue_size = 128
-
-    def __init__(self, counts: CountingServer) -> None:
-        self.counts = counts
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: clients are killed on purpose."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-
-    def do_GET(self) -> None:
-        path = self.path.lstrip("/")
-        body = sample_feed(path, kind="atom")
-        etag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
-        known = self.headers.get("If-None-Match")
-        with self.server.counts.counted(path, conditional=known is not None):
-            self._answer(etag, b"" if known == etag else body)
-
-    def _answer(self, etag: str, body: bytes) -> None:
-        self.send_response(200 if body else 304)
-        self.send_header("ETag", etag)
-        if body:
-            self.send_header("Content-Type", "application/atom+xml")
-            self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing: the counts say it."""
+def _path(request: Received) -> str:
+    return request.target.removeprefix("/")

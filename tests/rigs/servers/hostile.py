@@ -13,8 +13,8 @@ import brotli
 
 from feeds.fetching import bulk
 from feeds.fetching.transport import KNOWN_ENCODINGS
-from tests.politeness.server import Handler, Pieces, Received, ScriptedServer, answer
 from tests.rigs.servers.daemon import Daemon
+from tests.rigs.servers.feed_server import FeedServer, Handler, Pieces, Received, answer
 
 if "zstd" in KNOWN_ENCODINGS:
     from urllib3.response import zstd
@@ -26,7 +26,7 @@ CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 GZIPPED = HEAD + b"Content-Encoding: gzip\r\n\r\n"
 PORT = re.compile(rb"port (\d+)")
 
-Attack = Callable[[ScriptedServer], bytes | Pieces]
+Attack = Callable[[FeedServer], bytes | Pieces]
 
 
 class HostileServer(Daemon):
@@ -45,7 +45,7 @@ class HostileServer(Daemon):
         return [f"http://127.0.0.1:{self.port}/{attack}/{feed}" for feed in range(number)]
 
 
-class _Server(ScriptedServer):
+class _Server(FeedServer):
     def handler(self, request: Received) -> Handler | bytes:
         return lambda _: ATTACKS[request.target.split("/")[1]](self)
 
