@@ -48,8 +48,7 @@ class Fetcher:
         hops: list[Redirect] = []
         seconds = self._settings.fetch_deadline if request.deadline is None else request.deadline
         try:
-            with self._transport.deadline(seconds, patience) as deadline:
-                return self._follow(request, plan, hops, deadline)
+            return self._follow(request, plan, hops, self._transport.deadline(seconds, patience))
         except TransportError as error:
             return Failed(kind=error.kind, text=error.text, redirects=tuple(hops))
 

@@ -26,15 +26,12 @@ class Resolver:
         self._threads = 0
         self._idle = 0
 
-    def resolve(self, host: str, port: int, timeout: float) -> list[AddressInfo]:
-        """Return the addresses of `host`; raise socket.gaierror, or TimeoutError after `timeout` seconds."""
+    def ask(self, host: str, port: int) -> Future[list[AddressInfo]]:
+        """Return the addresses of `host` to be; the future raises socket.gaierror where there are none."""
         answer: Future[list[AddressInfo]] = Future()
         self._jobs.put((answer, host, port))
         self._ensure_a_thread()
-        try:
-            return answer.result(timeout)
-        finally:
-            answer.cancel()  # nobody waits any more; a thread that finds it in the queue drops it
+        return answer
 
     def _ensure_a_thread(self) -> None:
         with self._lock:

@@ -1,26 +1,32 @@
-"""Seconds in, a socket that is shut down when they are over out: what keeps a server from holding a thread for ever.
+"""Sockets that do not outlive the deadline of their fetch, and the dialer that opens them.
 
-Time-outs of sockets begin anew with every byte, so a server that sends one now and then would never meet one. A
-watchdog shuts the socket down instead; reading then ends at once.
+A socket's own time-out begins anew with every byte, so a server that sends one now and then would never meet it. These
+sockets look at the deadline before every wait instead.
 """
 
-import contextlib
-import heapq
-import itertools
+import errno
+import os
+import selectors
 import socket
-import threading
+import ssl
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from feeds.fetching.ip_policy import IPPolicy
 from feeds.fetching.names import AddressInfo, Resolver, SocketAddress
 from feeds.outcomes import FailureKind
 
-THREAD_IDLE_SECONDS = 10.0
-ALERT = 0.5  # seconds; a thread that waits looks up so often, and Dramatiq can interrupt it then
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer, WriteableBuffer
+
+ALERT = 0.5  # seconds; a thread that waits wakes so often, and an exception that Dramatiq raises in it is seen then
+SHORTEST_WAIT = 0.001  # seconds; a time-out of 0 would mean a socket that does not block
+
+T = TypeVar("T")
 
 
 class DeadlineExpired(Exception):
@@ -32,134 +38,120 @@ class Patience:
     """After so many seconds somebody is asked how many more the fetch may take, and after those again."""
 
     seconds: float
-    more: Callable[[float], float]  # how many have passed -> more; 0 = end it. In the watchdog's thread; must not wait
+    more: Callable[[float], float]  # how many have passed -> more; 0 = end it
     turn: Callable[[float], bool] | None = None  # waits so many seconds for a large document's turn -> whether it came
 
 
 class Deadline:
     """The end of one fetch, whatever it is doing then."""
 
-    def __init__(self, watchdog: "Watchdog", seconds: float, patience: Patience | None = None) -> None:
-        self._watchdog = watchdog
-        self._patience = patience if patience and patience.seconds < seconds else None
-        self._turn = patience.turn if patience else None
+    def __init__(self, seconds: float, patience: Patience | None = None) -> None:
         self.seconds = seconds
+        self._patience = patience
+        self._turn = patience.turn if patience else None
         self._begun = time.monotonic()
-        self.at = self._begun + seconds
-        self.looked_at = self._begun + self._patience.seconds if self._patience else self.at
-        self.expired = False
-        self.finished = False
-        self.handle: socket.socket | None = None
-
-    def __enter__(self) -> Self:
-        self._watchdog.add(self)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._watchdog.remove(self)
+        self._at = self._begun + seconds
+        self._asks_at = min(self._at, self._begun + patience.seconds) if patience else self._at
+        self._expired = False
 
     def remaining(self) -> float:
-        """Return the seconds left; raise DeadlineExpired when there are none."""
-        remaining = self.at - time.monotonic()
-        if self.expired or remaining <= 0:
+        """Return the seconds until the end, or until more have to be asked for; raise DeadlineExpired at the end."""
+        now = time.monotonic()
+        if now >= self._asks_at and not self._goes_on(now):
+            self._expired = True
+        if self._expired:
             raise DeadlineExpired
-        return remaining
+        return self._asks_at - now
+
+    def wait(self, attempt: Callable[[float], T], longest: float) -> T:
+        """Return what `attempt` does within the seconds that it is given, again and again.
+
+        Raise TimeoutError where it does nothing for `longest` seconds, and DeadlineExpired at the deadline.
+        """
+        end = time.monotonic() + longest
+        while True:
+            seconds = min(self.remaining(), end - time.monotonic(), ALERT)
+            try:
+                return attempt(max(seconds, SHORTEST_WAIT))
+            except TimeoutError as error:
+                self.remaining()
+                if error.errno or time.monotonic() >= end:  # with a number it comes from the network
+                    raise
+
+    def _goes_on(self, now: float) -> bool:
+        if self._patience is None or now >= self._at:
+            return False
+        more = self._patience.more(now - self._begun)
+        self._asks_at = min(self._at, now + more)
+        return more > 0
 
     def take_turn(self) -> None:
         """Wait until a large document may be held; raise DeadlineExpired if there is no time left before."""
         while self._turn and not self._turn(min(ALERT, self.remaining())):
             pass
 
-    def guard(self, sock: socket.socket) -> None:
-        """Have `sock` shut down at the deadline, instead of the one guarded so far."""
-        # A duplicate: TLS takes the descriptor out of the socket it wraps, and closing hands the number to others.
-        handle = socket.socket(sock.family, sock.type, sock.proto, fileno=socket.dup(sock.fileno()))
-        self._watchdog.guard(self, handle)
 
-    def goes_on(self, now: float) -> bool:
-        """Ask whether there is more time. `now` as time.monotonic() says it."""
-        if self._patience is None or now >= self.at:
-            return False
-        more = self._patience.more(now - self._begun)
-        self.looked_at = min(self.at, now + more)
-        return more > 0
+class TimedSocket(socket.socket):
+    """A TCP socket that ends with its deadline."""
+
+    deadline: Deadline
+    read_timeout: float  # seconds between two bytes
+
+    def recv_into(self, buffer: "WriteableBuffer", nbytes: int | None = None, flags: int = 0) -> int:
+        return self._timed(partial(super().recv_into, buffer, nbytes or 0, flags))
+
+    def send(self, data: "ReadableBuffer", flags: int = 0) -> int:
+        return self._timed(partial(super().send, data, flags))
+
+    def sendall(self, data: "ReadableBuffer", flags: int = 0) -> None:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self.send(rest, flags) :]
+
+    def _timed(self, call: Callable[[], T]) -> T:
+        def attempt(seconds: float) -> T:
+            self.settimeout(seconds)
+            return call()
+
+        return self.deadline.wait(attempt, self.read_timeout)
 
 
-class Watchdog:
-    """Shuts down the sockets of all fetches that are past their deadline, from one thread."""
+class TimedTLSSocket(TimedSocket, ssl.SSLSocket):
+    """The same with TLS; made by a TimedContext."""
 
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._heap: list[tuple[float, int, Deadline]] = []
-        self._tickets = itertools.count()
-        self._wakes_at = 0.0
-        self._thread: threading.Thread | None = None
+    def do_handshake(self, block: bool = False) -> None:
+        self._timed(partial(super().do_handshake, block))
 
-    def add(self, deadline: Deadline) -> None:
-        with self._changed:
-            self._push(deadline)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._watch, name="feeds-watchdog", daemon=True)
-                self._thread.start()
-            elif deadline.looked_at < self._wakes_at:
-                self._changed.notify()
 
-    def guard(self, deadline: Deadline, handle: socket.socket) -> None:
-        with self._changed:
-            self._drop_handle(deadline)
-            deadline.handle = handle
-            if deadline.expired:
-                self._shut_down(deadline)
+class TimedContext(ssl.SSLContext):
+    """Wraps a TimedSocket so that its deadline goes on to hold, for the handshake too."""
 
-    def remove(self, deadline: Deadline) -> None:
-        with self._changed:
-            deadline.finished = True
-            self._drop_handle(deadline)
-            while self._heap and self._heap[0][2].finished:
-                heapq.heappop(self._heap)
+    sslsocket_class = TimedTLSSocket
 
-    def _push(self, deadline: Deadline) -> None:
-        heapq.heappush(self._heap, (deadline.looked_at, next(self._tickets), deadline))
+    def wrap_socket(self, sock: socket.socket, *args: Any, **options: Any) -> TimedTLSSocket:
+        assert isinstance(sock, TimedSocket)  # noqa: S101  # the dialer makes no others
+        wrapped = super().wrap_socket(sock, *args, **options | {"do_handshake_on_connect": False})
+        assert isinstance(wrapped, TimedTLSSocket)  # noqa: S101
+        wrapped.deadline, wrapped.read_timeout = sock.deadline, sock.read_timeout
+        try:
+            wrapped.do_handshake()
+        except BaseException:
+            wrapped.close()
+            raise
+        return wrapped
 
-    def _watch(self) -> None:
-        with self._changed:
-            while self._heap or not self._idled():
-                now = time.monotonic()
-                while self._heap and self._heap[0][0] <= now:
-                    self._look_at(heapq.heappop(self._heap)[2], now)
-                if self._heap:
-                    self._wait(self._heap[0][0] - now)
-            self._thread = None
 
-    def _idled(self) -> bool:
-        return not self._wait(THREAD_IDLE_SECONDS) and not self._heap
-
-    def _wait(self, seconds: float) -> bool:
-        self._wakes_at = time.monotonic() + seconds
-        return self._changed.wait(seconds)
-
-    def _look_at(self, deadline: Deadline, now: float) -> None:
-        if deadline.finished:
-            return
-        if deadline.goes_on(now):
-            self._push(deadline)
-            return
-        deadline.expired = True
-        self._shut_down(deadline)
-
-    @staticmethod
-    def _shut_down(deadline: Deadline) -> None:
-        if deadline.handle is not None:
-            with contextlib.suppress(OSError):  # not connected any more
-                deadline.handle.shutdown(socket.SHUT_RDWR)
-
-    @staticmethod
-    def _drop_handle(deadline: Deadline) -> None:
-        if deadline.handle is not None:
-            deadline.handle.close()
-            deadline.handle = None
+def client_context(*, verify: bool) -> TimedContext:
+    """Return what ssl.create_default_context() would, as a TimedContext."""
+    context = TimedContext(ssl.PROTOCOL_TLS_CLIENT)
+    if sys.version_info >= (3, 13):
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VERIFY_X509_STRICT
+    if verify:
+        context.load_default_certs()
+    else:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 MAX_ADDRESSES = 4  # of one name, that are tried in turn
@@ -186,12 +178,13 @@ class Limits:
 class Dialer:
     """Opens sockets to addresses that the policy allows, and to no others."""
 
-    def __init__(self, policy: IPPolicy, resolver: Resolver, connect_timeout: float) -> None:
+    def __init__(self, policy: IPPolicy, resolver: Resolver, limits: Limits) -> None:
         self._policy = policy
         self._resolver = resolver
-        self._connect_timeout = connect_timeout
+        self._connect_timeout = limits.connect_timeout
+        self._read_timeout = limits.read_timeout
 
-    def dial(self, host: str, port: int, deadline: Deadline) -> socket.socket:
+    def dial(self, host: str, port: int, deadline: Deadline) -> TimedSocket:
         """Return a connected socket that ends with `deadline`."""
         failure = TransportError(FailureKind.DNS, f"{host} has no address")
         for family, sockaddr in self._checked_addresses(host, port, deadline)[:MAX_ADDRESSES]:
@@ -199,7 +192,6 @@ class Dialer:
                 return self._connected(family, sockaddr, deadline)
             except OSError as error:
                 failure = _connect_failure(host, port, error)
-        deadline.remaining()  # raises, where that was what broke the connection
         raise failure
 
     def check_literal(self, host: str, port: int) -> None:
@@ -219,16 +211,17 @@ class Dialer:
         return addresses
 
     def _look_up(self, host: str, port: int, deadline: Deadline) -> list[AddressInfo]:
-        remaining = deadline.remaining()
+        answer = self._resolver.ask(host, port)
         try:
-            return self._resolver.resolve(host, port, min(remaining, self._connect_timeout))
+            return deadline.wait(answer.result, self._connect_timeout)
         except TimeoutError:
-            deadline.remaining()  # raises, where that was the limit
             raise TransportError(
                 FailureKind.DNS, f"{host} was not resolved in {self._connect_timeout:g} seconds"
             ) from None
         except (OSError, UnicodeError) as error:
             raise TransportError(FailureKind.DNS, _look_up_failure(host, error)) from error
+        finally:
+            answer.cancel()  # nobody waits any more; a thread that finds it in the queue drops it
 
     def _check(self, host: str, address: str, port: int) -> None:
         if not self._policy.allows(address):
@@ -240,17 +233,28 @@ class Dialer:
         if not self._policy.allows_port(address, port):
             raise TransportError(FailureKind.REFUSED_ADDRESS, f"port {port} is for other services than HTTP")
 
-    def _connected(self, family: int, sockaddr: SocketAddress, deadline: Deadline) -> socket.socket:
-        sock = socket.socket(family, socket.SOCK_STREAM)
+    def _connected(self, family: int, sockaddr: SocketAddress, deadline: Deadline) -> TimedSocket:
+        sock = TimedSocket(family, socket.SOCK_STREAM)
+        sock.deadline, sock.read_timeout = deadline, self._read_timeout
         try:
-            sock.settimeout(min(deadline.remaining(), self._connect_timeout))
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            deadline.guard(sock)
-            sock.connect(sockaddr)
+            sock.setblocking(False)
+            if (number := sock.connect_ex(sockaddr)) not in (0, errno.EINPROGRESS, errno.EWOULDBLOCK):
+                raise OSError(number, os.strerror(number))
+            deadline.wait(partial(_wait_until_connected, sock), self._connect_timeout)
         except BaseException:
             sock.close()
             raise
         return sock
+
+
+def _wait_until_connected(sock: socket.socket, seconds: float) -> None:
+    with selectors.DefaultSelector() as selector:
+        selector.register(sock, selectors.EVENT_WRITE)
+        if not selector.select(seconds):
+            raise TimeoutError
+    if number := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+        raise OSError(number, os.strerror(number))
 
 
 def is_literal(host: str) -> bool:

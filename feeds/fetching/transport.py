@@ -26,7 +26,16 @@ from feeds.canonical_urls import SplitURL
 from feeds.fetching import bulk
 from feeds.fetching.ip_policy import IPPolicy
 from feeds.fetching.names import GetAddressInfo, Resolver
-from feeds.fetching.sockets import Deadline, DeadlineExpired, Dialer, Limits, Patience, TransportError, Watchdog
+from feeds.fetching.sockets import (
+    Deadline,
+    DeadlineExpired,
+    Dialer,
+    Limits,
+    Patience,
+    TimedContext,
+    TransportError,
+    client_context,
+)
 from feeds.outcomes import FailureKind
 
 if TYPE_CHECKING:
@@ -169,8 +178,7 @@ class Transport:
 
     def _begin(self) -> None:
         self._process = os.getpid()
-        self._dialer = Dialer(self._policy, Resolver(self._getaddrinfo), self._limits.connect_timeout)
-        self._watchdog = Watchdog()
+        self._dialer = Dialer(self._policy, Resolver(self._getaddrinfo), self._limits)
         self._idle = IdleConnections()
         self._closer = weakref.finalize(self, self._idle.close)
 
@@ -182,7 +190,7 @@ class Transport:
         """Return the deadline to make calls under; it counts from now."""
         if os.getpid() != self._process:  # a fork has the parent's sockets and none of its threads
             self._begin()
-        return Deadline(self._watchdog, seconds, patience)
+        return Deadline(seconds, patience)
 
     def get(self, call: Call, deadline: Deadline) -> Answer:
         """Make the call; raise TransportError where that gives no whole answer before the deadline."""
@@ -195,15 +203,15 @@ class Transport:
             return self._exchange(call, route, deadline)
         except TransportError:
             raise
+        except DeadlineExpired as error:
+            raise _too_late(deadline) from error
         except Exception as error:
-            if deadline.expired or isinstance(error, DeadlineExpired):
-                raise _too_late(deadline) from error
             raise _translated(error) from error
 
     def _exchange(self, call: Call, route: Route, deadline: Deadline) -> Answer:
         connection = self._idle.take(route)
         if connection:
-            deadline.guard(connection.sock)
+            connection.sock.deadline = deadline  # type: ignore[union-attr]
             try:
                 response = self._send(connection, call, deadline)
             except (ConnectionError, ssl.SSLEOFError):
@@ -237,11 +245,9 @@ class Transport:
         return connection
 
     def _send(self, connection: Connection, call: Call, deadline: Deadline) -> HTTPResponse:
-        connection.timeout = min(self._limits.read_timeout, deadline.remaining())
         target, headers = call.url.target, call.headers
         if call.proxy and call.url.scheme == "http":
             target, headers = call.url.public, {**headers, **_proxy_headers(call.proxy)}
-        connection.sock.settimeout(connection.timeout)
         try:
             connection.request("GET", target, headers=headers, preload_content=False)  # type: ignore[arg-type]
             return connection.getresponse()
@@ -252,8 +258,6 @@ class Transport:
     def _receive(self, connection: Connection, response: HTTPResponse, route: Route, deadline: Deadline) -> Answer:
         try:
             answer = _answer(response, connection.address, self._limits.max_body_bytes, deadline)
-            if deadline.expired:  # a socket that is shut down looks like the end of the body
-                raise DeadlineExpired
         except BaseException:
             response.close()
             connection.close()
@@ -267,15 +271,12 @@ class Transport:
         return answer
 
     @cached_property
-    def _verifying(self) -> ssl.SSLContext:
-        return ssl.create_default_context()
+    def _verifying(self) -> TimedContext:
+        return client_context(verify=True)
 
     @cached_property
-    def _trusting(self) -> ssl.SSLContext:
-        context = ssl.create_default_context()
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        return context
+    def _trusting(self) -> TimedContext:
+        return client_context(verify=False)
 
 
 def _proxy_headers(proxy: SplitURL) -> dict[str, str]:
@@ -328,7 +329,7 @@ class _Wire(RawIOBase):
         return True
 
     def readinto(self, buffer: "WriteableBuffer") -> int:
-        self._deadline.remaining()  # what came before can be read from a socket that is shut down, and decoding be slow
+        self._deadline.remaining()  # what is in the buffer is read without a wait, and decoding may be slow
         view = memoryview(buffer)
         piece = self._response.read1(len(view), decode_content=False)
         view[: len(piece)] = piece

@@ -133,6 +133,26 @@ def test_s5_the_deadline_ends_a_drip_over_tls(fetcher: Fetcher) -> None:
     assert outcome.kind == FailureKind.TIMEOUT
 
 
+def test_s5_the_deadline_ends_a_drip_of_a_proxy_that_is_asked_for_a_tunnel(fetcher: Fetcher) -> None:
+    for attack in (status_line, header_line, headers, silence):
+        with FeedServer() as proxy:
+            proxy.routes["feeds.test:443"] = lambda _, drip=attack, server=proxy: drip(server)
+            outcome = failed(fetcher, "https://feeds.test/", proxy=proxy.url(""))
+        assert outcome.kind == FailureKind.TIMEOUT
+
+
+def test_s5_the_deadline_ends_a_request_that_nobody_reads(fetcher: Fetcher) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:  # accepts by itself, and reads nothing
+        request = FeedRequest(
+            url=f"http://127.0.0.1:{listener.getsockname()[1]}/",
+            headers=(("X-Large", "x" * 20 * MEBIBYTE),),
+            deadline=DEADLINE,
+        )
+        outcome = fetcher.fetch(request)
+    assert isinstance(outcome, Failed)
+    assert outcome.kind == FailureKind.TIMEOUT
+
+
 def test_s5_the_deadline_ends_a_tls_handshake(fetcher: Fetcher) -> None:
     hello = threading.Event()
 
@@ -212,14 +232,6 @@ def test_s5_a_deadline_of_another_feed_ends_nothing(server: FeedServer, fetcher:
     assert isinstance(outcomes["/slow"], Fetched)
     assert isinstance(outcomes["/drip"], Failed)
     assert isinstance(fetcher.fetch(FeedRequest(url=server.url("/quick"))), Fetched)
-
-
-def test_the_watchdog_forgets_what_ended_in_time(server: FeedServer, fetcher: Fetcher) -> None:
-    server.routes["/feed"] = answer(body=b"<rss/>")
-    for _ in range(5):
-        fetcher.fetch(FeedRequest(url=server.url()))
-    assert [thread.name for thread in threading.enumerate()].count("feeds-watchdog") >= 1
-    assert fetcher._transport._watchdog._heap == []
 
 
 def test_a_server_that_stops_sending_is_left_after_the_read_timeout(server: FeedServer) -> None:
