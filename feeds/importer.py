@@ -9,7 +9,7 @@ from functools import lru_cache, partial
 from django.db import DataError
 from django.utils import timezone
 
-from feeds import canonical_urls, fetching, locking, parsing, planning, scheduling, storage
+from feeds import canonical_urls, locking, parsing, planning, scheduling, storage
 from feeds.conf import FeedsSettings, feeds_settings
 from feeds.fetching import DELTA, Failed, Fetched, Fetcher, FetchOutcome, FetchSettings
 from feeds.outcomes import FailureKind, Outcome
@@ -50,12 +50,9 @@ def import_feed(
     started_at = timezone.now()
     url = canonical_urls.feed_url(url)
     fetch = fetch or _fetcher(feeds_settings()).fetch
-    try:
-        report = _serve(url, storage.load(url) if add else storage.find(url), requested_at, slot, fetch)
-        if report.outcome is Outcome.SUPERSEDED:
-            report = _serve_again(report, requested_at or started_at, fetch)
-    finally:
-        fetching.leave()
+    report = _serve(url, storage.load(url) if add else storage.find(url), requested_at, slot, fetch)
+    if report.outcome is Outcome.SUPERSEDED:
+        report = _serve_again(report, requested_at or started_at, fetch)
     _tell(report, (timezone.now() - started_at).total_seconds())
     return report
 

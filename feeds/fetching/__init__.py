@@ -1,6 +1,5 @@
 """A feed's URL to what its server says: one conditional GET, redirects followed, whatever the server does a value."""
 
-from feeds.fetching.bulk import Turn, leave
 from feeds.fetching.fetcher import Fetcher
 from feeds.fetching.ip_policy import IPPolicy, is_private_host
 from feeds.fetching.names import AddressInfo, GetAddressInfo
@@ -38,11 +37,9 @@ __all__ = [
     "Patience",
     "Redirect",
     "TooMany",
-    "Turn",
     "freshness",
     "into_private",
     "is_private_host",
-    "leave",
     "plan_calls",
     "retry_after",
 ]

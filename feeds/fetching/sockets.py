@@ -39,7 +39,6 @@ class Patience:
 
     seconds: float
     more: Callable[[float], float]  # how many have passed -> more; 0 = end it
-    turn: Callable[[float], bool] | None = None  # waits so many seconds for a large document's turn -> whether it came
 
 
 class Deadline:
@@ -48,7 +47,6 @@ class Deadline:
     def __init__(self, seconds: float, patience: Patience | None = None) -> None:
         self.seconds = seconds
         self._patience = patience
-        self._turn = patience.turn if patience else None
         self._begun = time.monotonic()
         self._at = self._begun + seconds
         self._asks_at = min(self._at, self._begun + patience.seconds) if patience else self._at
@@ -84,11 +82,6 @@ class Deadline:
         more = self._patience.more(now - self._begun)
         self._asks_at = min(self._at, now + more)
         return more > 0
-
-    def take_turn(self) -> None:
-        """Wait until a large document may be held; raise DeadlineExpired if there is no time left before."""
-        while self._turn and not self._turn(min(ALERT, self.remaining())):
-            pass
 
 
 class TimedSocket(socket.socket):

@@ -6,13 +6,12 @@ Every fetch passes here, whoever asked for it: through the lane if its server is
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 
 from django.utils import timezone
 
-from feeds import fetching
 from feeds.conf import FeedsSettings
 from feeds.fetching import Failed, FeedRequest, FetchOutcome, Patience
 from feeds.outcomes import FailureKind
@@ -21,14 +20,11 @@ from feeds.scheduling import hosts, rate_limit, slow_servers
 
 Fetch = Callable[[FeedRequest, Patience | None], FetchOutcome]
 
-# What becomes of a connection that nobody reads from while its document waits for its turn.
-BROKEN_OFF = frozenset({FailureKind.TIMEOUT, FailureKind.CONNECT, FailureKind.PROTOCOL})
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admitted:
     outcome: FetchOutcome
-    seconds: float  # that the fetch took, without those that it waited for others
+    seconds: float  # that the fetch took
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,15 +44,12 @@ def admit(known: FeedState, fetch: Fetch, *, slot: datetime | None, settings: Fe
         ticket = _take_turn(known, slot, settings)
         if isinstance(ticket, rate_limit.Wait):
             return Postponed(at=ticket.at)
-        turn = fetching.Turn()
         begun = time.monotonic()
         with hosts.holding(ticket):
-            outcome = fetch(known.request, replace(place.patience, turn=turn.comes))
-        seconds = time.monotonic() - begun - turn.waited
+            outcome = fetch(known.request, place.patience)
+        seconds = time.monotonic() - begun
         lane.habit.note(seconds)
     kind = outcome.kind if isinstance(outcome, Failed) else None
-    if turn.waited and kind in BROKEN_OFF:
-        return _back_to_the_lane(slot)
     if place.was_cut and kind is FailureKind.TIMEOUT:
         return _back_to_the_lane(slot, cut_after=seconds)
     return Admitted(outcome=outcome, seconds=seconds)

@@ -142,7 +142,7 @@ def h20_encodings(stage: Stage) -> str:
     if stage.feed(unknown).error_kind != FailureKind.ENCODING:
         return f"an unknown encoding ended as {stage.feed(unknown).error_kind or 'a success'}"
     accepted = (one.sent("Accept-Encoding")[0] or "").split(", ")
-    return "" if {"gzip", "br", "zstd"} <= set(accepted) else f"accepted are only {', '.join(accepted)}"
+    return "" if {"gzip", "zstd"} <= set(accepted) else f"accepted are only {', '.join(accepted)}"
 
 
 def h23_deltas(stage: Stage) -> str:
@@ -212,7 +212,7 @@ RULES = (
     ),
     Rule(
         number="H20",
-        text="gzip, br and zstd are accepted, unknown encodings refused",
+        text="gzip and zstd are accepted, unknown encodings refused",
         source="RFC 9110 §8.4, §12.5.3",
         trial=h20_encodings,
     ),
