@@ -3,6 +3,7 @@
 import logging
 import random
 import time
+from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache, partial
 
@@ -11,7 +12,7 @@ from django.utils import timezone
 
 from feeds import canonical_urls, locking, parsing, planning, scheduling, storage
 from feeds.conf import FeedsSettings, feeds_settings
-from feeds.fetching import DELTA, Failed, Fetched, Fetcher, FetchOutcome, FetchSettings
+from feeds.fetching import DELTA, Allowance, Failed, FeedRequest, Fetched, Fetcher, FetchOutcome, FetchSettings
 from feeds.outcomes import FailureKind, Outcome
 from feeds.parsing import Document, ParsedFeed, Unreadable
 from feeds.planning import FeedState, ImportReport, Move, NextCheck, PlannedEntry
@@ -22,6 +23,8 @@ logger = logging.getLogger(__name__)
 UNFORESEEN = (ArithmeticError, AttributeError, DataError, LookupError, TypeError, ValueError)
 PATIENCE = 5.0  # seconds for which a caller without a queue waits for the host's slot
 
+Fetch = Callable[[FeedRequest, Allowance | None], FetchOutcome]
+
 _outlook = scheduling.OutageDetector()
 
 
@@ -31,7 +34,7 @@ def import_feed(
     requested_at: datetime | None = None,
     slot: datetime | None = None,
     add: bool = True,
-    fetch: scheduling.Fetch | None = None,
+    fetch: Fetch | None = None,
 ) -> ImportReport:
     """Import the feed at `url`.
 
@@ -73,7 +76,7 @@ def import_now(url: str) -> ImportReport:
 
 
 def _serve(
-    url: str, known: FeedState | None, requested_at: datetime | None, slot: datetime | None, fetch: scheduling.Fetch
+    url: str, known: FeedState | None, requested_at: datetime | None, slot: datetime | None, fetch: Fetch
 ) -> ImportReport:
     if known is None:
         return ImportReport(feed_id=0, url=url, outcome=Outcome.DELETED)
@@ -84,7 +87,7 @@ def _serve(
     return _check(known, slot, timezone.now(), fetch)
 
 
-def _serve_again(report: ImportReport, requested_at: datetime, fetch: scheduling.Fetch) -> ImportReport:
+def _serve_again(report: ImportReport, requested_at: datetime, fetch: Fetch) -> ImportReport:
     """Serve a request that was superseded once more, unless it was another import that came first, which answers it.
 
     Whoever pauses, moves, merges or prunes a feed moves its revision on, too, and has imported nothing.
@@ -93,15 +96,20 @@ def _serve_again(report: ImportReport, requested_at: datetime, fetch: scheduling
     return report if again.outcome is Outcome.COVERED else again
 
 
-def _check(known: FeedState, slot: datetime | None, started_at: datetime, fetch: scheduling.Fetch) -> ImportReport:
+def _check(known: FeedState, slot: datetime | None, started_at: datetime, fetch: Fetch) -> ImportReport:
     settings = feeds_settings()
-    visit = scheduling.admit(known, fetch, slot=slot, settings=settings)
-    if isinstance(visit, scheduling.Postponed):
-        return _delayed(known, visit)
-    outcome, parsed = _read(known, visit.outcome, settings)
-    if (found := planning.feed_of(visit.outcome, outcome, known)) is not None:
+    admission = _admission(settings).ask(known, slot)
+    if isinstance(admission, scheduling.Postponed):
+        return _delayed(known, admission)
+    with admission:
+        with admission.fetching():
+            response = fetch(known.request, admission.allowance)
+        if (cut := admission.cut) is not None:
+            return _delayed(known, cut)
+        outcome, parsed = _read(known, response, settings)
+    if (found := planning.feed_of(response, outcome, known)) is not None:
         return _found(known, found, started_at, fetch)
-    store = partial(_store, known, visit, started_at, settings)
+    store = partial(_store, known, response, admission.seconds, started_at, settings)
     try:
         return store(outcome, parsed)
     except UNFORESEEN as error:
@@ -115,7 +123,8 @@ def _check(known: FeedState, slot: datetime | None, started_at: datetime, fetch:
 
 def _store(
     known: FeedState,
-    visit: scheduling.Admitted,
+    response: FetchOutcome,
+    seconds: float,
     started_at: datetime,
     settings: FeedsSettings,
     outcome: FetchOutcome,
@@ -129,8 +138,8 @@ def _store(
         started_at=started_at,
         now=timezone.now(),
         pace=_pace(known, settings),
-        outage=_is_outage(known, visit.outcome),
-        fetch_seconds=visit.seconds,
+        outage=_is_outage(known, response),
+        fetch_seconds=seconds,
         luck=random.random(),  # noqa: S311  # jitter
     )
     rule = planning.Rule(sightings=settings.redirect_sightings, days=settings.redirect_days)
@@ -202,7 +211,7 @@ def _delayed(known: FeedState, visit: scheduling.Postponed) -> ImportReport:
     )
 
 
-def _found(known: FeedState, move: Move, started_at: datetime, fetch: scheduling.Fetch) -> ImportReport:
+def _found(known: FeedState, move: Move, started_at: datetime, fetch: Fetch) -> ImportReport:
     """Go on with the feed that a page names: under its own URL, and through the door of its own host."""
     logger.info(
         "feed=%s found=%s reason=%s", canonical_urls.redacted(known.url), canonical_urls.redacted(move.url), move.reason
@@ -219,6 +228,14 @@ def _found(known: FeedState, move: Move, started_at: datetime, fetch: scheduling
 def _fetcher(settings: FeedsSettings) -> Fetcher:
     """Return the process's one fetcher: its sockets are shared by all threads."""
     return Fetcher(settings.part(FetchSettings), clock=lambda: timezone.now().timestamp())
+
+
+@lru_cache(maxsize=1)
+def _admission(settings: FeedsSettings) -> scheduling.Admission:
+    """Return the process's one admission: its permits are shared by all threads."""
+    return scheduling.Admission(
+        permits=settings.slow_fetches, host_delay=settings.host_delay, fetch_deadline=settings.fetch_deadline
+    )
 
 
 def _tell(report: ImportReport, seconds: float) -> None:

@@ -5,9 +5,9 @@ from feeds.fetching.ip_policy import IPPolicy, is_private_host
 from feeds.fetching.names import AddressInfo, GetAddressInfo
 from feeds.fetching.requests import plan_calls
 from feeds.fetching.responses import DELTA, freshness, into_private, retry_after
-from feeds.fetching.sockets import ALERT, Patience
 from feeds.fetching.transport import KNOWN_ENCODINGS
 from feeds.fetching.values import (
+    Allowance,
     Failed,
     FeedRequest,
     Fetched,
@@ -20,10 +20,10 @@ from feeds.fetching.values import (
 )
 
 __all__ = [
-    "ALERT",
     "DELTA",
     "KNOWN_ENCODINGS",
     "AddressInfo",
+    "Allowance",
     "Failed",
     "FeedRequest",
     "FetchOutcome",
@@ -34,7 +34,6 @@ __all__ = [
     "Gone",
     "IPPolicy",
     "NotModified",
-    "Patience",
     "Redirect",
     "TooMany",
     "freshness",

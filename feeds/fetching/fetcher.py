@@ -8,9 +8,9 @@ from feeds.fetching.ip_policy import IPPolicy
 from feeds.fetching.names import GetAddressInfo
 from feeds.fetching.requests import CallPlan, default_user_agent, plan_calls
 from feeds.fetching.responses import fetch_outcome, into_private, longer, next_hop, retry_after
-from feeds.fetching.sockets import Deadline, Limits, Patience, TransportError
+from feeds.fetching.sockets import Deadline, Limits, TransportError
 from feeds.fetching.transport import Transport
-from feeds.fetching.values import Failed, FeedRequest, FetchOutcome, FetchSettings, Redirect
+from feeds.fetching.values import Allowance, Failed, FeedRequest, FetchOutcome, FetchSettings, Redirect
 from feeds.outcomes import FailureKind
 
 FOLLOWED = frozenset({301, 302, 303, 307, 308})
@@ -36,10 +36,10 @@ class Fetcher:
         )
         self._transport = Transport(limits, IPPolicy(settings.allowed_networks), getaddrinfo)
 
-    def fetch(self, request: FeedRequest, patience: Patience | None = None) -> FetchOutcome:
+    def fetch(self, request: FeedRequest, allowance: Allowance | None = None) -> FetchOutcome:
         """Fetch, and return what came of it before the deadline. Nothing that a server does is raised.
 
-        `patience` may end the fetch before its deadline, in the same way.
+        `allowance` may end the fetch before its deadline, in the same way.
         """
         try:
             plan = plan_calls(request, self._user_agent)
@@ -48,7 +48,7 @@ class Fetcher:
         hops: list[Redirect] = []
         seconds = self._settings.fetch_deadline if request.deadline is None else request.deadline
         try:
-            return self._follow(request, plan, hops, self._transport.deadline(seconds, patience))
+            return self._follow(request, plan, hops, self._transport.deadline(seconds, allowance))
         except TransportError as error:
             return Failed(kind=error.kind, text=error.text, redirects=tuple(hops))
 

@@ -11,13 +11,16 @@ import socket
 import ssl
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from feeds.fetching.ip_policy import IPPolicy
 from feeds.fetching.names import AddressInfo, Resolver, SocketAddress
+from feeds.fetching.values import Allowance
 from feeds.outcomes import FailureKind
 
 if TYPE_CHECKING:
@@ -33,33 +36,32 @@ class DeadlineExpired(Exception):
     """There is no time left."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
-    """After so many seconds somebody is asked how many more the fetch may take, and after those again."""
-
-    seconds: float
-    more: Callable[[float], float]  # how many have passed -> more; 0 = end it
-
-
 class Deadline:
-    """The end of one fetch, whatever it is doing then."""
+    """The end of one fetch, whatever it is doing then; or before, where its allowance is over."""
 
-    def __init__(self, seconds: float, patience: Patience | None = None) -> None:
+    def __init__(self, seconds: float, allowance: Allowance | None = None) -> None:
         self.seconds = seconds
-        self._patience = patience
+        self._allowance = allowance or Allowance(seconds=inf, extend=lambda _: inf)
         self._begun = time.monotonic()
-        self._at = self._begun + seconds
-        self._asks_at = min(self._at, self._begun + patience.seconds) if patience else self._at
         self._expired = False
 
     def remaining(self) -> float:
         """Return the seconds until the end, or until more have to be asked for; raise DeadlineExpired at the end."""
-        now = time.monotonic()
-        if now >= self._asks_at and not self._goes_on(now):
-            self._expired = True
-        if self._expired:
+        passed = time.monotonic() - self._begun
+        counted = passed - self._allowance.connecting
+        if self._expired or passed >= self.seconds:
             raise DeadlineExpired
-        return self._asks_at - now
+        if counted >= self._allowance.seconds and not self._allowance.ask(counted):
+            self._expired = True  # whoever asks again is not given what has become free since
+            raise DeadlineExpired
+        return min(self.seconds - passed, self._allowance.seconds - counted)
+
+    @contextmanager
+    def connecting(self) -> Iterator[None]:
+        """Connect inside of the block: if that succeeds it counts for the deadline, and not for the allowance."""
+        begun = time.monotonic()
+        yield
+        self._allowance.connecting += time.monotonic() - begun
 
     def wait(self, attempt: Callable[[float], T], longest: float) -> T:
         """Return what `attempt` does within the seconds that it is given, again and again.
@@ -75,13 +77,6 @@ class Deadline:
                 self.remaining()
                 if error.errno or time.monotonic() >= end:  # with a number it comes from the network
                     raise
-
-    def _goes_on(self, now: float) -> bool:
-        if self._patience is None or now >= self._at:
-            return False
-        more = self._patience.more(now - self._begun)
-        self._asks_at = min(self._at, now + more)
-        return more > 0
 
 
 class TimedSocket(socket.socket):
@@ -179,13 +174,15 @@ class Dialer:
 
     def dial(self, host: str, port: int, deadline: Deadline) -> TimedSocket:
         """Return a connected socket that ends with `deadline`."""
+        addresses = self._checked_addresses(host, port, deadline)[:MAX_ADDRESSES]
         failure = TransportError(FailureKind.DNS, f"{host} has no address")
-        for family, sockaddr in self._checked_addresses(host, port, deadline)[:MAX_ADDRESSES]:
-            try:
-                return self._connected(family, sockaddr, deadline)
-            except OSError as error:
-                failure = _connect_failure(host, port, error)
-        raise failure
+        with deadline.connecting():
+            for family, sockaddr in addresses:
+                try:
+                    return self._connected(family, sockaddr, deadline)
+                except OSError as error:
+                    failure = _connect_failure(host, port, error)
+            raise failure
 
     def check_literal(self, host: str, port: int) -> None:
         """Raise TransportError where `host` is an address that is refused; a name passes."""

@@ -30,11 +30,11 @@ from feeds.fetching.sockets import (
     DeadlineExpired,
     Dialer,
     Limits,
-    Patience,
     TimedContext,
     TransportError,
     client_context,
 )
+from feeds.fetching.values import Allowance
 from feeds.outcomes import FailureKind
 
 if TYPE_CHECKING:
@@ -187,11 +187,11 @@ class Transport:
         """Close the connections that wait."""
         self._idle.close()
 
-    def deadline(self, seconds: float, patience: Patience | None = None) -> Deadline:
+    def deadline(self, seconds: float, allowance: Allowance | None = None) -> Deadline:
         """Return the deadline to make calls under; it counts from now."""
         if os.getpid() != self._process:  # a fork has the parent's sockets and none of its threads
             self._begin()
-        return Deadline(seconds, patience)
+        return Deadline(seconds, allowance)
 
     def get(self, call: Call, deadline: Deadline) -> Answer:
         """Make the call; raise TransportError where that gives no whole answer before the deadline."""
