@@ -2,8 +2,8 @@
 
 from feeds.fetching.fetcher import Fetcher
 from feeds.fetching.ip_policy import IPPolicy, is_private_host
-from feeds.fetching.names import AddressInfo, GetAddressInfo
 from feeds.fetching.requests import plan_calls
+from feeds.fetching.resolver import AddressInfo, GetAddressInfo
 from feeds.fetching.responses import DELTA, freshness, into_private, retry_after
 from feeds.fetching.transport import KNOWN_ENCODINGS
 from feeds.fetching.values import (

@@ -23,18 +23,12 @@ from urllib3.response import BaseHTTPResponse, HTTPResponse
 from urllib3.util import make_headers
 
 from feeds.canonical_urls import SplitURL
+from feeds.fetching.deadline import Deadline, DeadlineExpired
+from feeds.fetching.dialer import Dialer
 from feeds.fetching.ip_policy import IPPolicy
-from feeds.fetching.names import GetAddressInfo, Resolver
-from feeds.fetching.sockets import (
-    Deadline,
-    DeadlineExpired,
-    Dialer,
-    Limits,
-    TimedContext,
-    TransportError,
-    client_context,
-)
-from feeds.fetching.values import Allowance
+from feeds.fetching.resolver import GetAddressInfo, Resolver
+from feeds.fetching.sockets import TimedContext, TransportError, client_context
+from feeds.fetching.values import Allowance, FetchSettings
 from feeds.outcomes import FailureKind
 
 if TYPE_CHECKING:
@@ -171,15 +165,19 @@ class IdleConnections:
 class Transport:
     """Makes calls. Safe to share between threads; holds connections until `close`, or until it is forgotten."""
 
-    def __init__(self, limits: Limits, policy: IPPolicy, getaddrinfo: GetAddressInfo | None = None) -> None:
-        self._limits = limits
-        self._policy = policy
+    def __init__(self, settings: FetchSettings, getaddrinfo: GetAddressInfo | None = None) -> None:
+        self._settings = settings
         self._getaddrinfo = getaddrinfo or socket.getaddrinfo
         self._begin()
 
     def _begin(self) -> None:
         self._process = os.getpid()
-        self._dialer = Dialer(self._policy, Resolver(self._getaddrinfo), self._limits)
+        self._dialer = Dialer(
+            IPPolicy(self._settings.allowed_networks),
+            Resolver(self._getaddrinfo),
+            connect_timeout=self._settings.connect_timeout,
+            read_timeout=self._settings.read_timeout,
+        )
         self._idle = IdleConnections()
         self._closer = weakref.finalize(self, self._idle.close)
 
@@ -258,7 +256,7 @@ class Transport:
 
     def _receive(self, connection: Connection, response: HTTPResponse, route: Route, deadline: Deadline) -> Answer:
         try:
-            answer = _answer(response, connection.address, self._limits.max_body_bytes, deadline)
+            answer = _answer(response, connection.address, self._settings.max_body_bytes, deadline)
         except BaseException:
             response.close()
             connection.close()

@@ -13,7 +13,7 @@ from urllib3 import HTTPHeaderDict
 
 from feeds.fetching import FetchSettings, transport
 from feeds.fetching.fetcher import Fetcher
-from feeds.fetching.names import AddressInfo
+from feeds.fetching.resolver import AddressInfo
 from feeds.fetching.responses import freshness, into_private, retry_after
 from feeds.fetching.values import Failed, FeedRequest, Fetched, Gone, NotModified, Redirect, TooMany
 from feeds.outcomes import FailureKind

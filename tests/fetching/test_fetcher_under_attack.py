@@ -14,7 +14,7 @@ import pytest
 
 from feeds.fetching import FetchSettings
 from feeds.fetching.fetcher import Fetcher
-from feeds.fetching.names import AddressInfo, GetAddressInfo
+from feeds.fetching.resolver import AddressInfo, GetAddressInfo
 from feeds.fetching.transport import KNOWN_ENCODINGS
 from feeds.fetching.values import Failed, FeedRequest, Fetched, Redirect, TooMany
 from feeds.outcomes import FailureKind
