@@ -14,11 +14,11 @@ from django.utils import timezone
 
 from feeds import canonical_urls, parsing, planning, scheduling, storage
 from feeds.conf import FeedsSettings
-from feeds.fetching import DELTA, Failed, Fetched, Fetcher, FetchOutcome, FetchSettings
+from feeds.fetching import DELTA, Allowance, Failed, FeedRequest, Fetched, Fetcher, FetchOutcome, FetchSettings
 from feeds.outcomes import FailureKind, Outcome
 from feeds.parsing import Document, ParsedFeed, Unreadable
 from feeds.planning import Circumstances, FeedState, ImportReport, NextCheck, Pace, RedirectRule, Rules
-from feeds.scheduling import OutageDetector, Postponed
+from feeds.scheduling import Admission, OutageDetector, Postponed
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class Fetches(Protocol):
     """What an importer asks of a `Fetcher`."""
 
     @property
-    def fetch(self) -> scheduling.Fetch:
+    def fetch(self) -> Callable[[FeedRequest, Allowance | None], FetchOutcome]:
         """Return the function that fetches."""
 
 
@@ -70,6 +70,7 @@ class Importer:
         settings: FeedsSettings,
         *,
         fetcher: Fetches | None = None,
+        admission: Admission | None = None,
         clock: Callable[[], datetime] = timezone.now,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -77,6 +78,12 @@ class Importer:
         self._clock = clock
         self._jitter = jitter
         self._fetcher = fetcher or Fetcher(settings.part(FetchSettings), clock=lambda: clock().timestamp())
+        self._admission = admission or Admission(
+            permits=settings.slow_fetches,
+            host_delay=settings.host_delay,
+            fetch_deadline=settings.fetch_deadline,
+            jitter=jitter,
+        )
         self._outage = OutageDetector()
         self._rules = rules(settings)
 
@@ -118,11 +125,15 @@ class Importer:
         if (outcome := request.answered_by(feed)) is not None:
             return ImportReport(feed_id=feed.id, url=feed.url, outcome=outcome)
         started_at = self._clock()
-        admission = scheduling.admit(feed, self._fetcher.fetch, slot=request.slot, settings=self.settings)
+        admission = self._admission.ask(feed, request.slot)
         if isinstance(admission, Postponed):
             return self._postpone(feed, admission)
-        response = admission.outcome
-        document = self._parse(feed, response)
+        with admission:
+            with admission.fetching():
+                response = self._fetcher.fetch(feed.request, admission.allowance)
+            if (cut := admission.cut) is not None:
+                return self._postpone(feed, cut)
+            document = self._parse(feed, response)
         circumstances = Circumstances(
             started_at=started_at,
             now=self._clock(),

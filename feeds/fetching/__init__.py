@@ -1,14 +1,13 @@
 """A feed's URL to what its server says: one conditional GET, redirects followed, whatever the server does a value."""
 
-from feeds.fetching.bulk import Turn, leave
 from feeds.fetching.fetcher import Fetcher
 from feeds.fetching.ip_policy import IPPolicy, is_private_host
-from feeds.fetching.names import AddressInfo, GetAddressInfo
 from feeds.fetching.requests import OWN_HEADERS, plan_calls
+from feeds.fetching.resolver import AddressInfo, GetAddressInfo
 from feeds.fetching.responses import DELTA, freshness, into_private, retry_after
-from feeds.fetching.sockets import ALERT, Patience
 from feeds.fetching.transport import KNOWN_ENCODINGS
 from feeds.fetching.values import (
+    Allowance,
     Failed,
     FeedRequest,
     Fetched,
@@ -21,11 +20,11 @@ from feeds.fetching.values import (
 )
 
 __all__ = [
-    "ALERT",
     "DELTA",
     "KNOWN_ENCODINGS",
     "OWN_HEADERS",
     "AddressInfo",
+    "Allowance",
     "Failed",
     "FeedRequest",
     "FetchOutcome",
@@ -36,14 +35,11 @@ __all__ = [
     "Gone",
     "IPPolicy",
     "NotModified",
-    "Patience",
     "Redirect",
     "TooMany",
-    "Turn",
     "freshness",
     "into_private",
     "is_private_host",
-    "leave",
     "plan_calls",
     "retry_after",
 ]

@@ -4,13 +4,13 @@ import time
 from collections.abc import Callable
 
 from feeds.exceptions import InvalidURL
-from feeds.fetching.ip_policy import IPPolicy
-from feeds.fetching.names import GetAddressInfo
+from feeds.fetching.deadline import Deadline
 from feeds.fetching.requests import CallPlan, default_user_agent, plan_calls
+from feeds.fetching.resolver import GetAddressInfo
 from feeds.fetching.responses import fetch_outcome, into_private, longer, next_hop, retry_after
-from feeds.fetching.sockets import Deadline, Limits, Patience, TransportError
+from feeds.fetching.sockets import TransportError
 from feeds.fetching.transport import Transport
-from feeds.fetching.values import Failed, FeedRequest, FetchOutcome, FetchSettings, Redirect
+from feeds.fetching.values import Allowance, Failed, FeedRequest, FetchOutcome, FetchSettings, Redirect
 from feeds.outcomes import FailureKind
 
 FOLLOWED = frozenset({301, 302, 303, 307, 308})
@@ -29,17 +29,12 @@ class Fetcher:
         self._settings = settings
         self._clock = clock  # seconds since the epoch; dates in headers are measured by it
         self._user_agent = settings.user_agent or default_user_agent(settings.contact_url)
-        limits = Limits(
-            connect_timeout=settings.connect_timeout,
-            read_timeout=settings.read_timeout,
-            max_body_bytes=settings.max_body_bytes,
-        )
-        self._transport = Transport(limits, IPPolicy(settings.allowed_networks), getaddrinfo)
+        self._transport = Transport(settings, getaddrinfo)
 
-    def fetch(self, request: FeedRequest, patience: Patience | None = None) -> FetchOutcome:
+    def fetch(self, request: FeedRequest, allowance: Allowance | None = None) -> FetchOutcome:
         """Fetch, and return what came of it before the deadline. Nothing that a server does is raised.
 
-        `patience` may end the fetch before its deadline, in the same way.
+        `allowance` may end the fetch before its deadline, in the same way.
         """
         try:
             plan = plan_calls(request, self._user_agent)
@@ -48,8 +43,7 @@ class Fetcher:
         hops: list[Redirect] = []
         seconds = self._settings.fetch_deadline if request.deadline is None else request.deadline
         try:
-            with self._transport.deadline(seconds, patience) as deadline:
-                return self._follow(request, plan, hops, deadline)
+            return self._follow(request, plan, hops, self._transport.deadline(seconds, allowance))
         except TransportError as error:
             return Failed(kind=error.kind, text=error.text, redirects=tuple(hops))
 
@@ -83,15 +77,3 @@ class Fetcher:
                 )
             hops.append(Redirect(status=answer.status, url=str(target)))
             url = target
-
-
-# Requests
-
-
-# Redirects
-
-
-# Answers
-
-
-# Headers

@@ -23,10 +23,12 @@ from urllib3.response import BaseHTTPResponse, HTTPResponse
 from urllib3.util import make_headers
 
 from feeds.canonical_urls import SplitURL
-from feeds.fetching import bulk
+from feeds.fetching.deadline import Deadline, DeadlineExpired
+from feeds.fetching.dialer import Dialer
 from feeds.fetching.ip_policy import IPPolicy
-from feeds.fetching.names import GetAddressInfo, Resolver
-from feeds.fetching.sockets import Deadline, DeadlineExpired, Dialer, Limits, Patience, TransportError, Watchdog
+from feeds.fetching.resolver import GetAddressInfo, Resolver
+from feeds.fetching.sockets import TimedContext, TransportError, client_context
+from feeds.fetching.values import Allowance, FetchSettings
 from feeds.outcomes import FailureKind
 
 if TYPE_CHECKING:
@@ -39,9 +41,11 @@ MAX_IDLE_CONNECTIONS = 32
 IDLE_SECONDS = 5.0  # keep-alive pays for feeds of one host that come one after the other, and for nothing else
 READ_BYTES = 64 * 1024
 BODY_STATUSES = frozenset({200, 203, 226})  # of other answers the body is not read
-KNOWN_ENCODINGS = frozenset(BaseHTTPResponse.CONTENT_DECODERS)
+# Not br, also where a package for it is installed: its decoder fills up to 16 MiB before it gives the first byte
+# (RFC 7932 §9.1), in each thread, and every server that has it has gzip.
+KNOWN_ENCODINGS = frozenset(BaseHTTPResponse.CONTENT_DECODERS) - {"br"}
 # Not deflate: senders disagree on whether that means zlib's header or none. It is decoded where it comes.
-ACCEPT_ENCODING = ", ".join(name for name in ("gzip", "br", "zstd") if name in KNOWN_ENCODINGS)
+ACCEPT_ENCODING = ", ".join(name for name in ("gzip", "zstd") if name in KNOWN_ENCODINGS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,16 +165,19 @@ class IdleConnections:
 class Transport:
     """Makes calls. Safe to share between threads; holds connections until `close`, or until it is forgotten."""
 
-    def __init__(self, limits: Limits, policy: IPPolicy, getaddrinfo: GetAddressInfo | None = None) -> None:
-        self._limits = limits
-        self._policy = policy
+    def __init__(self, settings: FetchSettings, getaddrinfo: GetAddressInfo | None = None) -> None:
+        self._settings = settings
         self._getaddrinfo = getaddrinfo or socket.getaddrinfo
         self._begin()
 
     def _begin(self) -> None:
         self._process = os.getpid()
-        self._dialer = Dialer(self._policy, Resolver(self._getaddrinfo), self._limits.connect_timeout)
-        self._watchdog = Watchdog()
+        self._dialer = Dialer(
+            IPPolicy(self._settings.allowed_networks),
+            Resolver(self._getaddrinfo),
+            connect_timeout=self._settings.connect_timeout,
+            read_timeout=self._settings.read_timeout,
+        )
         self._idle = IdleConnections()
         self._closer = weakref.finalize(self, self._idle.close)
 
@@ -178,11 +185,11 @@ class Transport:
         """Close the connections that wait."""
         self._idle.close()
 
-    def deadline(self, seconds: float, patience: Patience | None = None) -> Deadline:
+    def deadline(self, seconds: float, allowance: Allowance | None = None) -> Deadline:
         """Return the deadline to make calls under; it counts from now."""
         if os.getpid() != self._process:  # a fork has the parent's sockets and none of its threads
             self._begin()
-        return Deadline(self._watchdog, seconds, patience)
+        return Deadline(seconds, allowance)
 
     def get(self, call: Call, deadline: Deadline) -> Answer:
         """Make the call; raise TransportError where that gives no whole answer before the deadline."""
@@ -195,15 +202,15 @@ class Transport:
             return self._exchange(call, route, deadline)
         except TransportError:
             raise
+        except DeadlineExpired as error:
+            raise _too_late(deadline) from error
         except Exception as error:
-            if deadline.expired or isinstance(error, DeadlineExpired):
-                raise _too_late(deadline) from error
             raise _translated(error) from error
 
     def _exchange(self, call: Call, route: Route, deadline: Deadline) -> Answer:
         connection = self._idle.take(route)
         if connection:
-            deadline.guard(connection.sock)
+            connection.sock.deadline = deadline  # type: ignore[union-attr]
             try:
                 response = self._send(connection, call, deadline)
             except (ConnectionError, ssl.SSLEOFError):
@@ -237,11 +244,9 @@ class Transport:
         return connection
 
     def _send(self, connection: Connection, call: Call, deadline: Deadline) -> HTTPResponse:
-        connection.timeout = min(self._limits.read_timeout, deadline.remaining())
         target, headers = call.url.target, call.headers
         if call.proxy and call.url.scheme == "http":
             target, headers = call.url.public, {**headers, **_proxy_headers(call.proxy)}
-        connection.sock.settimeout(connection.timeout)
         try:
             connection.request("GET", target, headers=headers, preload_content=False)  # type: ignore[arg-type]
             return connection.getresponse()
@@ -251,9 +256,7 @@ class Transport:
 
     def _receive(self, connection: Connection, response: HTTPResponse, route: Route, deadline: Deadline) -> Answer:
         try:
-            answer = _answer(response, connection.address, self._limits.max_body_bytes, deadline)
-            if deadline.expired:  # a socket that is shut down looks like the end of the body
-                raise DeadlineExpired
+            answer = _answer(response, connection.address, self._settings.max_body_bytes, deadline)
         except BaseException:
             response.close()
             connection.close()
@@ -267,15 +270,12 @@ class Transport:
         return answer
 
     @cached_property
-    def _verifying(self) -> ssl.SSLContext:
-        return ssl.create_default_context()
+    def _verifying(self) -> TimedContext:
+        return client_context(verify=True)
 
     @cached_property
-    def _trusting(self) -> ssl.SSLContext:
-        context = ssl.create_default_context()
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        return context
+    def _trusting(self) -> TimedContext:
+        return client_context(verify=False)
 
 
 def _proxy_headers(proxy: SplitURL) -> dict[str, str]:
@@ -303,16 +303,11 @@ def _body(response: HTTPResponse, max_bytes: int, deadline: Deadline) -> bytes:
     if response.length_remaining is not None and response.length_remaining > max_bytes:
         raise _too_large(max_bytes)
     wire = BufferedReader(_Wire(response, deadline), READ_BYTES)
-    if encoding == "br" and _has_large_window(wire.peek(1)):
-        deadline.take_turn()
     decoded = HTTPResponse(wire, {"content-encoding": encoding}, preload_content=False)
     body = BytesIO()
     while chunk := decoded.read1(READ_BYTES):
-        size = body.tell() + len(chunk)
-        if size > max_bytes:
+        if body.tell() + len(chunk) > max_bytes:
             raise _too_large(max_bytes)
-        if body.tell() <= bulk.LARGE < size:
-            deadline.take_turn()
         body.write(chunk)
     return body.getvalue()
 
@@ -328,16 +323,11 @@ class _Wire(RawIOBase):
         return True
 
     def readinto(self, buffer: "WriteableBuffer") -> int:
-        self._deadline.remaining()  # what came before can be read from a socket that is shut down, and decoding be slow
+        self._deadline.remaining()  # what is in the buffer is read without a wait, and decoding may be slow
         view = memoryview(buffer)
         piece = self._response.read1(len(view), decode_content=False)
         view[: len(piece)] = piece
         return len(piece)
-
-
-def _has_large_window(begin: bytes) -> bool:
-    """Say whether a decoder of Brotli fills 8 or 16 MiB before it gives the first byte (RFC 7932 §9.1)."""
-    return bool(begin) and begin[0] & 0b1101 == 0b1101
 
 
 def _check_framing(response: HTTPResponse) -> None:

@@ -1,5 +1,6 @@
-"""What is fetched, and how a fetch can end."""
+"""What is fetched, how long that may take, and how it can end."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from feeds.outcomes import FailureKind
@@ -21,6 +22,21 @@ class FeedRequest:
     proxy: str = field(default="", repr=False)  # may hold credentials
     deadline: float | None = None  # seconds for the whole fetch; None = the setting
     verify_tls: bool = True
+
+
+@dataclass(slots=True, kw_only=True)
+class Allowance:
+    """The seconds that a fetch may take until it has to ask for more. They count from its begin."""
+
+    seconds: float
+    extend: Callable[[float], float]  # how many have passed -> how many more; 0 = end it. In the fetch's own thread
+    connecting: float = 0.0  # seconds that it took to connect: they do not count. Written by the fetch
+
+    def ask(self, passed: float) -> bool:
+        """Ask for more after so many seconds; return whether there are any."""
+        more = self.extend(passed)
+        self.seconds = passed + more
+        return more > 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """Decide when which feed may be fetched: claims, one request at a time to a host, slow servers, outages."""
 
-from feeds.scheduling.admission import Admitted, Fetch, Postponed, admit
+from feeds.scheduling.admission import Admission, Admitted, Postponed
 from feeds.scheduling.dispatch import claim, postpone, send_due
 from feeds.scheduling.hosts import pause
 from feeds.scheduling.outage import OutageDetector
@@ -9,11 +9,10 @@ from feeds.scheduling.rate_limit import FARTHEST, LONGEST_DELAY, is_for_the_sche
 __all__ = [
     "FARTHEST",
     "LONGEST_DELAY",
+    "Admission",
     "Admitted",
-    "Fetch",
     "OutageDetector",
     "Postponed",
-    "admit",
     "claim",
     "is_for_the_schedule",
     "pause",

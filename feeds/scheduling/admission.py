@@ -1,34 +1,19 @@
-"""A feed and a fetch in; what came of the fetch, or when to come back for it, out.
-
-Every fetch passes here, whoever asked for it: through the lane if its server is slow, and through its host's door.
-"""
+"""Admission control: every fetch first needs a permit if its server is slow, then the permission of its host."""
 
 import random
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
+from types import TracebackType
+from typing import Self
 
 from django.utils import timezone
 
-from feeds import fetching
-from feeds.conf import FeedsSettings
-from feeds.fetching import Failed, FeedRequest, FetchOutcome, Patience
-from feeds.outcomes import FailureKind
+from feeds.fetching import Allowance
 from feeds.planning import FeedState
 from feeds.scheduling import hosts, rate_limit, slow_servers
-
-Fetch = Callable[[FeedRequest, Patience | None], FetchOutcome]
-
-# What becomes of a connection that nobody reads from while its document waits for its turn.
-BROKEN_OFF = frozenset({FailureKind.TIMEOUT, FailureKind.CONNECT, FailureKind.PROTOCOL})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Admitted:
-    outcome: FetchOutcome
-    seconds: float  # that the fetch took, without those that it waited for others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,47 +21,115 @@ class Postponed:
     """Nothing was fetched that counts."""
 
     at: datetime  # when to come back
-    cut_after: float | None = None  # seconds; the fetch had begun, and ended because there was no place for a slow one
+    cut_after: float | None = None  # seconds; the fetch had begun, and ended because no permit was free
 
 
-def admit(known: FeedState, fetch: Fetch, *, slot: datetime | None, settings: FeedsSettings) -> Admitted | Postponed:
-    """Fetch the feed if it is its turn. `slot` is what the last TurnedAway said."""
-    lane = _lanes(settings.slow_fetches)
-    with lane.visit(known.history.fetch_seconds, is_new=known.history.checked_at is None) as place:
-        if place.is_turned_away:
-            return _back_to_the_lane(slot)
-        request = _take_turn(known, slot, settings)
-        if isinstance(request, rate_limit.Wait):
-            return Postponed(at=request.at)
-        turn = fetching.Turn()
-        begun = time.monotonic()
-        with hosts.holding(request):
-            outcome = fetch(known.request, replace(place.patience, turn=turn.comes))
-        seconds = time.monotonic() - begun - turn.waited
-        lane.habit.note(seconds)
-    kind = outcome.kind if isinstance(outcome, Failed) else None
-    if turn.waited and kind in BROKEN_OFF:
-        return _back_to_the_lane(slot)
-    if place.was_cut and kind is FailureKind.TIMEOUT:
-        return _back_to_the_lane(slot, cut_after=seconds)
-    return Admitted(outcome=outcome, seconds=seconds)
+class Admission:
+    """What one process admits: it holds the permits for slow servers. Safe to share between threads.
+
+    In seconds: `host_delay` between two requests to a host, `fetch_deadline` of a feed without one of its own, and the
+    bulkhead's two. `jitter` returns a float in [0, 1).
+    """
+
+    def __init__(
+        self,
+        *,
+        permits: int,
+        host_delay: float,
+        fetch_deadline: float,
+        jitter: Callable[[], float] = random.random,
+        allowance: float = slow_servers.ALLOWANCE,
+        first_allowance: float = slow_servers.FIRST_ALLOWANCE,
+    ) -> None:
+        self._bulkhead = slow_servers.Bulkhead(permits, allowance=allowance, first_allowance=first_allowance)
+        self._host_delay = host_delay
+        self._fetch_deadline = fetch_deadline
+        self._jitter = jitter
+
+    def ask(self, feed: FeedState, slot: datetime | None) -> "Admitted | Postponed":
+        """Admit the feed, or say when to come back. `slot` is when it was told to come now; None = it was not told."""
+
+        def come_back() -> datetime:
+            wait = slow_servers.wait(has_waited=slot is not None, jitter=self._jitter())
+            return timezone.now() + timedelta(seconds=wait)
+
+        permit = self._bulkhead.permit(feed.history.fetch_seconds, is_new=feed.history.checked_at is None)
+        if permit is None:
+            return Postponed(at=come_back())
+        try:
+            permission = self._ask_host(feed, slot)
+        except BaseException:
+            permit.give_back()
+            raise
+        if isinstance(permission, rate_limit.Wait):
+            permit.give_back()
+            return Postponed(at=permission.at)
+        return Admitted(permit, permission, come_back)
+
+    def _ask_host(self, feed: FeedState, slot: datetime | None) -> hosts.HostRequest | rate_limit.Wait | None:
+        if feed.host is None:
+            return None
+        deadline = feed.request.deadline or self._fetch_deadline
+        return hosts.enter(feed.host, slot=slot, default_delay=self._host_delay, deadline=deadline)
 
 
-def _take_turn(
-    known: FeedState, slot: datetime | None, settings: FeedsSettings
-) -> hosts.HostRequest | rate_limit.Wait | None:
-    if known.host is None:
-        return None
-    deadline = known.request.deadline or settings.fetch_deadline
-    return hosts.enter(known.host, slot=slot, default_delay=settings.host_delay, deadline=deadline)
+class Admitted:
+    """The leave to fetch a feed, and to parse what came.
 
+        with admitted:               # holds the permit, if there is one, and counts the seconds
+            with admitted.fetching():  # holds the host: the next request to it may begin after this block
+                response = fetcher.fetch(feed.request, admitted.allowance)
+            if admitted.cut is None:
+                document = parse(response)
 
-def _back_to_the_lane(slot: datetime | None, *, cut_after: float | None = None) -> Postponed:
-    wait = slow_servers.wait(has_waited=slot is not None, luck=random.random())  # noqa: S311  # jitter
-    return Postponed(at=timezone.now() + timedelta(seconds=wait), cut_after=cut_after)
+    What is done in the outer block counts as slow, parsing too. A parser that waits for a child asks `remaining` how
+    long it may do so, and `may_go_on` after that; where it may not, it stops, and `cut` says when to come back.
+    """
 
+    def __init__(
+        self, permit: slow_servers.Permit, permission: hosts.HostRequest | None, come_back: Callable[[], datetime]
+    ) -> None:
+        self._permit = permit
+        self._permission = permission
+        self._come_back = come_back
+        self._begun_at = time.monotonic()
+        self._ended_at: float | None = None
 
-@lru_cache(maxsize=1)
-def _lanes(places: int) -> slow_servers.Lanes:
-    """Return the lanes of this process."""
-    return slow_servers.Lanes(places)
+    def __enter__(self) -> Self:
+        self._begun_at = time.monotonic()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._permit.give_back()
+        self._ended_at = time.monotonic()
+
+    @contextmanager
+    def fetching(self) -> Iterator[None]:
+        """Hold the host inside of the block."""
+        with hosts.holding(self._permission):
+            yield
+
+    @property
+    def allowance(self) -> Allowance:
+        return self._permit.allowance
+
+    @property
+    def seconds(self) -> float:
+        """How long it has taken, or took if it is over; without what connecting took."""
+        now = time.monotonic() if self._ended_at is None else self._ended_at
+        return now - self._begun_at - self.allowance.connecting
+
+    @property
+    def cut(self) -> Postponed | None:
+        """When to come back, where the allowance was over and no permit was free: what was done does not count."""
+        return Postponed(at=self._come_back(), cut_after=self.seconds) if self._permit.was_cut else None
+
+    def remaining(self) -> float:
+        """Return for how many seconds it may go on without another question; 0 = it must ask now."""
+        return max(0.0, self.allowance.seconds - self.seconds)
+
+    def may_go_on(self) -> bool:
+        """Take a permit, which lifts every bound but the deadlines; False: none is free."""
+        return self.allowance.ask(self.seconds)

