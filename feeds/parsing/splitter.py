@@ -1,25 +1,18 @@
-"""An XML document in UTF-8 in; where each of its entries begins and ends, with a digest, out. Hostile XML is refused.
+"""Where each entry of an XML document begins and ends, with its guid and a digest; a refusal of hostile XML.
 
-One pass of expat. A document is split only where cutting one entry out cannot change what feedparser says of the
-others; where that is not certain, or where the document is not well-formed, the answer is None: parse it whole.
-
-Of an entry that was seen before, byte for byte, expat is shown an empty one instead. If it finds an entry there, the
-other one is an entry, too, and all that expat said of it when it was new still holds.
+One pass of expat over a document in UTF-8. A document is split only where cutting one entry out cannot change what
+feedparser says of the others; where that is not certain, or where the document is not well-formed, it is read whole.
 """
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b, sha1
+from hashlib import blake2b
 from xml.parsers import expat
 
 from feeds.outcomes import FailureKind
-from feeds.parsing import siblings
 from feeds.parsing.values import Unreadable
-
-NAME = 4  # bytes at the end of a digest: they tell an entry from its siblings
-UNSURE = bytes(NAME)
 
 # Over 193 well-formed real feeds the maxima were depth 6, 11 attributes and 4,191 elements.
 MAX_DEPTH = 64
@@ -27,7 +20,8 @@ MAX_ATTRIBUTES = 256  # of one element; the standard library's SAX driver is qua
 MAX_ELEMENTS = 200_000
 MAX_NAMESPACES = 1_000  # distinct declarations
 MAX_ENTITIES = 1_000  # declarations; HTML has 253
-MAX_ENTITY_LENGTH = 1_000  # characters
+MAX_ENTITY_LENGTH = 100  # characters
+MAX_SURROUNDINGS = 8  # elements that entries stand in or after, such as <rss> and <channel>
 
 _ATOM = "http://www.w3.org/2005/Atom"
 _ATOM03 = "http://purl.org/atom/ns#"
@@ -54,12 +48,12 @@ _CONSTRUCTS = frozenset(
     browserfriendly
     """.split()  # noqa: SIM905
 )
-# Of the feed. Some list a thousand categories; `items` names all entries of RSS 1.0.
-_UNREAD = frozenset({"category", "items", "generator", "lastbuilddate", "docs"})
 _MARKUP_TYPES = frozenset({"xhtml", "application/xhtml+xml"})
 _CONTAINERS = frozenset({"http://search.yahoo.com/mrss/ content", "http://search.yahoo.com/mrss content"})
-_FIRST = re.compile(rb"<(item|entry)[\s>]")
-_TAG = re.compile(rb"<[^<>\"']*(?:(?:\"[^\"]*\"|'[^']*')[^<>\"']*)*>")  # attributes may hold ">"
+# Attributes may hold ">".
+_TAG = re.compile(rb"<[^<>\"']*+(?:(?:\"[^\"]*+\"|'[^']*+')[^<>\"']*+)*+>")
+# feedparser reads these as UTF-8 or windows-1252 that was decoded wrongly, and repairs them: two guids may become one.
+_MISREAD = re.compile("[\x80-\x9f]|[\xc2-\xf4][\xa0-\xbf]")
 _REFERENCE = re.compile(r"[&%][A-Za-z_:]")
 _JUNK = expat.errors.codes[expat.errors.XML_ERROR_JUNK_AFTER_DOC_ELEMENT]
 
@@ -70,35 +64,8 @@ class Slice:
 
     start: int
     end: int
-    digest: bytes  # 12 bytes of its content, and of everything around it that gives this a meaning; 4 of its name
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Split:
-    """A document and its entries, in their order."""
-
-    body: bytes = field(repr=False)
-    entries: tuple[Slice, ...]
-    surplus: tuple[tuple[int, int], ...] = ()  # where elements of the feed stand that nobody reads
-
-    @property
-    def digests(self) -> tuple[bytes, ...]:
-        return tuple(entry.digest for entry in self.entries)
-
-    def without(self, unwanted: Collection[bytes], most: int) -> "Rest":
-        """Return the document without the entries of these digests, without those after so many, without surplus.
-
-        An entry whose name is unsure, or shared with one that differs, stays: who it is depends on its siblings.
-        """
-        usage = Counter(digest[-NAME:] for digest in set(self.digests))
-        spare = {digest for digest in unwanted if usage[digest[-NAME:]] == 1 and digest[-NAME:] != UNSURE}
-        kept, cut = [], list(self.surplus)
-        for number, entry in enumerate(self.entries):
-            if number >= most or entry.digest in spare:
-                cut.append((entry.start, entry.end))
-            else:
-                kept.append(entry.digest)
-        return Rest(body=_without(self.body, sorted(cut)), digests=tuple(kept))
+    guid: str  # "" = none, or not a certain one
+    digest: bytes  # 16 bytes of its content, and of everything around it that gives this a meaning
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,45 +76,51 @@ class Rest:
     digests: tuple[bytes, ...]
 
 
-def _without(body: bytes, spans: Iterable[tuple[int, int]]) -> bytes:
-    pieces, position = [], 0
-    for start, end in spans:
-        pieces.append(body[position:start])
-        position = end
-    pieces.append(body[position:])
-    return b"".join(pieces)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """A document and its entries, in their order."""
+
+    body: bytes = field(repr=False)
+    entries: tuple[Slice, ...]
+
+    @property
+    def digests(self) -> tuple[bytes, ...]:
+        return tuple(entry.digest for entry in self.entries)
+
+    def without(self, unwanted: Collection[bytes], most: int) -> Rest:
+        """Return the document without the entries of these digests, and without those after so many.
+
+        An entry without a guid, or with one that an entry has that differs, stays: its identity depends on both.
+        """
+        usage = Counter(guid for guid, _ in {(entry.guid, entry.digest) for entry in self.entries})
+        kept, pieces, position = [], [], 0
+        for number, entry in enumerate(self.entries):
+            is_sure = entry.guid != "" and usage[entry.guid] == 1
+            if number < most and not (is_sure and entry.digest in unwanted):
+                kept.append(entry.digest)
+            else:
+                pieces.append(self.body[position : entry.start])
+                position = entry.end
+        return Rest(body=b"".join((*pieces, self.body[position:])), digests=tuple(kept))
 
 
-def split(body: bytes, salt: bytes = b"", seen: Collection[bytes] = ()) -> Split | Unreadable | None:
+def split(body: bytes, salt: bytes = b"") -> Split | Unreadable | None:
     """Find the entries of a document; None = it cannot be split, Unreadable (HOSTILE) = it is built to do harm.
 
-    `salt` goes into every digest: whatever outside of the document gives an entry its meaning. `seen` are digests that
-    this function gave to entries of another document, with the same salt.
+    `salt` goes into every digest: whatever outside of the document gives an entry its meaning.
     """
     walk = _Walk(body, salt)
     try:
-        end = walk.run(seen)
+        end = walk.run()
     except _Hostile as error:
         return Unreadable(kind=FailureKind.HOSTILE, text=str(error))
-    if walk.is_misled:
-        return split(body, salt)
     if end is None or not walk.splittable:
         return None
-    return Split(body=body[:end], entries=tuple(walk.entries), surplus=tuple(walk.surplus))
+    return Split(body=body[:end], entries=tuple(walk.entries))
 
 
-def _candidates(body: bytes, found: re.Match[bytes]) -> Iterator[tuple[int, int]]:
-    """Yield where something begins and ends that looks like an entry, from the first on."""
-    opening, closing = b"<" + found[1], b"</" + found[1] + b">"
-    start = found.start()
-    while start >= 0 and (end := body.find(closing, start)) >= 0:
-        yield start, end + len(closing)
-        start = body.find(opening, end)
-
-
-def _name(entry: bytes, guids: list[str]) -> bytes:
-    name = siblings.name(entry, guids)
-    return blake2b(name.encode(), digest_size=NAME).digest() if name else UNSURE
+def _certain(guids: Sequence[str]) -> str:
+    return guids[0] if len(guids) == 1 and not _MISREAD.search(guids[0]) else ""
 
 
 class _Hostile(Exception):
@@ -163,14 +136,12 @@ class _Kinds(dict[str, int]):
             self[name] = _STRUCTURAL
         elif local in _CONSTRUCTS and name not in _CONTAINERS:
             self[name] = _CONSTRUCT
-        elif local in _UNREAD:
-            self[name] = _SURPLUS
         else:
             self[name] = _ID if name in _IDS else 0
         return self[name]
 
 
-_STRUCTURAL, _CONSTRUCT, _ID, _SURPLUS = 1, 2, 3, 4
+_STRUCTURAL, _CONSTRUCT, _ID = 1, 2, 3
 
 
 class _Walk:
@@ -179,12 +150,7 @@ class _Walk:
     def __init__(self, body: bytes, salt: bytes) -> None:
         self.splittable = True
         self.entries: list[Slice] = []
-        self.surplus: list[tuple[int, int]] = []
         self._body = body
-        self._hidden: dict[int, list[Slice]] = {}  # where a row of entries begins that expat is not shown -> these
-        self._hidden_under = b""  # the key of these digests
-        self._stand_in = b""  # what it is shown instead
-        self._shift = 0  # bytes that it was not shown so far
         self._depth = 0
         self._elements = 0
         self._kinds = _Kinds()
@@ -192,53 +158,22 @@ class _Walk:
         self._construct = 0  # depth of the open text construct; 0 = none is open
         self._markup = False  # may the open construct hold elements?
         self._start = -1  # of the open entry; -1 = none is open
-        self._surplus = -1  # start of the open element of the feed that nobody reads
         self._guids: list[str] = []  # of the open entry
         self._text: list[str] = []  # of the open guid
         self._key = blake2b(salt).digest()  # of what gives the entries their meaning: ancestors, namespaces
+        self._surroundings = 0  # elements that the key is of
         self._namespaces: dict[tuple[str | None, str | None], None] = {}
         self._entities = 0
         self._parser = self._make_parser()
 
-    def run(self, seen: Collection[bytes]) -> int | None:
+    def run(self) -> int | None:
         """Return where the document ends, None if it is not well-formed; raise _Hostile."""
-        first = _FIRST.search(self._body) if seen else None
         try:
-            if first:
-                self._parser.Parse(self._body[: first.start()], False)
-                self._parser.Parse(self._shown(first, seen), True)
-            else:
-                self._parser.Parse(self._body, True)
+            self._parser.Parse(self._body, True)
         except expat.ExpatError as error:
             # What servers append to a complete document, such as a script, is no part of it.
-            return self._parser.ErrorByteIndex + self._shift if error.code == _JUNK else None
+            return self._parser.ErrorByteIndex if error.code == _JUNK else None
         return len(self._body)
-
-    @property
-    def is_misled(self) -> bool:
-        """Say whether something that was hidden is no entry, or means something else here."""
-        return bool(self._hidden) or self._hidden_under not in (b"", self._key)
-
-    def _shown(self, first: re.Match[bytes], seen: Collection[bytes]) -> bytes:
-        """Return the document from the first entry on, with one empty entry for each row of those seen before."""
-        self._hidden_under, self._stand_in = self._key, b"<%b></%b>" % (first[1], first[1])
-        digests = {digest[:-NAME]: digest for digest in seen}
-        row: list[Slice] = []
-        pieces, position = [], first.start()
-        for start, end in _candidates(self._body, first):
-            if digest := digests.get(self._content(start, end)):
-                between, position = self._body[position:start], end
-                if not row or between.strip():
-                    row = self._hidden[start] = []
-                    pieces += [between, self._stand_in]
-                row.append(Slice(start=start, end=end, digest=digest))
-        return b"".join((*pieces, self._body[position:]))
-
-    def _content(self, start: int, end: int) -> bytes:
-        # Half the time of BLAKE2b. Who makes two contents that have one digest hides nothing but a change of his own.
-        content = sha1(self._key, usedforsecurity=False)
-        content.update(memoryview(self._body)[start:end])
-        return content.digest()[: 16 - NAME]
 
     def _make_parser(self) -> expat.XMLParserType:
         parser = expat.ParserCreate("utf-8", " ")
@@ -266,11 +201,9 @@ class _Walk:
         elif kind == _CONSTRUCT:
             self._construct = self._depth
             self._markup = attributes.get("type", "").lower() in _MARKUP_TYPES
-        elif kind == _ID and self._start >= 0:
+        elif kind == _ID and self._start >= 0 and self.splittable:
             self._text = []
             self._parser.CharacterDataHandler = self._text.append
-        elif kind == _SURPLUS and self._is_the_feeds():
-            self._surplus = self._position()
         if kind == _STRUCTURAL:
             self._open_structure(name, attributes)
 
@@ -288,11 +221,6 @@ class _Walk:
         elif kind == _ID and self._start >= 0 and not self._construct:
             self._guids.append("".join(self._text).strip())
             self._parser.CharacterDataHandler = None
-        elif kind == _SURPLUS and self._is_the_feeds():
-            self.surplus.append((self._surplus, self._end(self._surplus)))
-
-    def _is_the_feeds(self) -> bool:
-        return self._start < 0 and self._depth - 1 == len(self._structure)
 
     def _open_structure(self, name: str, attributes: dict[str, str]) -> None:
         """Begin an entry, or note what surrounds them; a document that has either elsewhere is not split."""
@@ -300,10 +228,16 @@ class _Walk:
         if self._start >= 0 or self._depth != len(self._structure):
             self.splittable = False
         elif tuple(self._structure) in _PATHS:
-            self._start = self._position()
+            self._start = self._parser.CurrentByteIndex
             self._guids = [attributes[_ABOUT]] if _ABOUT in attributes else []
         else:
-            self.splittable &= not self.entries
+            self._surround(name, attributes)
+
+    def _surround(self, name: str, attributes: dict[str, str]) -> None:
+        self._surroundings += 1
+        if self.entries or self._surroundings > MAX_SURROUNDINGS:
+            self.splittable = False
+        else:
             surroundings = repr((name, sorted(attributes.items()), list(self._namespaces)))
             self._key = blake2b(surroundings.encode(), key=self._key).digest()
 
@@ -313,21 +247,15 @@ class _Walk:
         self._structure.pop()
 
     def _close_entry(self) -> None:
-        if row := self._hidden.pop(self._start, None):
-            self.entries += row
-            self._shift += row[-1].end - self._start - len(self._stand_in)
-        else:
-            end = self._end(self._start)
-            digest = self._content(self._start, end) + _name(self._body[self._start : end], self._guids)
-            self.entries.append(Slice(start=self._start, end=end, digest=digest))
+        end = self._end(self._start)
+        content = blake2b(memoryview(self._body)[self._start : end], key=self._key, digest_size=16)
+        guid = _certain(self._guids)
+        self.entries.append(Slice(start=self._start, end=end, guid=guid, digest=content.digest()))
         self._start = -1
-
-    def _position(self) -> int:
-        return self._parser.CurrentByteIndex + self._shift
 
     def _end(self, start: int) -> int:
         """Return where the element ends that is being closed: expat stands at its end tag, or behind <item/>."""
-        index = self._position()
+        index = self._parser.CurrentByteIndex
         if not self._body.startswith(b"</", index):
             return index
         tag = _TAG.match(self._body, start)
