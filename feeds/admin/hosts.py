@@ -1,0 +1,55 @@
+"""Hosts: a person may give one a delay of its own, also before its first request, or end its pause."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django import forms
+from django.contrib import admin
+from django.utils import timezone
+
+from feeds import scheduling
+from feeds.models import Host
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from django.http import HttpRequest
+
+    # Generic for the type checker only.
+    HostModelAdmin = admin.ModelAdmin[Host]
+    HostModelForm = forms.ModelForm[Host]
+else:
+    HostModelAdmin = admin.ModelAdmin
+    HostModelForm = forms.ModelForm
+
+
+class HostForm(HostModelForm):
+    def clean_paused_until(self) -> datetime | None:
+        until: datetime | None = self.cleaned_data["paused_until"]
+        if until and until > timezone.now() + scheduling.FARTHEST:
+            raise forms.ValidationError(f"A pause ends within {scheduling.FARTHEST.days} days.", code="invalid")
+        return until
+
+
+@admin.register(Host)
+class HostAdmin(HostModelAdmin):
+    form = HostForm
+    list_display = ("name", "delay", "paused_until", "requests", "waits", "pauses")
+    fields = ("name", "delay", "paused_until", "pause_reason", "slot_at", "free_at", "requests", "waits", "pauses")
+    readonly_fields = ("pause_reason", "slot_at", "free_at", "requests", "waits", "pauses")
+    ordering = ("name",)
+    search_fields = ("name",)
+    search_help_text = "A part of the name."
+    show_full_result_count = False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Host | None = None) -> tuple[str, ...]:
+        return self.readonly_fields if obj is None else ("name", *self.readonly_fields)
+
+    def save_model(self, request: HttpRequest, obj: Host, form: HostForm, change: bool) -> None:
+        """Write what the form has, and nothing of what workers count meanwhile."""
+        obj.save(update_fields=form.changed_data if change else None)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Host | None = None) -> bool:
+        """Let a host go that no feed refers to. Django would list all the feeds that keep the others."""
+        return obj is not None and not obj.feeds.exists() and super().has_delete_permission(request, obj)
