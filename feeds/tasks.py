@@ -49,7 +49,7 @@ def import_feed(url: str) -> None:
 
 
 def send(url: str, slot: datetime | None = None) -> None:
-    """Send a stored feed for import, by its URL. Should it be deleted before its turn comes, it stays so."""
+    """Send a stored feed for import, by its URL. If it is deleted before a worker takes the message, it stays so."""
     options: dict[str, Any] = {KNOWN: True}
     if slot is not None:
         options |= {SLOT: slot.timestamp(), "delay": _delay(slot, 0.0)}

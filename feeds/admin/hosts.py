@@ -1,4 +1,4 @@
-"""Hosts: a person may give one a delay of its own, also before its first feed, or end its pause."""
+"""Hosts: a person may give one a delay of its own, also before its first request, or end its pause."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from django.http import HttpRequest
 
-    HostModelAdmin = admin.ModelAdmin[Host]  # generic for the type checker only
+    # Generic for the type checker only.
+    HostModelAdmin = admin.ModelAdmin[Host]
     HostModelForm = forms.ModelForm[Host]
 else:
     HostModelAdmin = admin.ModelAdmin

@@ -1,4 +1,4 @@
-"""Requests to one host are spaced, whoever sends the message, and no thread waits."""
+"""Requests to one host are spaced, from wherever the messages come, and no thread waits."""
 
 import threading
 import time
