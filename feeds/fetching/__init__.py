@@ -4,7 +4,7 @@ from feeds.fetching.bulk import Turn, leave
 from feeds.fetching.fetcher import Fetcher
 from feeds.fetching.ip_policy import IPPolicy, is_private_host
 from feeds.fetching.names import AddressInfo, GetAddressInfo
-from feeds.fetching.requests import plan_calls
+from feeds.fetching.requests import OWN_HEADERS, plan_calls
 from feeds.fetching.responses import DELTA, freshness, into_private, retry_after
 from feeds.fetching.sockets import ALERT, Patience
 from feeds.fetching.transport import KNOWN_ENCODINGS
@@ -24,6 +24,7 @@ __all__ = [
     "ALERT",
     "DELTA",
     "KNOWN_ENCODINGS",
+    "OWN_HEADERS",
     "AddressInfo",
     "Failed",
     "FeedRequest",
