@@ -39,7 +39,7 @@ class FeedsSettings:
     fetch_deadline: float = _positive(60.0)  # seconds for one fetch, name resolution and redirects included
     max_body_bytes: int = _positive(10 * 1024 * 1024)  # decoded
     max_redirects: int = _not_negative(5)
-    redirect_sightings: int = _positive(3)  # checks in a row that see a permanent redirect until the URL follows
+    redirect_checks: int = _positive(3)  # checks in a row that see a permanent redirect until the URL follows
     redirect_days: float = _not_negative(7.0)  # that must lie between the first and the last of them
     slow_fetches: int = _positive(1)  # at once in one process, of those that take longer than two seconds
     parse_limit: float = _positive(20.0)  # seconds for reading one document

@@ -29,7 +29,7 @@ LONGEST_WAIT = 5.0  # seconds for which a caller without a queue waits for the h
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportRequest:
-    """A wish to have a feed imported."""
+    """What is asked for: the import of one feed."""
 
     url: str  # canonical, or a text that is no URL: then that is recorded on the feed
     requested_at: datetime | None = None  # a check that began later answers the request
@@ -228,7 +228,7 @@ def rules(settings: FeedsSettings) -> Rules:
         longest=settings.max_interval,
         unconditional=settings.unconditional_interval,
     )
-    return Rules(pace=pace, redirects=RedirectRule(sightings=settings.redirect_sightings, days=settings.redirect_days))
+    return Rules(pace=pace, redirects=RedirectRule(checks=settings.redirect_checks, days=settings.redirect_days))
 
 
 def document_of(fetched: Fetched) -> Document:

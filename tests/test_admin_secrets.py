@@ -88,7 +88,7 @@ def test_people_who_see_the_login_find_the_url_in_full(client: Client) -> None:
     feed = new_feed(LOGIN)
     alias = "https://user:0ld@private.example/"
     Alias.objects.create(
-        feed=feed, url=alias, url_md5=storage.url_columns(alias)["url_md5"], created_at="2026-11-24T12:00Z"
+        feed=feed, url=alias, url_md5=storage.url_fields(alias)["url_md5"], created_at="2026-11-24T12:00Z"
     )
     editor = viewer(client, "change_feed")
     assert found(editor, LOGIN) == found(editor, alias) == [LOGIN]

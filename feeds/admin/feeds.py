@@ -195,7 +195,7 @@ class FeedAdmin(FeedModelAdmin):
         """Store what the form holds, and nothing else: a worker may be writing the same row."""
         if not change:
             Host.objects.ensure([canonical_urls.host_key(obj.url)])
-            for name, value in storage.url_columns(obj.url).items():
+            for name, value in storage.url_fields(obj.url).items():
                 setattr(obj, name, value)
             obj.save()
             return

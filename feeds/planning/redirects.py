@@ -5,7 +5,7 @@ So the feed's URL follows only when each redirect of the chain is permanent (301
 checks have seen it again and again for days. It never follows from https to http, into a private network, or, where
 the feed has a login or headers of its own, to another origin.
 
-A stranger can redirect to anybody's feed. So a move to another site takes nothing along that the new URL does not list
+Anybody can redirect to anybody's feed. So a move to another site takes nothing along that the new URL does not list
 itself: the feed there is another row, and the old one is disabled.
 
 A message with the old URL finds the feed by its alias. Its lock is another one than that of the new URL, so two such
@@ -30,7 +30,7 @@ PERMANENT = frozenset({301, 308})
 class RedirectRule:
     """How often, and for how many days, a permanent redirect must have been seen."""
 
-    sightings: int
+    checks: int
     days: float
 
 
@@ -49,7 +49,7 @@ def streak(feed: FeedState, fetched: Fetched | NotModified, now: datetime) -> Re
 
 def move(feed: FeedState, streak: RedirectStreak | None, rule: RedirectRule, now: datetime) -> Move | None:
     """Return the move, once the redirect has been seen often and long enough."""
-    if streak is None or streak.count < rule.sightings or now - streak.since < timedelta(days=rule.days):
+    if streak is None or streak.count < rule.checks or now - streak.since < timedelta(days=rule.days):
         return None
     reason = f"moved permanently: seen by {streak.count} checks in a row since {streak.since:%Y-%m-%d}"
     return Move(url=streak.url, reason=reason, across_sites=not _is_same_site(feed.url, streak.url))

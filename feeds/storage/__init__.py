@@ -2,7 +2,8 @@
 
 from feeds.storage.entries import CHUNK, EntryRows, chunked
 from feeds.storage.feeds import apply, load, note_slowness
-from feeds.storage.merging import change_url, no_error, url_columns
+from feeds.storage.fields import no_error, url_fields
+from feeds.storage.merging import change_url
 from feeds.storage.retention import Keep, feeds_to_prune, prune, prune_some
 from feeds.storage.subscriptions import Registered, Subscription, register
 
@@ -22,5 +23,5 @@ __all__ = [
     "prune",
     "prune_some",
     "register",
-    "url_columns",
+    "url_fields",
 ]

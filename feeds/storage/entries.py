@@ -1,15 +1,14 @@
 """The rows of entries: read for a plan, written by one."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
-from datetime import datetime
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from django.db import models
 
 from feeds.models import Entry, Tombstone
 from feeds.planning import FeedState, ImportPlan, PlannedEntry, StoredEntry
+from feeds.storage.fields import entry_fields, sorted_at
 
 T = TypeVar("T")
 
@@ -68,7 +67,7 @@ def write_entries(plan: ImportPlan) -> None:
     for planned in plan.changed:
         stored_as = planned.stored.guid_digest if planned.stored else planned.guid_digest
         Entry.objects.filter(feed_id=plan.feed.id, guid_digest=stored_as).update(
-            changes=models.F("changes") + 1, changed_at=plan.circumstances.started_at, **_entry_fields(planned)
+            changes=models.F("changes") + 1, changed_at=plan.circumstances.started_at, **entry_fields(planned)
         )
 
 
@@ -77,40 +76,5 @@ def _entry(plan: ImportPlan, planned: PlannedEntry) -> Entry:
         feed_id=plan.feed.id,
         first_seen_at=plan.circumstances.started_at,
         sorted_at=sorted_at(planned, plan.circumstances.started_at),
-        **_entry_fields(planned),
+        **entry_fields(planned),
     )
-
-
-def sorted_at(planned: PlannedEntry, first_seen: datetime) -> datetime:
-    """Return the entry's date, but none in the future: it would stay on top of every list."""
-    said = planned.entry.published_at or planned.entry.updated_at or first_seen
-    return min(said, first_seen)
-
-
-def _entry_fields(planned: PlannedEntry) -> dict[str, Any]:
-    """Return what an import writes of an entry, new or changed."""
-    entry = planned.entry
-    return {
-        "guid": entry.guid,
-        "guid_digest": planned.guid_digest,
-        "content_digest": planned.content_digest,
-        "url": entry.url,
-        "title": entry.title,
-        "summary": entry.summary,
-        "content": entry.content,
-        "authors": [asdict(person) for person in entry.authors],
-        "categories": [asdict(category) for category in entry.categories],
-        "enclosures": [asdict(enclosure) for enclosure in entry.enclosures],
-        "published_at": entry.published_at,
-        "updated_at": entry.updated_at,
-        "published_text": entry.published_text,
-        "updated_text": entry.updated_text,
-        "language": entry.language,
-        "rights": entry.rights,
-        "comments_url": entry.comments_url,
-        "source_title": entry.source_title,
-        "source_url": entry.source_url,
-        "image_url": entry.image_url,
-        "itunes": dict(entry.itunes),
-        "capped": entry.capped,
-    }

@@ -1,18 +1,16 @@
 """A feed's row: loaded as a FeedState, written by a plan in one fenced transaction."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, replace
-from datetime import datetime
+from dataclasses import replace
 from typing import Any
 
 from django.db import models, transaction
 from django.db.models import Exists, OuterRef
 
 from feeds import canonical_urls, signals
-from feeds.fetching import FeedRequest, Fetched, NotModified
+from feeds.fetching import FeedRequest
 from feeds.models import Entry, Feed
-from feeds.outcomes import FailureKind, Outcome
-from feeds.parsing import ParsedFeed
+from feeds.outcomes import Outcome
 from feeds.planning import (
     EXPIRED,
     DocumentState,
@@ -28,11 +26,10 @@ from feeds.planning import (
 )
 from feeds.storage import merging
 from feeds.storage.entries import CHUNK, chunked, write_entries
+from feeds.storage.fields import feed_fields
 from feeds.storage.subscriptions import Subscription, register
 
 DIGEST = 16  # bytes
-# After a day or six weeks of these a feed is disabled, so they count from their own first time.
-TERMINAL = frozenset({FailureKind.GONE, FailureKind.NOT_FOUND})
 # Is there a second feed on the host? Made once: the ORM takes 0.3 ms to build it, and would for every import.
 SHARES_HOST = Exists(Feed.objects.filter(host=OuterRef("host"))[1:2])
 
@@ -172,7 +169,7 @@ def _write(plan: ImportPlan) -> int:
 def _advance(plan: ImportPlan) -> bool:
     """Move the feed on by one revision. First in the transaction: the row stays locked until the commit."""
     at_revision = Feed.objects.filter(pk=plan.feed.id, revision=plan.feed.revision)
-    return bool(at_revision.fence(**_fields(plan)))
+    return bool(at_revision.fence(**feed_fields(plan)))
 
 
 def _report(plan: ImportPlan, feed_id: int, *, written: bool) -> ImportReport:
@@ -210,102 +207,3 @@ def _rows(feed_id: int, entries: Iterable[PlannedEntry]) -> Iterator[list[Entry]
 def note_slowness(feed: FeedState, seconds: float) -> None:
     """Remember that a fetch took so long and was ended for the sake of others; it counts as no check."""
     Feed.objects.filter(pk=feed.id).update(fetch_seconds=seconds)
-
-
-# The fields that an import writes
-
-
-def _fields(plan: ImportPlan) -> dict[str, Any]:
-    if plan.next_check is None:
-        return {}
-    started_at = plan.circumstances.started_at
-    values: dict[str, Any] = {
-        "checked_at": started_at,
-        "last_outcome": plan.outcome.value,
-        "next_check_at": plan.next_check.at,
-        "next_check_reason": plan.next_check.reason,
-        "interval": plan.next_check.interval,
-        "slot_at": None,
-        "claimed_at": None,
-        "fetch_seconds": plan.circumstances.fetch_seconds,
-        **_status_fields(plan),
-        **_error_fields(plan),
-        **_redirect_fields(plan.redirect),
-    }
-    if plan.fetched:
-        values |= {"imported_at": started_at}
-    if plan.fetched and not (plan.parsed and plan.parsed.cut_short):  # what is missing must not look known
-        values |= _fetched_fields(plan.fetched, plan.feed)
-    if plan.parsed:
-        values |= _document_fields(plan.parsed)
-    if plan.parsed and plan.listed != plan.feed.document.listed:  # 32 bytes an entry: not to be rewritten for nothing
-        values["seen_digests"] = b"".join(digest for digest, _ in plan.listed)
-        values["listed_digests"] = b"".join(guid_digest for _, guid_digest in plan.listed)
-    if plan.new:
-        values["changed_at"] = started_at
-    return values
-
-
-def _status_fields(plan: ImportPlan) -> dict[str, Any]:
-    if plan.feed.paused:
-        return {}
-    if plan.disable:
-        return {"status": Feed.Status.DISABLED, "status_reason": plan.disable}
-    return {"status": Feed.Status.ACTIVE, "status_reason": ""}
-
-
-def _error_fields(plan: ImportPlan) -> dict[str, Any]:
-    if plan.failure is None:
-        return merging.no_error()
-    return {
-        "error_kind": plan.failure.kind.value,
-        "error_text": plan.failure.text,
-        "error_count": plan.feed.failures.count + (not plan.circumstances.outage),
-        "failing_since": _failing_since(plan, plan.failure.kind),
-    }
-
-
-def _failing_since(plan: ImportPlan, kind: FailureKind) -> datetime | None:
-    failures = plan.feed.failures
-    if plan.circumstances.outage:
-        return failures.since
-    begins_anew = failures.kind != kind and not TERMINAL.isdisjoint({failures.kind, kind})
-    started_at = plan.circumstances.started_at
-    return started_at if begins_anew else failures.since or started_at
-
-
-def _redirect_fields(redirect: RedirectStreak | None) -> dict[str, Any]:
-    if redirect is None:
-        return {"moved_to": "", "moved_since": None, "moved_count": 0}
-    return {"moved_to": redirect.url, "moved_since": redirect.since, "moved_count": redirect.count}
-
-
-def _fetched_fields(fetched: Fetched | NotModified, feed: FeedState) -> dict[str, Any]:
-    elsewhere = fetched.url != canonical_urls.redacted(feed.url)
-    values: dict[str, Any] = {
-        "etag": fetched.etag,
-        "last_modified": fetched.last_modified,
-        "validators_url": fetched.url if elsewhere else "",
-    }
-    if isinstance(fetched, Fetched):
-        values["body_digest"] = fetched.body_digest
-    return values
-
-
-def _document_fields(parsed: ParsedFeed) -> dict[str, Any]:
-    values = {
-        "site_url": parsed.site_url,
-        "description": parsed.description,
-        "language": parsed.language,
-        "rights": parsed.rights,
-        "image_url": parsed.image_url,
-        "icon_url": parsed.icon_url,
-        "authors": [asdict(person) for person in parsed.authors],
-        "hubs": list(parsed.hubs),
-        "format": parsed.format,
-        "ttl": parsed.ttl,
-        "update_period": parsed.update_period,
-        "skip_hours": parsed.skip_hours,
-        "skip_days": parsed.skip_days,
-    }
-    return values | {"title": parsed.title} if parsed.title else values  # a list that was imported may know one

@@ -5,7 +5,6 @@ The old URL stays known as an alias. All of this runs in the caller's transactio
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, F, OuterRef
@@ -14,6 +13,7 @@ from feeds import canonical_urls
 from feeds.models import Alias, Entry, Feed, Host, Tombstone
 from feeds.planning import FeedState, Move
 from feeds.storage.entries import CHUNK, chunked
+from feeds.storage.fields import no_error, url_fields
 from feeds.storage.subscriptions import Subscription, register
 
 
@@ -74,7 +74,7 @@ def _at(url: str, *, other_than: int) -> Feed | None:
 def _rename(feed: FeedState, move: Move) -> Feed | None:
     """Give a feed its new URL; if another has come to have it in this very moment, return that one, locked."""
     remove_alias(move.url)
-    values = url_columns(move.url) | ({"found_on": feed.url} if move.found else {})
+    values = url_fields(move.url) | ({"found_on": feed.url} if move.found else {})
     Host.objects.ensure([values["host_id"]])
     try:
         with transaction.atomic():  # a savepoint: the transaction goes on
@@ -85,25 +85,6 @@ def _rename(feed: FeedState, move: Move) -> Feed | None:
             raise
         return other
     return None
-
-
-def url_columns(url: str) -> dict[str, Any]:
-    """Return what a feed has with a new URL, and what it cannot keep of the one before. The host must be stored."""
-    return {
-        "url": url,
-        "url_md5": canonical_urls.url_md5(url),
-        "host_id": canonical_urls.host_key(url) or None,
-        "validators_url": "",  # its own
-        "slot_at": None,  # that was in the line of the old host
-        "moved_to": "",
-        "moved_since": None,
-        "moved_count": 0,
-    }
-
-
-def no_error() -> dict[str, Any]:
-    """Return the fields of a feed that does not fail."""
-    return {"error_kind": "", "error_text": "", "error_count": 0, "failing_since": None}
 
 
 def _merge(feed: FeedState, other: Feed) -> None:
@@ -142,7 +123,7 @@ def change_url(feed_id: int, old: str, new: str, *, reason: str, now: datetime) 
     # It was disabled for what the old one said.
     feed.filter(status=Feed.Status.DISABLED).update(status=Feed.Status.ACTIVE, status_reason="")
     feed.fence(
-        **url_columns(new),
+        **url_fields(new),
         **no_error(),
         # These belong to one URL: sent to another they could bring a 304 for a document that was never seen.
         etag="",

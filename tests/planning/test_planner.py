@@ -6,7 +6,7 @@ from datetime import timedelta
 from feeds.fetching.values import Failed, Fetched, FetchOutcome, Gone, NotModified, TooMany
 from feeds.outcomes import FailureKind, Outcome
 from feeds.parsing.values import ParsedEntry, ParsedFeed
-from feeds.planning import identity, planner
+from feeds.planning import entry_names, identity, planner
 from feeds.planning.values import DocumentState, FeedState, ImportPlan, StoredEntry, Streak
 from tests.rigs.planning import NOW, URL, feed_state, make_plan
 
@@ -20,7 +20,7 @@ def plan(outcome: FetchOutcome, *entries: ParsedEntry, stored=None, known=KNOWN)
 
 
 def plan_of(parsed: ParsedFeed | None, known: FeedState, outcome: FetchOutcome = FETCHED, stored=None) -> ImportPlan:
-    entries = identity.identify(identity.name_entries(parsed or ParsedFeed()), stored or {})
+    entries = identity.identify(entry_names.name_entries(parsed or ParsedFeed()), stored or {})
     return make_plan(known, outcome, parsed, entries)
 
 
@@ -29,7 +29,7 @@ def stored(*entries: ParsedEntry, changes: int = 0) -> dict[bytes, StoredEntry]:
         one.guid_digest: StoredEntry(
             guid_digest=one.guid_digest, content_digest=one.content_digest, changes=changes, title=one.entry.title
         )
-        for one in identity.identify(identity.name_entries(ParsedFeed(entries=entries)), {})
+        for one in identity.identify(entry_names.name_entries(ParsedFeed(entries=entries)), {})
     }
 
 

@@ -11,7 +11,7 @@ from feeds.planning.values import FeedState, RedirectStreak
 from tests.rigs.planning import NOW, feed_state
 
 OLD, NEW = "https://example.org/feed", "https://example.org/new"
-RULE = redirects.RedirectRule(sightings=3, days=7.0)
+RULE = redirects.RedirectRule(checks=3, days=7.0)
 WEEK = timedelta(days=7)
 
 

@@ -22,7 +22,7 @@ from feeds.planning import (
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)  # a Wednesday
 URL = "https://example.org/feed"
 RULES = Rules(
-    pace=Pace(shortest=3600, longest=86_400, unconditional=86_400), redirects=RedirectRule(sightings=3, days=7.0)
+    pace=Pace(shortest=3600, longest=86_400, unconditional=86_400), redirects=RedirectRule(checks=3, days=7.0)
 )
 
 

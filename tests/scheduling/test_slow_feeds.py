@@ -1,4 +1,4 @@
-"""Slow servers, by real imports: they hold a few threads and no more, and their failures count against no other feed."""
+"""Slow servers, by real imports: they hold a few threads and no more, and harm no other feed."""
 
 import threading
 from collections.abc import Iterator

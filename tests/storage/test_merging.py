@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def server(settings: Any) -> Iterator[FeedServer]:
     settings.FEEDS_ALLOWED_NETWORKS = ["127.0.0.0/8"]
-    settings.FEEDS_REDIRECT_SIGHTINGS = 2
+    settings.FEEDS_REDIRECT_CHECKS = 2
     with FeedServer() as server:
         yield server
 

@@ -20,7 +20,7 @@ POST = "https://victim.example/posts/2"
 @pytest.fixture(autouse=True)
 def loopback(settings: Any) -> None:
     settings.FEEDS_ALLOWED_NETWORKS = ["127.0.0.0/8"]
-    settings.FEEDS_REDIRECT_SIGHTINGS = 2
+    settings.FEEDS_REDIRECT_CHECKS = 2
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ def explain(url: str) -> Iterator[str]:
     document = _parsed(first, settings)
     yield from _said(document, first)
     if not isinstance(first, Fetched) or not isinstance(document, ParsedFeed):
-        yield _outlook(request, first, document, settings)
+        yield _decision(request, first, document, settings)
         return
     time.sleep(settings.host_delay)
     known = replace(
@@ -73,7 +73,7 @@ def explain(url: str) -> Iterator[str]:
     yield from _told(second, seconds)
     yield from _judged(first, second)
     yield ""
-    yield _outlook(known, second, document, settings)
+    yield _decision(known, second, document, settings)
 
 
 def _timed(fetcher: Fetcher, request: FeedRequest) -> tuple[FetchOutcome, float]:
@@ -133,7 +133,7 @@ def _judged(first: Fetched, second: FetchOutcome) -> Iterator[str]:
         yield "  The document changes with each request: validators cannot help."
 
 
-def _outlook(
+def _decision(
     request: FeedRequest, response: FetchOutcome, document: ParsedFeed | Unreadable | None, settings: FeedsSettings
 ) -> str:
     """Return what the importer would decide, for a feed that it had just been given."""

@@ -1,0 +1,88 @@
+"""The names that an entry may be stored under, from the usual one to one that tells it from everything else. Pure.
+
+    with a guid       guid; guid and link; these with title and date; these with the content
+    else with a link  link; title and date; these with the content
+    else              title and date; these with the content
+
+In Atom an id is the entry, whatever else there is (RFC 4287 §4.2.6), and the newest of two wins.
+"""
+
+import re
+from hashlib import blake2b
+from urllib.parse import urlsplit, urlunsplit
+
+from feeds.parsing import ParsedEntry, ParsedFeed
+from feeds.planning.values import NamedEntry
+
+SEPARATOR = b"\x1f"
+# Parameters of a URL that say who came, when or from where, and never to what.
+_VOLATILE = re.compile(
+    r"utm_\w+|\w*token|(?:php|asp|j)?sess(?:ion)?(?:_?id)?|s?sid|fbclid|gclid|mc_[ce]id|nonce", re.IGNORECASE
+)
+
+
+def digest(*parts: str) -> bytes:
+    """Return 16 bytes over texts; the parts cannot run into each other, since texts are stored without controls."""
+    return blake2b(SEPARATOR.join(part.encode() for part in parts), digest_size=16).digest()
+
+
+def content_digest(entry: ParsedEntry) -> bytes:
+    """Return a digest of what a reader sees of an entry."""
+    return digest(
+        steady_url(entry.url),
+        entry.title,
+        entry.summary,
+        entry.content,
+        entry.published_text,
+        entry.updated_text,
+        entry.image_url,
+        repr(entry.authors),
+        repr(entry.categories),
+        repr(entry.enclosures),
+    )
+
+
+def steady_url(url: str) -> str:
+    """Return an absolute URL without the parameters that change with each request."""
+    if "?" not in url:
+        return url
+    parts = urlsplit(url)
+    kept = [part for part in parts.query.split("&") if not _VOLATILE.fullmatch(part.partition("=")[0])]
+    return urlunsplit(parts._replace(query="&".join(kept)))
+
+
+def name_entries(parsed: ParsedFeed) -> tuple[NamedEntry, ...]:
+    """Name the entries of a document, each only once."""
+    atom = parsed.format.startswith("atom")
+    entries = sorted(parsed.entries, key=_newest_first) if atom else parsed.entries
+    named: dict[bytes, NamedEntry] = {}
+    for entry in entries:
+        content = content_digest(entry)
+        names = _names(entry, content)[:1] if atom and entry.guid else _names(entry, content)
+        named.setdefault(names[-1], NamedEntry(entry=entry, names=names, content_digest=content))
+    return tuple(named.values())
+
+
+def _newest_first(entry: ParsedEntry) -> float:
+    return -entry.updated_at.timestamp() if entry.updated_at else float("inf")
+
+
+def _names(entry: ParsedEntry, content: bytes) -> tuple[bytes, ...]:
+    """Return digests of the names of an entry; each begins with the kind of the name."""
+    link, date = steady_url(entry.url), date_text(entry)
+    if entry.guid:
+        guid = ("guid", entry.guid)
+        longer = (link, entry.title, date)
+        return digest(*guid), digest(*guid, link), digest(*guid, *longer), digest(*guid, content.hex())
+    names = [digest("link", link)] if link else []
+    names += [dated_name(entry)] if entry.title and date else []
+    return (*names, digest("content", content.hex()))
+
+
+def dated_name(entry: ParsedEntry) -> bytes:
+    """Return the name by title and date: another one for an entry with a link, so that it takes no row without."""
+    return digest("title and link" if entry.url else "title", entry.title, date_text(entry))
+
+
+def date_text(entry: ParsedEntry) -> str:
+    return entry.published_at.isoformat() if entry.published_at else entry.published_text

@@ -1,0 +1,172 @@
+"""The fields of feeds and entries that are written, and with what."""
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from feeds import canonical_urls
+from feeds.fetching import Fetched, NotModified
+from feeds.models import Feed
+from feeds.outcomes import FailureKind
+from feeds.parsing import ParsedFeed
+from feeds.planning import FeedState, ImportPlan, PlannedEntry, RedirectStreak
+
+# After a day or six weeks of these a feed is disabled, so they count from their own first time.
+TERMINAL = frozenset({FailureKind.GONE, FailureKind.NOT_FOUND})
+
+
+# A feed
+
+
+def feed_fields(plan: ImportPlan) -> dict[str, Any]:
+    """Return what an import writes of its feed."""
+    if plan.next_check is None:
+        return {}
+    started_at = plan.circumstances.started_at
+    values: dict[str, Any] = {
+        "checked_at": started_at,
+        "last_outcome": plan.outcome.value,
+        "next_check_at": plan.next_check.at,
+        "next_check_reason": plan.next_check.reason,
+        "interval": plan.next_check.interval,
+        "slot_at": None,
+        "claimed_at": None,
+        "fetch_seconds": plan.circumstances.fetch_seconds,
+        **_status_fields(plan),
+        **_error_fields(plan),
+        **_redirect_fields(plan.redirect),
+    }
+    if plan.fetched:
+        values |= {"imported_at": started_at}
+    if plan.fetched and not (plan.parsed and plan.parsed.cut_short):  # what is missing must not look known
+        values |= _fetched_fields(plan.fetched, plan.feed)
+    if plan.parsed:
+        values |= _document_fields(plan.parsed)
+    if plan.parsed and plan.listed != plan.feed.document.listed:  # 32 bytes an entry: not to be rewritten for nothing
+        values["seen_digests"] = b"".join(digest for digest, _ in plan.listed)
+        values["listed_digests"] = b"".join(guid_digest for _, guid_digest in plan.listed)
+    if plan.new:
+        values["changed_at"] = started_at
+    return values
+
+
+def _status_fields(plan: ImportPlan) -> dict[str, Any]:
+    if plan.feed.paused:
+        return {}
+    if plan.disable:
+        return {"status": Feed.Status.DISABLED, "status_reason": plan.disable}
+    return {"status": Feed.Status.ACTIVE, "status_reason": ""}
+
+
+def _error_fields(plan: ImportPlan) -> dict[str, Any]:
+    if plan.failure is None:
+        return no_error()
+    return {
+        "error_kind": plan.failure.kind.value,
+        "error_text": plan.failure.text,
+        "error_count": plan.feed.failures.count + (not plan.circumstances.outage),
+        "failing_since": _failing_since(plan, plan.failure.kind),
+    }
+
+
+def _failing_since(plan: ImportPlan, kind: FailureKind) -> datetime | None:
+    failures = plan.feed.failures
+    if plan.circumstances.outage:
+        return failures.since
+    begins_anew = failures.kind != kind and not TERMINAL.isdisjoint({failures.kind, kind})
+    started_at = plan.circumstances.started_at
+    return started_at if begins_anew else failures.since or started_at
+
+
+def _redirect_fields(redirect: RedirectStreak | None) -> dict[str, Any]:
+    if redirect is None:
+        return {"moved_to": "", "moved_since": None, "moved_count": 0}
+    return {"moved_to": redirect.url, "moved_since": redirect.since, "moved_count": redirect.count}
+
+
+def _fetched_fields(fetched: Fetched | NotModified, feed: FeedState) -> dict[str, Any]:
+    elsewhere = fetched.url != canonical_urls.redacted(feed.url)
+    values: dict[str, Any] = {
+        "etag": fetched.etag,
+        "last_modified": fetched.last_modified,
+        "validators_url": fetched.url if elsewhere else "",
+    }
+    if isinstance(fetched, Fetched):
+        values["body_digest"] = fetched.body_digest
+    return values
+
+
+def _document_fields(parsed: ParsedFeed) -> dict[str, Any]:
+    values = {
+        "site_url": parsed.site_url,
+        "description": parsed.description,
+        "language": parsed.language,
+        "rights": parsed.rights,
+        "image_url": parsed.image_url,
+        "icon_url": parsed.icon_url,
+        "authors": [asdict(person) for person in parsed.authors],
+        "hubs": list(parsed.hubs),
+        "format": parsed.format,
+        "ttl": parsed.ttl,
+        "update_period": parsed.update_period,
+        "skip_hours": parsed.skip_hours,
+        "skip_days": parsed.skip_days,
+    }
+    return values | {"title": parsed.title} if parsed.title else values  # a list that was imported may know one
+
+
+def no_error() -> dict[str, Any]:
+    """Return the fields of a feed that does not fail."""
+    return {"error_kind": "", "error_text": "", "error_count": 0, "failing_since": None}
+
+
+def url_fields(url: str) -> dict[str, Any]:
+    """Return what a feed has with a new URL, and what it cannot keep of the one before. The host must be stored."""
+    return {
+        "url": url,
+        "url_md5": canonical_urls.url_md5(url),
+        "host_id": canonical_urls.host_key(url) or None,
+        "validators_url": "",  # its own
+        "slot_at": None,  # that was in the line of the old host
+        "moved_to": "",
+        "moved_since": None,
+        "moved_count": 0,
+    }
+
+
+# An entry
+
+
+def sorted_at(planned: PlannedEntry, first_seen: datetime) -> datetime:
+    """Return the entry's date, but none in the future: it would stay on top of every list."""
+    said = planned.entry.published_at or planned.entry.updated_at or first_seen
+    return min(said, first_seen)
+
+
+def entry_fields(planned: PlannedEntry) -> dict[str, Any]:
+    """Return what an import writes of an entry, new or changed."""
+    entry = planned.entry
+    return {
+        "guid": entry.guid,
+        "guid_digest": planned.guid_digest,
+        "content_digest": planned.content_digest,
+        "url": entry.url,
+        "title": entry.title,
+        "summary": entry.summary,
+        "content": entry.content,
+        "authors": [asdict(person) for person in entry.authors],
+        "categories": [asdict(category) for category in entry.categories],
+        "enclosures": [asdict(enclosure) for enclosure in entry.enclosures],
+        "published_at": entry.published_at,
+        "updated_at": entry.updated_at,
+        "published_text": entry.published_text,
+        "updated_text": entry.updated_text,
+        "language": entry.language,
+        "rights": entry.rights,
+        "comments_url": entry.comments_url,
+        "source_title": entry.source_title,
+        "source_url": entry.source_url,
+        "image_url": entry.image_url,
+        "itunes": dict(entry.itunes),
+        "capped": entry.capped,
+    }
