@@ -17,7 +17,7 @@ FOLLOWED = frozenset({301, 302, 303, 307, 308})
 
 
 class Fetcher:
-    """Fetches feeds. Safe to share between threads; keeps connections open for a moment for the next feed of a host."""
+    """Fetches feeds. Safe to share between threads."""
 
     def __init__(
         self,
@@ -43,13 +43,9 @@ class Fetcher:
         hops: list[Redirect] = []
         seconds = self._settings.fetch_deadline if request.deadline is None else request.deadline
         try:
-            return self._follow(request, plan, hops, self._transport.deadline(seconds, allowance))
+            return self._follow(request, plan, hops, Deadline(seconds, allowance))
         except TransportError as error:
             return Failed(kind=error.kind, text=error.text, redirects=tuple(hops))
-
-    def close(self) -> None:
-        """Close the connections that wait for another request."""
-        self._transport.close()
 
     def _follow(self, request: FeedRequest, plan: CallPlan, hops: list[Redirect], deadline: Deadline) -> FetchOutcome:
         url = plan.start

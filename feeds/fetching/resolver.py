@@ -20,7 +20,7 @@ class Resolver:
 
     getaddrinfo knows no time-out and cannot be stopped: where a name server never answers, the thread ends when the
     system gives up, after 5 to 30 s (resolv.conf(5)). With a few threads for all names the next names would wait for
-    that. A daemon thread costs 0.1 ms and holds no exit; a fetch waits no longer than its allowance.
+    that. A daemon thread costs 0.2 ms, and 16 kB while it waits; it holds no exit.
     """
 
     def __init__(self, getaddrinfo: GetAddressInfo, most: int = MAX_LOOKUPS) -> None:

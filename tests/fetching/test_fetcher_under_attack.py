@@ -8,7 +8,6 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import closing
 
 import pytest
 
@@ -37,9 +36,8 @@ def server() -> Iterator[FeedServer]:
 
 
 @pytest.fixture
-def fetcher() -> Iterator[Fetcher]:
-    with closing(Fetcher(settings())) as made:
-        yield made
+def fetcher() -> Fetcher:
+    return Fetcher(settings())
 
 
 def settings(*, allowed: tuple[str, ...] = LOOPBACK) -> FetchSettings:
@@ -193,11 +191,11 @@ def test_s5_the_deadline_ends_slow_name_resolution_and_the_next_name_still_resol
         return addresses("127.0.0.1")(host, port, type)
 
     server.routes["/feed"] = answer(body=b"<rss/>")
-    with closing(Fetcher(settings(), getaddrinfo=resolve)) as fetcher:
-        for number in range(3):
-            assert failed(fetcher, server.url(host=f"slow{number}.test")).kind == FailureKind.TIMEOUT
-        outcome = fetcher.fetch(FeedRequest(url=server.url(host="quick.test"), deadline=20.0))
-        never.set()
+    fetcher = Fetcher(settings(), getaddrinfo=resolve)
+    for number in range(3):
+        assert failed(fetcher, server.url(host=f"slow{number}.test")).kind == FailureKind.TIMEOUT
+    outcome = fetcher.fetch(FeedRequest(url=server.url(host="quick.test"), deadline=20.0))
+    never.set()
     assert isinstance(outcome, Fetched)
 
 
@@ -235,8 +233,8 @@ def test_s5_a_deadline_of_another_feed_ends_nothing(server: FeedServer, fetcher:
 
 def test_a_server_that_stops_sending_is_left_after_the_read_timeout(server: FeedServer) -> None:
     server.routes["/feed"] = lambda _: silence(server)
-    with closing(Fetcher(FetchSettings(allowed_networks=LOOPBACK, read_timeout=0.2))) as fetcher:
-        outcome = fetcher.fetch(FeedRequest(url=server.url()))
+    fetcher = Fetcher(FetchSettings(allowed_networks=LOOPBACK, read_timeout=0.2))
+    outcome = fetcher.fetch(FeedRequest(url=server.url()))
     assert isinstance(outcome, Failed)
     assert (outcome.kind, outcome.text) == (FailureKind.TIMEOUT, "the server stopped sending")
 
@@ -283,8 +281,8 @@ def test_s5_the_deadline_ends_the_decoding_of_nothing(server: FeedServer) -> Non
     compressor = zstd.ZstdCompressor()
     frame = compressor.compress(b"") + compressor.flush()
     server.routes["/feed"] = answer(body=frame * (10 * MEBIBYTE // len(frame)), content_encoding="zstd")
-    with closing(Fetcher(FetchSettings(allowed_networks=LOOPBACK))) as fetcher:
-        assert failed(fetcher, server.url()).kind == FailureKind.TIMEOUT
+    fetcher = Fetcher(FetchSettings(allowed_networks=LOOPBACK))
+    assert failed(fetcher, server.url()).kind == FailureKind.TIMEOUT
 
 
 def test_s4_a_body_without_a_length_ends_at_the_cap(server: FeedServer, fetcher: Fetcher) -> None:
@@ -445,8 +443,8 @@ def addresses(*found: str) -> GetAddressInfo:
     ],
 )
 def test_s2_a_name_with_any_refused_address_is_refused(found: list[str]) -> None:
-    with closing(Fetcher(settings(allowed=()), getaddrinfo=addresses(*found))) as fetcher:
-        outcome = failed(fetcher, "http://feeds.test/feed")
+    fetcher = Fetcher(settings(allowed=()), getaddrinfo=addresses(*found))
+    outcome = failed(fetcher, "http://feeds.test/feed")
     assert outcome.kind == FailureKind.REFUSED_ADDRESS
     assert outcome.text.startswith(f"feeds.test ({found[-1]}) is not a public address")
     assert "FEEDS_ALLOWED_NETWORKS" in outcome.text
@@ -459,8 +457,8 @@ def test_s2_literals_are_refused_without_a_look_up(host: str) -> None:
     def getaddrinfo(host: str, port: int, type: int) -> list[AddressInfo]:
         raise AssertionError("looked up")
 
-    with closing(Fetcher(settings(allowed=()), getaddrinfo=getaddrinfo)) as fetcher:
-        assert failed(fetcher, f"http://{host}/").kind == FailureKind.REFUSED_ADDRESS
+    fetcher = Fetcher(settings(allowed=()), getaddrinfo=getaddrinfo)
+    assert failed(fetcher, f"http://{host}/").kind == FailureKind.REFUSED_ADDRESS
 
 
 def test_s2_every_hop_is_checked(server: FeedServer, fetcher: Fetcher) -> None:
@@ -480,10 +478,10 @@ def test_s2_a_name_that_changes_its_address_after_the_check_gains_nothing(server
         return list(addresses(*next(answers))(host, port, type))
 
     server.routes["/feed"] = lambda _: iter([answer(body=b"<rss/>")])  # and the connection is closed
-    with closing(Fetcher(settings(), getaddrinfo=rebinding)) as fetcher:
-        assert isinstance(fetcher.fetch(FeedRequest(url=server.url(host="rebind.test"))), Fetched)
-        assert asked == ["rebind.test"]
-        assert failed(fetcher, server.url(host="rebind.test")).kind == FailureKind.REFUSED_ADDRESS
+    fetcher = Fetcher(settings(), getaddrinfo=rebinding)
+    assert isinstance(fetcher.fetch(FeedRequest(url=server.url(host="rebind.test"))), Fetched)
+    assert asked == ["rebind.test"]
+    assert failed(fetcher, server.url(host="rebind.test")).kind == FailureKind.REFUSED_ADDRESS
 
 
 @pytest.mark.parametrize("port", [22, 25, 6379, 11211])
@@ -504,8 +502,8 @@ def test_s2_a_proxy_must_be_allowed_and_so_must_a_literal_behind_it(server: Feed
 
 def test_the_next_address_is_tried_when_one_does_not_answer(server: FeedServer) -> None:
     server.routes["/feed"] = answer(body=b"<rss/>")
-    with closing(Fetcher(settings(), getaddrinfo=addresses("127.0.0.9", "127.0.0.1"))) as fetcher:
-        assert isinstance(fetcher.fetch(FeedRequest(url=server.url(host="feeds.test"))), Fetched)
+    fetcher = Fetcher(settings(), getaddrinfo=addresses("127.0.0.9", "127.0.0.1"))
+    assert isinstance(fetcher.fetch(FeedRequest(url=server.url(host="feeds.test"))), Fetched)
 
 
 @pytest.mark.parametrize(
@@ -520,8 +518,8 @@ def test_a_name_that_does_not_resolve_is_a_dns_failure(error: Exception, text: s
     def getaddrinfo(host: str, port: int, type: int) -> list[AddressInfo]:
         raise error
 
-    with closing(Fetcher(settings(), getaddrinfo=getaddrinfo)) as fetcher:
-        outcome = failed(fetcher, "http://feeds.test/")
+    fetcher = Fetcher(settings(), getaddrinfo=getaddrinfo)
+    outcome = failed(fetcher, "http://feeds.test/")
     assert (outcome.kind, outcome.text) == (FailureKind.DNS, text)
 
 
