@@ -500,12 +500,6 @@ def test_s2_a_proxy_must_be_allowed_and_so_must_a_literal_behind_it(server: Feed
     assert server.received == []
 
 
-def test_the_next_address_is_tried_when_one_does_not_answer(server: FeedServer) -> None:
-    server.routes["/feed"] = answer(body=b"<rss/>")
-    fetcher = Fetcher(settings(), getaddrinfo=addresses("127.0.0.9", "127.0.0.1"))
-    assert isinstance(fetcher.fetch(FeedRequest(url=server.url(host="feeds.test"))), Fetched)
-
-
 @pytest.mark.parametrize(
     ("error", "text"),
     [
