@@ -155,7 +155,10 @@ class _Race:
 
 
 def interleaved(addresses: Iterable[Address], first: int | None) -> list[Address]:
-    """Return the addresses with their families alternating (RFC 8305 §4), beginning with `first`, or with the first one's."""
+    """Return the addresses with their families alternating (RFC 8305 §4).
+
+    They begin with the family `first`; where there is none of that, or it is None, with that of the first address.
+    """
     families: dict[int, list[Address]] = {first: []} if first else {}
     for address in addresses:
         families.setdefault(address[0], []).append(address)

@@ -31,10 +31,10 @@ from feeds.outcomes import FailureKind
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-MAX_HEADER_BYTES = 64 * 1024  # names and values together; http.client refuses more than 100 headers
 MAX_INTERIM_ANSWERS = 10  # 100 Continue, 103 Early Hints
 
 READ_BYTES = 64 * 1024
+WIRE_BYTES = 2  # for one of the decoded document: chunks are framed, and what is compressed may decode to nothing
 BODY_STATUSES = frozenset({200, 203, 226})  # of other answers the body is not read
 # Not br, also where a package for it is installed: its decoder fills up to 16 MiB before it gives the first byte
 # (RFC 7932 §9.1), in each thread, and every server that has it has gzip.
@@ -132,12 +132,15 @@ class Transport:
 
     def _exchange(self, connection: Connection, call: Call, deadline: Deadline) -> Answer:
         connection.connect()
-        address = "" if call.proxy else connection.sock.getpeername()[0]
+        sock = connection.sock  # http.client forgets it once it knows that the connection ends with the answer
+        assert isinstance(sock, TimedSocket)  # noqa: S101  # urllib3 does not know which
+        address = "" if call.proxy else sock.getpeername()[0]
         target, headers = call.url.target, call.headers
         if call.proxy and call.url.scheme == "http":
             target, headers = call.url.public, {**headers, **_proxy_headers(call.proxy)}
         connection.request("GET", target, headers=headers, preload_content=False)  # type: ignore[arg-type]
         with closing(connection.getresponse()) as response:
+            sock.receive_at_most(WIRE_BYTES * self._max_body_bytes, partial(_too_large, self._max_body_bytes))
             return _answer(response, address, self._max_body_bytes, deadline)
 
     def _connection(self, call: Call, deadline: Deadline) -> Connection:
@@ -168,8 +171,6 @@ def _proxy_headers(proxy: SplitURL) -> dict[str, str]:
 
 def _answer(response: HTTPResponse, address: str, max_body_bytes: int, deadline: Deadline) -> Answer:
     headers = response.headers
-    if sum(len(name) + len(value) for name, value in headers.items()) > MAX_HEADER_BYTES:
-        raise TransportError(FailureKind.PROTOCOL, f"the headers are larger than {MAX_HEADER_BYTES // 1024} KiB")
     body = _body(response, max_body_bytes, deadline) if response.status in BODY_STATUSES else b""
     return Answer(status=response.status, headers=headers, body=body, address=address)
 

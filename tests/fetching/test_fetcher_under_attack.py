@@ -6,6 +6,7 @@ import socket
 import sys
 import threading
 import time
+import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
 
@@ -330,6 +331,35 @@ def test_s6_too_many_or_too_large_headers_are_refused(server: FeedServer, fetche
 def test_s6_endless_headers_are_refused(server: FeedServer, fetcher: Fetcher, rest: bytes) -> None:
     server.routes["/feed"] = lambda _: server.endless(b"", rest)
     assert failed(fetcher, server.url()).kind == FailureKind.PROTOCOL
+
+
+@pytest.mark.parametrize("before", [b"", b"HTTP/1.1 103 Early Hints\r\n" + b"X: a\r\n" * 50 + b"\r\n"])
+def test_headers_are_not_held_beyond_their_cap(server: FeedServer, fetcher: Fetcher, before: bytes) -> None:
+    line = b"X: " + b"a" * 65_000 + b"\r\n"
+    server.routes["/feed"] = lambda _: iter([before, HEAD, *[line] * 99, b"\r\n"])
+    tracemalloc.start()
+    try:
+        outcome = failed(fetcher, server.url())
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (outcome.kind, outcome.text) == (FailureKind.PROTOCOL, "the headers are larger than 64 KiB")
+    assert peak < MEBIBYTE
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n0\r\n", b"X: a\r\n" * 100),  # trailers
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1" + b";x=y" * 10_000 + b"\r\n<\r\n"),  # extensions
+        (HEAD + b"Content-Encoding: gzip\r\n\r\n", gzip.compress(b"") * 1000),  # nothing, compressed
+    ],
+)
+def test_what_is_sent_ends_at_a_cap_though_it_decodes_to_little(
+    server: FeedServer, fetcher: Fetcher, case: tuple[bytes, bytes]
+) -> None:
+    server.routes["/feed"] = lambda _: server.endless(*case)
+    assert fetcher.fetch(FeedRequest(url=server.url(), deadline=3600.0)) == too_large()
 
 
 def test_interim_answers_are_skipped(server: FeedServer, fetcher: Fetcher) -> None:
