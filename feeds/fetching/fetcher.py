@@ -1,4 +1,4 @@
-"""One conditional GET, with its redirects. `Fetcher` does; `requests` and `responses` decide."""
+"""Fetch a feed: one conditional GET, with its redirects. What is sent and what it means stand in files of their own."""
 
 import time
 from collections.abc import Callable
@@ -50,17 +50,17 @@ class Fetcher:
     def _follow(self, request: FeedRequest, plan: CallPlan, hops: list[Redirect], deadline: Deadline) -> FetchOutcome:
         url = plan.start
         wait: float | None = None
-        passed: list[str] = []  # addresses
+        addresses: list[str] = []  # of the servers passed
         while True:
             answer = self._transport.get(plan.call(url), deadline)
-            passed.append(answer.address)
+            addresses.append(answer.address)
             now = self._clock()
             if answer.status not in FOLLOWED:
                 asked = plan.request_to(url)
                 return fetch_outcome(
-                    asked, str(url), answer, tuple(hops), now=now, wait=wait, private=into_private(passed)
+                    asked, str(url), answer, tuple(hops), now=now, wait=wait, private=into_private(addresses)
                 )
-            # A redirect that asks for patience is followed now; what it asks for counts for the next check.
+            # A redirect with a Retry-After is followed now; what it asks for counts for the next check.
             wait = longer(wait, retry_after(answer.headers, now))
             target = next_hop(url, answer, [str(plan.start), *(hop.url for hop in hops)], self._settings.max_redirects)
             if isinstance(target, str):

@@ -8,7 +8,7 @@ from typing import Any
 
 from feeds.fetching.deadline import Deadline
 
-MAX_LOOKUPS = 256  # at once in a process, those that nobody waits for any more among them
+MAX_LOOKUPS = 256  # at once in a process; also those that no fetch waits for any more
 
 SocketAddress = tuple[Any, ...]
 AddressInfo = tuple[int, int, int, str, SocketAddress]  # as getaddrinfo gives it

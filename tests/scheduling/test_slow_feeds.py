@@ -1,4 +1,4 @@
-"""Slow servers, by real imports: they hold a few threads and no more, and no feed is charged for the others."""
+"""Slow servers, by real imports: they hold a few threads and no more, and that counts against no feed."""
 
 import threading
 from collections.abc import Callable, Iterator
