@@ -8,9 +8,12 @@ import threading
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from dramatiq.middleware import TimeLimitExceeded
+from dramatiq.threading import raise_thread_exception
 
 from feeds.fetching import FetchSettings
 from feeds.fetching.fetcher import Fetcher
@@ -18,6 +21,7 @@ from feeds.fetching.resolver import AddressInfo, GetAddressInfo
 from feeds.fetching.transport import KNOWN_ENCODINGS
 from feeds.fetching.values import Failed, FeedRequest, Fetched, Redirect, TooMany
 from feeds.outcomes import FailureKind
+from tests.rigs.servers.daemon import eventually
 from tests.rigs.servers.feed_server import FeedServer, Pieces, Received, answer
 
 if "zstd" in KNOWN_ENCODINGS:
@@ -217,6 +221,21 @@ def test_a_deadline_of_another_feed_ends_nothing(server: FeedServer, fetcher: Fe
     assert isinstance(outcomes["/slow"], Fetched)
     assert isinstance(outcomes["/drip"], Failed)
     assert isinstance(fetcher.fetch(FeedRequest(url=server.url("/quick"))), Fetched)
+
+
+def test_a_fetch_that_waits_can_be_interrupted(server: FeedServer) -> None:
+    def fetch() -> None:
+        with suppress(TimeLimitExceeded):
+            fetcher.fetch(FeedRequest(url=server.url(), deadline=3600.0))
+
+    server.routes["/feed"] = lambda _: silence(server)
+    fetcher = Fetcher(FetchSettings(allowed_networks=LOOPBACK, read_timeout=3600.0))
+    thread = threading.Thread(target=fetch)
+    thread.start()
+    eventually(lambda: server.received, within=20, what="the server is asked")
+    raise_thread_exception(thread.ident, TimeLimitExceeded)
+    thread.join(60)
+    assert not thread.is_alive()
 
 
 def test_a_server_that_stops_sending_is_left_after_the_read_timeout(server: FeedServer) -> None:
