@@ -1,4 +1,4 @@
-"""A feed's URL to what its server says: one conditional GET, redirects followed, whatever the server does a value."""
+"""Fetch a feed: one conditional GET, its redirects followed. Whatever a server does comes back as a value."""
 
 from feeds.fetching.fetcher import Fetcher
 from feeds.fetching.ip_policy import IPPolicy, is_private_host

@@ -34,7 +34,7 @@ class Deadline:
         if self._expired or passed >= self.seconds:
             raise DeadlineExpired
         if counted >= self._allowance.seconds and not self._allowance.ask(counted):
-            self._expired = True  # whoever asks again is not given what has become free since
+            self._expired = True  # a permit that has become free since changes nothing
             raise DeadlineExpired
         return min(self.seconds - passed, self._allowance.seconds - counted)
 

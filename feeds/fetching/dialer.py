@@ -1,10 +1,13 @@
 """Connect to a host by name: to addresses that the policy allows, and to no others."""
 
-import errno
 import os
 import selectors
 import socket
-from functools import partial
+import time
+from collections import deque
+from collections.abc import Iterable
+from contextlib import suppress
+from itertools import chain, zip_longest
 
 from feeds.fetching.deadline import Deadline
 from feeds.fetching.ip_policy import IPPolicy
@@ -12,7 +15,10 @@ from feeds.fetching.resolver import AddressInfo, Resolver, SocketAddress
 from feeds.fetching.sockets import TimedSocket, TransportError
 from feeds.outcomes import FailureKind
 
-MAX_ADDRESSES = 4  # of one name, that are tried in turn
+MAX_ADDRESSES = 16  # of one name, that are tried
+ATTEMPT_DELAY = 0.25  # seconds after which the next address is tried beside those before (RFC 8305 §5)
+
+Address = tuple[int, SocketAddress]  # its family first
 
 
 class Dialer:
@@ -23,25 +29,29 @@ class Dialer:
         self._resolver = resolver
         self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout
+        self._family: int | None = None  # that was the first to connect where there was a choice: it begins next time
 
     def dial(self, host: str, port: int, deadline: Deadline) -> TimedSocket:
         """Return a connected socket that ends with `deadline`."""
-        addresses = self._checked_addresses(host, port, deadline)[:MAX_ADDRESSES]
-        failure = TransportError(FailureKind.DNS, f"{host} has no address")
-        with deadline.connecting():
-            for family, sockaddr in addresses:
-                try:
-                    return self._connected(family, sockaddr, deadline)
-                except OSError as error:
-                    failure = _connect_failure(host, port, error)
-            raise failure
+        addresses = interleaved(self._checked_addresses(host, port, deadline), self._family)[:MAX_ADDRESSES]
+        if not addresses:
+            raise TransportError(FailureKind.DNS, f"{host} has no address")
+        try:
+            sock = self._connected(addresses, deadline)
+        except OSError as error:
+            raise _connect_failure(host, port, error) from error
+        if len({family for family, _ in addresses}) > 1:
+            self._family = sock.family
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.deadline, sock.read_timeout = deadline, self._read_timeout
+        return sock
 
     def check_literal(self, host: str, port: int) -> None:
         """Raise TransportError where `host` is an address that is refused; a name passes."""
         if is_literal(host):
             self._check(host, host, port)
 
-    def _checked_addresses(self, host: str, port: int, deadline: Deadline) -> list[tuple[int, SocketAddress]]:
+    def _checked_addresses(self, host: str, port: int, deadline: Deadline) -> list[Address]:
         if is_literal(host):
             self._check(host, host, port)
             return [(socket.AF_INET6 if ":" in host else socket.AF_INET, (host, port))]
@@ -72,28 +82,87 @@ class Dialer:
         if not self._policy.allows_port(address, port):
             raise TransportError(FailureKind.REFUSED_ADDRESS, f"port {port} is for other services than HTTP")
 
-    def _connected(self, family: int, sockaddr: SocketAddress, deadline: Deadline) -> TimedSocket:
-        sock = TimedSocket(family, socket.SOCK_STREAM)
-        sock.deadline, sock.read_timeout = deadline, self._read_timeout
+    def _connected(self, addresses: Iterable[Address], deadline: Deadline) -> TimedSocket:
+        race = _Race(addresses)
         try:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.setblocking(False)
-            if (number := sock.connect_ex(sockaddr)) not in (0, errno.EINPROGRESS, errno.EWOULDBLOCK):
-                raise OSError(number, os.strerror(number))
-            deadline.wait(partial(_wait_until_connected, sock), self._connect_timeout)
-        except BaseException:
+            with deadline.connecting():
+                return deadline.wait(race.run, self._connect_timeout)
+        finally:
+            race.close()
+
+
+class _Race:
+    """Tries addresses one after the other, and side by side where one takes long: the first to connect wins."""
+
+    def __init__(self, addresses: Iterable[Address]) -> None:
+        self._addresses = deque(addresses)
+        self._next_at = 0.0  # when the next one begins
+        self._selector = selectors.DefaultSelector()  # of those that are under way
+        self._failure = OSError()
+
+    def run(self, seconds: float) -> TimedSocket:
+        """Return the winner; raise TimeoutError after `seconds`, or how the last one failed where all did."""
+        end = time.monotonic() + seconds
+        while (now := time.monotonic()) < end:
+            if self._addresses and now >= self._next_at:
+                self._begin(*self._addresses.popleft())
+            if not self._addresses and not self._selector.get_map():
+                raise self._failure
+            if winner := self._look(min(end, self._next_at if self._addresses else end) - now):
+                return winner
+        raise TimeoutError
+
+    def close(self) -> None:
+        """Close all but the winner."""
+        for key in list(self._selector.get_map().values()):
+            key.data.close()
+        self._selector.close()
+
+    def _begin(self, family: int, sockaddr: SocketAddress) -> None:
+        self._next_at = time.monotonic() + ATTEMPT_DELAY
+        try:
+            sock = TimedSocket(family, socket.SOCK_STREAM)
+        except OSError as error:  # a system without IPv6
+            self._fail(error)
+            return
+        self._selector.register(sock, selectors.EVENT_WRITE, sock)
+        sock.setblocking(False)
+        try:
+            with suppress(BlockingIOError):
+                sock.connect(sockaddr)
+        except OSError as error:
+            self._leave(sock).close()
+            self._fail(error)
+
+    def _look(self, seconds: float) -> TimedSocket | None:
+        """Wait at most so long for one to connect; where one fails instead, the next begins at once."""
+        for key, _ in self._selector.select(max(0.0, seconds)):
+            sock: TimedSocket = key.data
+            number = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            self._leave(sock)
+            if not number:
+                return sock
             sock.close()
-            raise
+            self._fail(OSError(number, os.strerror(number)))
+        return None
+
+    def _leave(self, sock: TimedSocket) -> TimedSocket:
+        self._selector.unregister(sock)
         return sock
 
+    def _fail(self, error: OSError) -> None:
+        self._failure, self._next_at = error, 0.0
 
-def _wait_until_connected(sock: socket.socket, seconds: float) -> None:
-    with selectors.DefaultSelector() as selector:
-        selector.register(sock, selectors.EVENT_WRITE)
-        if not selector.select(seconds):
-            raise TimeoutError
-    if number := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-        raise OSError(number, os.strerror(number))
+
+def interleaved(addresses: Iterable[Address], first: int | None) -> list[Address]:
+    """Return the addresses with their families alternating (RFC 8305 §4).
+
+    They begin with the family `first`; where there is none of that, or it is None, with that of the first address.
+    """
+    families: dict[int, list[Address]] = {first: []} if first else {}
+    for address in addresses:
+        families.setdefault(address[0], []).append(address)
+    return [address for address in chain(*zip_longest(*families.values())) if address]
 
 
 def is_literal(host: str) -> bool:

@@ -1,4 +1,4 @@
-"""One conditional GET, with its redirects. `Fetcher` does; `requests` and `responses` decide."""
+"""Fetch a feed: one conditional GET, with its redirects. What is sent and what it means stand in files of their own."""
 
 import time
 from collections.abc import Callable
@@ -17,7 +17,7 @@ FOLLOWED = frozenset({301, 302, 303, 307, 308})
 
 
 class Fetcher:
-    """Fetches feeds. Safe to share between threads; keeps connections open for a moment for the next feed of a host."""
+    """Fetches feeds. Safe to share between threads."""
 
     def __init__(
         self,
@@ -43,28 +43,24 @@ class Fetcher:
         hops: list[Redirect] = []
         seconds = self._settings.fetch_deadline if request.deadline is None else request.deadline
         try:
-            return self._follow(request, plan, hops, self._transport.deadline(seconds, allowance))
+            return self._follow(request, plan, hops, Deadline(seconds, allowance))
         except TransportError as error:
             return Failed(kind=error.kind, text=error.text, redirects=tuple(hops))
-
-    def close(self) -> None:
-        """Close the connections that wait for another request."""
-        self._transport.close()
 
     def _follow(self, request: FeedRequest, plan: CallPlan, hops: list[Redirect], deadline: Deadline) -> FetchOutcome:
         url = plan.start
         wait: float | None = None
-        passed: list[str] = []  # addresses
+        addresses: list[str] = []  # of the servers passed
         while True:
             answer = self._transport.get(plan.call(url), deadline)
-            passed.append(answer.address)
+            addresses.append(answer.address)
             now = self._clock()
             if answer.status not in FOLLOWED:
                 asked = plan.request_to(url)
                 return fetch_outcome(
-                    asked, str(url), answer, tuple(hops), now=now, wait=wait, private=into_private(passed)
+                    asked, str(url), answer, tuple(hops), now=now, wait=wait, private=into_private(addresses)
                 )
-            # A redirect that asks for patience is followed now; what it asks for counts for the next check.
+            # A redirect with a Retry-After is followed now; what it asks for counts for the next check.
             wait = longer(wait, retry_after(answer.headers, now))
             target = next_hop(url, answer, [str(plan.start), *(hop.url for hop in hops)], self._settings.max_redirects)
             if isinstance(target, str):

@@ -1,7 +1,6 @@
 """The addresses, ports and host names that may be connected to. Pure: nothing here resolves or connects."""
 
 from collections.abc import Iterable
-from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from feeds.exceptions import ConfigurationError
@@ -9,7 +8,7 @@ from feeds.exceptions import ConfigurationError
 IPAddress = IPv4Address | IPv6Address
 
 
-# From IANA's special-purpose registries, all that is not somebody's host on the public Internet. Our own table, because
+# From IANA's special-purpose registries, all that is not a host on the public Internet. Our own table, because
 # `is_global` changed between patch releases of Python and is true for multicast, 192.88.99.0/24, 3fff::/20 and others.
 _REFUSED_IPV4 = tuple(
     IPv4Network(network)
@@ -35,7 +34,7 @@ _PUBLIC_IPV6 = IPv6Network("2000::/3")  # the only space that IANA gives out as 
 _REFUSED_IPV6 = tuple(
     IPv6Network(network)
     for network in (
-        "2001::/23",  # protocol assignments, Teredo among them: it embeds IPv4 addresses and is switched off
+        "2001::/23",  # protocol assignments, Teredo among them: it embeds IPv4 addresses and is out of use
         "2001:db8::/32",  # documentation
         "3fff::/20",  # documentation
     )
@@ -43,8 +42,8 @@ _REFUSED_IPV6 = tuple(
 _NAT64 = IPv6Network("64:ff9b::/96")
 _6TO4 = IPv6Network("2002::/16")
 
-# Protocols that take the lines of an HTTP request for commands, or mail, database and login services that nobody
-# publishes a feed on. A feed URL must not make us knock there.
+# Protocols that take the lines of an HTTP request for commands, or mail, database and login services: no feed
+# is published there, and a feed URL must not make us connect to one.
 # fmt: off
 REFUSED_PORTS = frozenset(
     {
@@ -111,9 +110,8 @@ LOCAL_NAMES = (".localhost", ".local", ".internal", ".intranet", ".lan", ".home.
 PUBLIC = IPPolicy()
 
 
-@lru_cache(maxsize=10_000)
 def is_private_host(host: str) -> bool:
-    """Tell whether a host is somebody's own, as far as its name says: those are neither spaced nor paused."""
+    """Tell whether a host is on a private network, as far as its name says: those are neither spaced nor paused."""
     if not _is_address(host):
         return "." not in host or host.endswith(LOCAL_NAMES)
     return not PUBLIC.allows(host)

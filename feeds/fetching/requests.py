@@ -3,7 +3,6 @@
 import re
 from base64 import b64encode
 from dataclasses import dataclass, replace
-from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 from feeds.canonical_urls import SplitURL, split_url
@@ -109,9 +108,8 @@ def _proxy(text: str) -> SplitURL | None:
     return proxy
 
 
-@cache
 def default_user_agent(contact_url: str) -> str:
-    """Return who asks, and where its operator can be reached."""
+    """Return the User-Agent: this program, and where its operator can be reached."""
     try:
         number = version("feeds-project")
     except PackageNotFoundError:

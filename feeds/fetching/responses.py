@@ -28,7 +28,7 @@ WHOLE = frozenset({200, 203})  # 203: by a proxy that changed it; still the docu
 DELTA = 226
 
 
-def next_hop(url: SplitURL, answer: Answer, visited: Sequence[str], max_redirects: int) -> SplitURL | str:
+def next_hop(url: SplitURL, answer: Answer, passed: Sequence[str], max_redirects: int) -> SplitURL | str:
     """Return where a redirect leads, without credentials; or why it is not followed."""
     location = _first(answer.headers, "location")
     if not location:
@@ -39,9 +39,9 @@ def next_hop(url: SplitURL, answer: Answer, visited: Sequence[str], max_redirect
         return "a redirect leads to something that is no URL"
     except InvalidURL as error:
         return f"a redirect leads nowhere: {error}"
-    if str(target) in visited:
+    if str(target) in passed:
         return "redirects go in a circle"
-    if len(visited) > max_redirects:
+    if len(passed) > max_redirects:
         return f"more than {max_redirects} redirects"
     return target
 

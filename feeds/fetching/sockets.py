@@ -17,6 +17,7 @@ from feeds.outcomes import FailureKind
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
+MAX_HEADER_BYTES = 64 * 1024  # of the status line, the headers and all interim answers before them
 MAX_TEXT_LENGTH = 300  # characters of an error's text
 
 T = TypeVar("T")
@@ -32,14 +33,29 @@ class TransportError(Exception):
         self.text = "".join(letter if letter.isprintable() else "?" for letter in text[:MAX_TEXT_LENGTH])
 
 
+def _headers_too_large() -> TransportError:
+    return TransportError(FailureKind.PROTOCOL, f"the headers are larger than {MAX_HEADER_BYTES // 1024} KiB")
+
+
 class TimedSocket(socket.socket):
-    """A TCP socket that ends with its deadline."""
+    """A TCP socket that ends with its deadline, and takes no more bytes than it may."""
 
     deadline: Deadline
     read_timeout: float  # seconds between two bytes
+    _bytes_left = MAX_HEADER_BYTES
+    _refusal: Callable[[], TransportError] = staticmethod(_headers_too_large)
+
+    def receive_at_most(self, count: int, refusal: Callable[[], TransportError]) -> None:
+        """From now on receive at most so many bytes, and raise what `refusal` returns where more are read."""
+        self._bytes_left, self._refusal = count, refusal
 
     def recv_into(self, buffer: "WriteableBuffer", nbytes: int | None = None, flags: int = 0) -> int:
-        return self._timed(partial(super().recv_into, buffer, nbytes or 0, flags))
+        if self._bytes_left <= 0:
+            raise self._refusal()
+        size = min(nbytes or memoryview(buffer).nbytes, self._bytes_left)
+        received = self._timed(partial(super().recv_into, buffer, size, flags))
+        self._bytes_left -= received
+        return received
 
     def send(self, data: "ReadableBuffer", flags: int = 0) -> int:
         return self._timed(partial(super().send, data, flags))

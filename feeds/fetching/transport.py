@@ -1,20 +1,17 @@
-"""One HTTP exchange in, its answer out: sockets that go only where they may and end when they must.
+"""One HTTP exchange, over urllib3's connections and sockets of our own.
 
 Every failure is a TransportError; what urllib3, http.client, ssl and socket raise is named nowhere else.
 """
 
 import http.client
-import os
 import socket
 import ssl
-import threading
-import time
-import weakref
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from io import BufferedReader, BytesIO, RawIOBase
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import urllib3.connection
 import urllib3.exceptions
@@ -27,19 +24,17 @@ from feeds.fetching.deadline import Deadline, DeadlineExpired
 from feeds.fetching.dialer import Dialer
 from feeds.fetching.ip_policy import IPPolicy
 from feeds.fetching.resolver import GetAddressInfo, Resolver
-from feeds.fetching.sockets import TimedContext, TransportError, client_context
-from feeds.fetching.values import Allowance, FetchSettings
+from feeds.fetching.sockets import TimedContext, TimedSocket, TransportError, client_context
+from feeds.fetching.values import FetchSettings
 from feeds.outcomes import FailureKind
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-MAX_HEADER_BYTES = 64 * 1024  # names and values together; http.client refuses more than 100 headers
 MAX_INTERIM_ANSWERS = 10  # 100 Continue, 103 Early Hints
 
-MAX_IDLE_CONNECTIONS = 32
-IDLE_SECONDS = 5.0  # keep-alive pays for feeds of one host that come one after the other, and for nothing else
 READ_BYTES = 64 * 1024
+WIRE_BYTES = 2  # for one of the decoded document: chunks are framed, and what is compressed may decode to nothing
 BODY_STATUSES = frozenset({200, 203, 226})  # of other answers the body is not read
 # Not br, also where a package for it is installed: its decoder fills up to 16 MiB before it gives the first byte
 # (RFC 7932 §9.1), in each thread, and every server that has it has gzip.
@@ -68,12 +63,6 @@ class Answer:
     address: str = ""  # IP, of the server; "" where a proxy knows it
 
 
-# Sockets
-
-
-# Connections
-
-
 class _Response(http.client.HTTPResponse):
     def _read_status(self) -> tuple[str, int, str]:
         """Skip interim answers: http.client knows only 100, and takes any number of it (RFC 9110 §15.2)."""
@@ -85,121 +74,55 @@ class _Response(http.client.HTTPResponse):
         raise http.client.HTTPException("too many interim answers")
 
 
-Dial = Callable[[str, int], socket.socket]
+Dial = Callable[[str, int], TimedSocket]
 
 
 class _HTTPConnection(urllib3.connection.HTTPConnection):
     response_class = _Response
-    dial: Dial
-    address: str
+
+    def __init__(self, host: str, port: int, dial: Dial) -> None:
+        super().__init__(host, port)
+        self._dial = dial
 
     def _new_conn(self) -> socket.socket:
-        return self.dial(self._dns_host, self.port)
+        return self._dial(self._dns_host, self.port)
 
 
 class _HTTPSConnection(urllib3.connection.HTTPSConnection):
     response_class = _Response
-    dial: Dial
-    address: str
+
+    def __init__(self, host: str, port: int, dial: Dial, ssl_context: ssl.SSLContext) -> None:
+        super().__init__(host, port, ssl_context=ssl_context)
+        self._dial = dial
 
     def _new_conn(self) -> socket.socket:
-        return self.dial(self._dns_host, self.port)
+        return self._dial(self._dns_host, self.port)
 
 
 Connection = _HTTPConnection | _HTTPSConnection
 
 
-class Route(NamedTuple):
-    """What two calls must have in common to share a connection."""
-
-    scheme: str
-    host: str
-    port: int
-    proxy: SplitURL | None
-    verify_tls: bool
-
-
-class IdleConnections:
-    """Open connections that wait a few seconds for the next call to their host."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._waiting: list[tuple[float, Route, Connection]] = []  # the oldest first
-
-    def take(self, route: Route) -> Connection | None:
-        """Return the youngest usable connection."""
-        while connection := self._pop(route):
-            if connection.is_connected:
-                return connection
-            connection.close()
-        return None
-
-    def put(self, route: Route, connection: Connection) -> None:
-        with self._lock:
-            self._waiting.append((time.monotonic(), route, connection))
-        self._close_surplus(MAX_IDLE_CONNECTIONS)
-
-    def close(self) -> None:
-        self._close_surplus(0)
-
-    def _pop(self, route: Route) -> Connection | None:
-        oldest = time.monotonic() - IDLE_SECONDS
-        with self._lock:
-            for index in reversed(range(len(self._waiting))):
-                since, other, connection = self._waiting[index]
-                if other == route and since >= oldest:
-                    del self._waiting[index]
-                    return connection
-        return None
-
-    def _close_surplus(self, most: int) -> None:
-        oldest = time.monotonic() - IDLE_SECONDS
-        surplus = []
-        with self._lock:
-            while self._waiting and (len(self._waiting) > most or self._waiting[0][0] < oldest):
-                surplus.append(self._waiting.pop(0)[2])
-        for connection in surplus:
-            connection.close()
-
-
 class Transport:
-    """Makes calls. Safe to share between threads; holds connections until `close`, or until it is forgotten."""
+    """Makes calls, each over a connection of its own. Safe to share between threads."""
 
     def __init__(self, settings: FetchSettings, getaddrinfo: GetAddressInfo | None = None) -> None:
-        self._settings = settings
-        self._getaddrinfo = getaddrinfo or socket.getaddrinfo
-        self._begin()
-
-    def _begin(self) -> None:
-        self._process = os.getpid()
+        self._max_body_bytes = settings.max_body_bytes
         self._dialer = Dialer(
-            IPPolicy(self._settings.allowed_networks),
-            Resolver(self._getaddrinfo),
-            connect_timeout=self._settings.connect_timeout,
-            read_timeout=self._settings.read_timeout,
+            IPPolicy(settings.allowed_networks),
+            Resolver(getaddrinfo or socket.getaddrinfo),
+            connect_timeout=settings.connect_timeout,
+            read_timeout=settings.read_timeout,
         )
-        self._idle = IdleConnections()
-        self._closer = weakref.finalize(self, self._idle.close)
-
-    def close(self) -> None:
-        """Close the connections that wait."""
-        self._idle.close()
-
-    def deadline(self, seconds: float, allowance: Allowance | None = None) -> Deadline:
-        """Return the deadline to make calls under; it counts from now."""
-        if os.getpid() != self._process:  # a fork has the parent's sockets and none of its threads
-            self._begin()
-        return Deadline(seconds, allowance)
 
     def get(self, call: Call, deadline: Deadline) -> Answer:
         """Make the call; raise TransportError where that gives no whole answer before the deadline."""
-        route = Route(*call.url.origin, call.proxy, call.verify_tls)
         if call.proxy:
             # The policy holds for the proxy's address, as for any that is dialled. What a name behind it leads to is
             # looked up by the proxy and is its to refuse; only an address that stands in the URL can be judged here.
             self._dialer.check_literal(call.url.host, call.url.port)
         try:
-            return self._exchange(call, route, deadline)
+            with closing(self._connection(call, deadline)) as connection:
+                return self._exchange(connection, call, deadline)
         except TransportError:
             raise
         except DeadlineExpired as error:
@@ -207,67 +130,29 @@ class Transport:
         except Exception as error:
             raise _translated(error) from error
 
-    def _exchange(self, call: Call, route: Route, deadline: Deadline) -> Answer:
-        connection = self._idle.take(route)
-        if connection:
-            connection.sock.deadline = deadline  # type: ignore[union-attr]
-            try:
-                response = self._send(connection, call, deadline)
-            except (ConnectionError, ssl.SSLEOFError):
-                # The server closed an idle connection while we wrote to it. A GET may go again (RFC 9112 §9.3.1).
-                connection.close()
-                deadline.remaining()
-            else:
-                return self._receive(connection, response, route, deadline)
-        connection = self._connect(call, deadline)
-        return self._receive(connection, self._send(connection, call, deadline), route, deadline)
-
-    def _connect(self, call: Call, deadline: Deadline) -> Connection:
-        connection = self._new_connection(call)
-        connection.dial = lambda host, port: self._dialer.dial(host, port, deadline)
-        try:
-            connection.connect()
-            connection.address = "" if call.proxy else connection.sock.getpeername()[0]
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-    def _new_connection(self, call: Call) -> Connection:
-        via = call.proxy or call.url
-        if call.url.scheme == "http":
-            return _HTTPConnection(via.host, via.port)
-        context = self._verifying if call.verify_tls else self._trusting
-        connection = _HTTPSConnection(via.host, via.port, ssl_context=context)
-        if call.proxy:
-            connection.set_tunnel(call.url.host, call.url.port, headers=_proxy_headers(call.proxy))
-        return connection
-
-    def _send(self, connection: Connection, call: Call, deadline: Deadline) -> HTTPResponse:
+    def _exchange(self, connection: Connection, call: Call, deadline: Deadline) -> Answer:
+        connection.connect()
+        sock = connection.sock  # http.client forgets it once it knows that the connection ends with the answer
+        assert isinstance(sock, TimedSocket)  # noqa: S101  # urllib3 does not know which
+        address = "" if call.proxy else sock.getpeername()[0]
         target, headers = call.url.target, call.headers
         if call.proxy and call.url.scheme == "http":
             target, headers = call.url.public, {**headers, **_proxy_headers(call.proxy)}
-        try:
-            connection.request("GET", target, headers=headers, preload_content=False)  # type: ignore[arg-type]
-            return connection.getresponse()
-        except BaseException:
-            connection.close()
-            raise
+        connection.request("GET", target, headers=headers, preload_content=False)  # type: ignore[arg-type]
+        with closing(connection.getresponse()) as response:
+            sock.receive_at_most(WIRE_BYTES * self._max_body_bytes, partial(_too_large, self._max_body_bytes))
+            return _answer(response, address, self._max_body_bytes, deadline)
 
-    def _receive(self, connection: Connection, response: HTTPResponse, route: Route, deadline: Deadline) -> Answer:
-        try:
-            answer = _answer(response, connection.address, self._settings.max_body_bytes, deadline)
-        except BaseException:
-            response.close()
-            connection.close()
-            raise
-        whole = response.closed or response.length_remaining == 0
-        response.close()
-        if whole and connection.sock is not None:
-            self._idle.put(route, connection)
-        else:
-            connection.close()
-        return answer
+    def _connection(self, call: Call, deadline: Deadline) -> Connection:
+        via = call.proxy or call.url
+        dial = partial(self._dialer.dial, deadline=deadline)
+        if call.url.scheme == "http":
+            return _HTTPConnection(via.host, via.port, dial)
+        context = self._verifying if call.verify_tls else self._trusting
+        connection = _HTTPSConnection(via.host, via.port, dial, ssl_context=context)
+        if call.proxy:
+            connection.set_tunnel(call.url.host, call.url.port, headers=_proxy_headers(call.proxy))
+        return connection
 
     @cached_property
     def _verifying(self) -> TimedContext:
@@ -284,13 +169,8 @@ def _proxy_headers(proxy: SplitURL) -> dict[str, str]:
     return dict(make_headers(proxy_basic_auth=":".join(proxy.credentials)))
 
 
-# Answers
-
-
 def _answer(response: HTTPResponse, address: str, max_body_bytes: int, deadline: Deadline) -> Answer:
     headers = response.headers
-    if sum(len(name) + len(value) for name, value in headers.items()) > MAX_HEADER_BYTES:
-        raise TransportError(FailureKind.PROTOCOL, f"the headers are larger than {MAX_HEADER_BYTES // 1024} KiB")
     body = _body(response, max_body_bytes, deadline) if response.status in BODY_STATUSES else b""
     return Answer(status=response.status, headers=headers, body=body, address=address)
 

@@ -13,7 +13,7 @@ class FeedRequest:
     url: str
     etag: str = ""  # as received, byte for byte; "" = none
     last_modified: str = ""
-    validators_url: str = ""  # where the two came from, if not from `url` itself; nobody else is sent them
+    validators_url: str = ""  # where the two came from, if not from `url` itself; no other URL is sent them
     body_digest: bytes = b""  # blake2b-16 of the last stored body
     user_agent: str = ""  # "" = the setting
     headers: tuple[tuple[str, str], ...] = ()

@@ -1,6 +1,6 @@
-"""How the last fetches went in, whether it is our own network that is down out. Pure, but for what it remembers.
+"""Detect an outage of our own network from recent fetch failures.
 
-A machine that was asleep or offline must not charge its failures to the feeds.
+The failures of a machine that was asleep or offline must not count against the feeds.
 """
 
 import threading
@@ -14,7 +14,7 @@ MEMORY = timedelta(minutes=10)
 
 
 class OutageDetector:
-    """What one process has seen of the network lately. Safe to share between threads."""
+    """Remembers which hosts one process could not reach lately. Safe to share between threads."""
 
     def __init__(self) -> None:
         self._mutex = threading.Lock()
@@ -24,7 +24,7 @@ class OutageDetector:
         """Note how a fetch went; return whether it failed because nothing at all can be reached."""
         with self._mutex:
             if kind not in UNREACHED:
-                self._unreached.clear()  # somebody has answered
+                self._unreached.clear()  # a server has answered
                 return False
             self._unreached[host] = now
             self._unreached = {name: at for name, at in self._unreached.items() if now - at < MEMORY}

@@ -4,7 +4,7 @@
 
 The server is a process of its own. Printed for each attack: the most memory that the worker held meanwhile (VmHWM) and
 the most that one of its parsing children did, the longest import, the longest fetch that was recorded, and how all
-imports ended. Who was turned away comes back half a minute later; who then was again is left to the schedule.
+imports ended. A feed that found no permit comes back half a minute later.
 """
 
 import argparse

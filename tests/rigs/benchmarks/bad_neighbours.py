@@ -38,7 +38,7 @@ MIXES = {
 HONEST = ("healthy", "prompt", "late")
 LATENCIES = {"healthy": (0.1, 0.1), "fail": (0.1, 0.1), "prompt": (0.01, 0.05), "late": (0.5, 1.0)}  # seconds
 CUT = "checked_at IS NULL AND fetch_seconds IS NOT NULL"
-PATIENCE = 180.0  # seconds for one phase
+LONGEST = 180.0  # seconds for one phase
 
 
 class Neighbourhood:
@@ -130,7 +130,7 @@ class Street:
         return seconds, used
 
     def learn(self) -> None:
-        """Let all slow feeds be known, as they are when each has had its turn with a place."""
+        """Let all slow feeds be known, as they are when each has been fetched with a permit."""
         self._database.execute(
             "UPDATE feeds_feed SET fetch_seconds = 60, checked_at = now() WHERE url ~ '/(hang|drip)/'"
         )
@@ -139,8 +139,8 @@ class Street:
         """Return how many of the feeds have been asked, cut, and not been asked again."""
         return self._count(urls, CUT)
 
-    def charged(self, urls: list[str]) -> int:
-        """Return how many of the feeds were charged with a failure."""
+    def failed(self, urls: list[str]) -> int:
+        """Return how many of the feeds have failed."""
         return self._count(urls, "error_count > 0")
 
     def _count(self, urls: list[str], condition: str) -> int:
@@ -166,7 +166,7 @@ class Street:
 
 def wait_until(check: Callable[[], bool]) -> None:
     """Ask ten times a second: more often would take the workers' processors."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + LONGEST
     while not check():
         assert time.monotonic() < deadline, "the honest feeds are not checked"
         time.sleep(0.1)
@@ -210,7 +210,7 @@ def main() -> None:
             print(
                 f"{phase}: {len(honest)} honest feeds alone {by_themselves:.1f} s (processors {used_alone:.1f} s), "
                 f"among {len(urls)} {among_others:.1f} s ({used:.1f} s): {among_others / by_themselves:.2f} times; "
-                f"{mixed.cut(honest)} of them cut, {mixed.charged(honest)} charged with a failure",
+                f"{mixed.cut(honest)} of them cut, {mixed.failed(honest)} failed",
                 flush=True,
             )
 
