@@ -9,11 +9,11 @@ from functools import lru_cache, partial
 from django.db import DataError
 from django.utils import timezone
 
-from feeds import canonical_urls, fetching, locking, parsing, planning, scheduling, storage
+from feeds import canonical_urls, fetching, locking, planning, scheduling, storage
 from feeds.conf import FeedsSettings, feeds_settings
 from feeds.fetching import DELTA, Failed, Fetched, Fetcher, FetchOutcome, FetchSettings
 from feeds.outcomes import FailureKind, Outcome
-from feeds.parsing import Document, ParsedFeed, Unreadable
+from feeds.parsing import Document, ParsedFeed, Parser, Unreadable
 from feeds.planning import FeedState, ImportReport, Move, NextCheck, PlannedEntry
 
 logger = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ def import_feed(
 
         storage.load     what is known
         gate.visit       what the server says, or when to come back
-        parsing.parse    what the document says; an HTML page may name its feed: that is imported then
+        Parser.parse     what the document says; an HTML page may name its feed: that is imported then
         identity         which entry is which
         planner.plan     what that means
         storage.apply    written, or superseded
@@ -145,7 +145,7 @@ def _read(known: FeedState, outcome: FetchOutcome, settings: FeedsSettings) -> t
     if not isinstance(outcome, Fetched):
         return outcome, None
     suspicious = known.failure_kind == FailureKind.HOSTILE
-    parsed = parsing.parse(document_of(outcome), known.seen, limit=settings.parse_limit, suspicious=suspicious)
+    parsed = _parser(settings.parse_limit).parse(document_of(outcome), known.seen, suspicious=suspicious)
     if isinstance(parsed, Unreadable):
         return Failed(kind=parsed.kind, text=parsed.text), None
     return outcome, parsed
@@ -222,6 +222,12 @@ def _found(known: FeedState, move: Move, started_at: datetime, fetch: scheduling
 def _fetcher(settings: FeedsSettings) -> Fetcher:
     """Return the process's one fetcher: its sockets are shared by all threads."""
     return Fetcher(settings.part(FetchSettings), clock=lambda: timezone.now().timestamp())
+
+
+@lru_cache(maxsize=1)
+def _parser(limit: float) -> Parser:
+    """Return the process's one parser: its children are shared by all threads."""
+    return Parser(limit=limit)
 
 
 def _tell(report: ImportReport, seconds: float) -> None:
