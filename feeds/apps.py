@@ -30,6 +30,8 @@ class FeedsConfig(AppConfig):
 
         settings = feeds_settings()
         with self._mutex:
-            if self._importer is None or self._importer.settings is not settings:
-                self._importer = Importer(settings)
+            if self._importer is not None and self._importer.settings is not settings:
+                self._importer.close()
+                self._importer = None
+            self._importer = self._importer or Importer(settings)
             return self._importer

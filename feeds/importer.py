@@ -12,11 +12,11 @@ from django.apps import apps
 from django.db import DataError
 from django.utils import timezone
 
-from feeds import canonical_urls, parsing, planning, scheduling, storage
+from feeds import canonical_urls, planning, scheduling, storage
 from feeds.conf import FeedsSettings
 from feeds.fetching import DELTA, Allowance, Failed, FeedRequest, Fetched, Fetcher, FetchOutcome, FetchSettings
 from feeds.outcomes import FailureKind, Outcome
-from feeds.parsing import Document, ParsedFeed, Unreadable
+from feeds.parsing import Document, ParsedFeed, Parser, Unreadable
 from feeds.planning import Circumstances, FeedState, ImportReport, NextCheck, Pace, RedirectRule, Rules
 from feeds.scheduling import Admission, OutageDetector, Postponed
 
@@ -84,8 +84,13 @@ class Importer:
             fetch_deadline=settings.fetch_deadline,
             jitter=jitter,
         )
+        self._parser = Parser(limit=settings.parse_limit)
         self._outage = OutageDetector()
         self._rules = rules(settings)
+
+    def close(self) -> None:
+        """End the children that parse."""
+        self._parser.close()
 
     def run(self, request: ImportRequest) -> ImportReport:
         """Import a feed, or say why not.
@@ -170,12 +175,8 @@ class Importer:
     def _parse(self, feed: FeedState, response: FetchOutcome) -> ParsedFeed | Unreadable | None:
         if not isinstance(response, Fetched):
             return None
-        return parsing.parse(
-            document_of(response),
-            feed.document.seen,
-            limit=self.settings.parse_limit,
-            suspicious=feed.failures.kind == FailureKind.HOSTILE,
-        )
+        is_suspicious = feed.failures.kind == FailureKind.HOSTILE
+        return self._parser.parse(document_of(response), feed.document.seen, suspicious=is_suspicious)
 
     def _is_outage(self, feed: FeedState, response: FetchOutcome) -> bool:
         kind = response.kind if isinstance(response, Failed) else None

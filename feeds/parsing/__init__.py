@@ -1,11 +1,20 @@
-"""The bytes of a document to what it says."""
+"""Parsing: from the bytes of a document to what it says, as values that are safe to store."""
 
 from feeds.parsing.autodiscovery import COMMENTS, FEED_TYPES, JSON, Link, feed_links
 from feeds.parsing.encodings import without_forbidden
 from feeds.parsing.feedparser_parsers import author_guard_installed
-from feeds.parsing.sandbox import parse
+from feeds.parsing.parser import Parser
 from feeds.parsing.sanitizer import safe_url
-from feeds.parsing.values import Category, Document, Enclosure, ParsedEntry, ParsedFeed, Person, Unreadable
+from feeds.parsing.values import (
+    Category,
+    Document,
+    Enclosure,
+    ParsedEntry,
+    ParsedFeed,
+    Person,
+    SandboxUnavailable,
+    Unreadable,
+)
 
 __all__ = [
     "COMMENTS",
@@ -17,11 +26,12 @@ __all__ = [
     "Link",
     "ParsedEntry",
     "ParsedFeed",
+    "Parser",
     "Person",
+    "SandboxUnavailable",
     "Unreadable",
     "author_guard_installed",
     "feed_links",
-    "parse",
     "safe_url",
     "without_forbidden",
 ]

@@ -1,48 +1,103 @@
-"""A fetched body in, a ParsedFeed (or why it is none) out. The only module that imports feedparser.
+"""Parse documents: decode, refuse what is hostile, split, cut what was seen before, read the rest.
 
-The document is decoded and split; what was seen before is cut out of it; feedparser reads the rest; and what it says is
-turned into values that are safe to store.
+What is small, plain and well-formed is read right here, all else by a child that can be killed.
 """
 
+import logging
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from xml.parsers import expat
 
 from feeds.outcomes import FailureKind
-from feeds.parsing import jsonfeed
+from feeds.parsing import reading
 from feeds.parsing.encodings import to_utf8, without_forbidden_bytes
-from feeds.parsing.feedparser_adapter import MAX_ENTRIES, read_feed
-from feeds.parsing.feedparser_parsers import feedparser_result
+from feeds.parsing.feedparser_adapter import MAX_ENTRIES
+from feeds.parsing.sandbox import Sandbox
 from feeds.parsing.sanitizer import safe_url
 from feeds.parsing.splitter import Split, split
-from feeds.parsing.values import Document, ParsedFeed, Unreadable
+from feeds.parsing.values import Document, ParsedFeed, SandboxUnavailable, Unreadable
 
-# Salts the digests of entries: raise it when one that was seen before would be read, split or refused otherwise now.
-READING = b"2"
+logger = logging.getLogger(__name__)
 
-_DECLARATION = re.compile(rb"<\?xml[^>]*\?>\s*")
+# What a document that is read in this process may have at most. The time of some is quadratic in their tags.
+PLAIN_BYTES = 256 * 1024
+PLAIN_TAGS = 3_000  # tags and references of XML, of HTML, and of HTML that is escaped
+PLAIN_NAMESPACES = 64  # declarations
+
 _START = re.compile(rb"<\?xml|<(?:\w+:)?(?:rss|rdf|feed)\b", re.IGNORECASE)
 _ROOT = re.compile(rb"<\w+")
 _BLANKS = re.compile(rb"\s{2,}")
-_ENDING = re.compile(rb"</(?:\w+:)?(?:rss|feed|rdf|channel)\s*>", re.IGNORECASE)
-
-_LINK_HEADER = re.compile(r"<([^>]*)>([^<]*)")
+_LINK_HEADER = re.compile(r"<([^<>]*)>([^<]*)")
 _REL = re.compile(r";\s*rel\s*=\s*\"?([^\";]*)", re.IGNORECASE)
 
+Read = Callable[[Document, frozenset[bytes]], ParsedFeed | Unreadable]
 
-def parse(document: Document, seen: frozenset[bytes] = frozenset()) -> ParsedFeed | Unreadable:
-    """Read a feed; entries whose digest is in `seen` may be left out of `entries`, never out of `digests`."""
-    base = safe_url(document.content_location, document.url) or document.url
-    body = to_utf8(document.body, document.content_type).lstrip()
-    if body.startswith(b"{"):
-        parsed = jsonfeed.parse(without_forbidden_bytes(body), base, seen, salt=READING)
-    else:
-        parsed = _parse_xml(_tidy(body), base, document.content_language, seen)
+
+class Parser:
+    """Parses documents, and owns the children that read some of them. Threads may share one."""
+
+    def __init__(self, *, limit: float) -> None:
+        """`limit`: seconds of the processor that a child may take for one document."""
+        self._sandbox = Sandbox(limit=limit)
+
+    def parse(
+        self, document: Document, seen: frozenset[bytes] = frozenset(), *, suspicious: bool = False
+    ) -> ParsedFeed | Unreadable:
+        """Parse a document; entries whose digest is in `seen` may be left out of `entries`, never out of `digests`.
+
+        `suspicious` says that the last document of this feed was hostile, or crashed the parser: a child reads it.
+        Raise SandboxUnavailable where a child is needed and there is none, which is no fault of the document.
+        """
+        try:
+            return parse(document, seen, self._sandbox.read if suspicious else self._read)
+        except SandboxUnavailable:
+            raise
+        except Exception as error:  # a fault of ours or of feedparser's, and no reason to import no feed at all
+            logger.exception("url=%s: the parser failed", document.url)
+            return Unreadable(kind=FailureKind.HOSTILE, text=f"the parser failed: {type(error).__name__}")
+
+    def close(self) -> None:
+        """End the children. Another document starts new ones."""
+        self._sandbox.close()
+
+    def _read(self, document: Document, seen: frozenset[bytes]) -> ParsedFeed | Unreadable:
+        read = reading.read if is_plain(document) else self._sandbox.read
+        return read(document, seen)
+
+
+def is_plain(document: Document) -> bool:
+    """Tell whether a decoded document cannot take long to read."""
+    body = document.body
+    if len(body) > PLAIN_BYTES:
+        return False
+    if document.is_json:
+        return body.count(b"<") + body.lower().count(rb"\u003c") <= PLAIN_TAGS
+    # "<" may be written as &lt; &#60; &#x3c; and these escaped once more.
+    tags = body.count(b"<") + body.count(b"lt;") + body.count(b"&#")
+    has_declarations = b"<!DOCTYPE" in body or body.count(b"xmlns") > PLAIN_NAMESPACES
+    return tags <= PLAIN_TAGS and not has_declarations and _is_well_formed(body)
+
+
+def _is_well_formed(body: bytes) -> bool:
+    try:
+        expat.ParserCreate("utf-8").Parse(body, True)
+    except expat.ExpatError:
+        return False
+    return True
+
+
+def parse(
+    document: Document, seen: frozenset[bytes] = frozenset(), read: Read = reading.read
+) -> ParsedFeed | Unreadable:
+    """Parse a document as `Parser.parse` does, in this process if `read` does not leave it."""
+    decoded = _decoded(document)
+    parsed = read(decoded, seen) if decoded.is_json else _parse_xml(_tidy(decoded), seen, read)
     if isinstance(parsed, Unreadable):
         return parsed
     return replace(
         parsed,
-        hubs=tuple(dict.fromkeys((*_header_hubs(document.links, base), *parsed.hubs))),
+        hubs=tuple(dict.fromkeys((*_header_hubs(document.links, decoded.base), *parsed.hubs))),
         complete=parsed.complete and not document.is_delta,
     )
 
@@ -50,52 +105,54 @@ def parse(document: Document, seen: frozenset[bytes] = frozenset()) -> ParsedFee
 # The document
 
 
-def _tidy(body: bytes) -> bytes:
+def _decoded(document: Document) -> Document:
+    """Return the document in UTF-8, and its base as an absolute URL."""
+    body = to_utf8(document.body, document.content_type).lstrip()
+    return replace(document, body=body, content_location=safe_url(document.content_location, document.url))
+
+
+def _tidy(document: Document) -> Document:
     """Return the document from its declaration on, but without it: it may name another encoding.
 
     Blank lines, comments or warnings of a script before the declaration would make it not well-formed.
     """
+    body = document.body
     found = _START.search(body, 0, 5_000)
     start = found.start() if found and found[0] == b"<?xml" else 0
     root = _ROOT.search(body, start)
     end = root.start() if root else len(body)
-    prolog = _DECLARATION.sub(b"", body[start:end], count=1)
+    prolog = _without_declaration(body[start:end])
     # feedparser's search for a DOCTYPE is quadratic in the blank lines before the root.
-    return _BLANKS.sub(b"\n", prolog) + body[end:]
+    return replace(document, body=_BLANKS.sub(b"\n", prolog) + body[end:])
 
 
-def _parse_xml(body: bytes, base: str, language: str, seen: frozenset[bytes]) -> ParsedFeed | Unreadable:
-    if _root_name(body) in (b"", b"html"):
-        return _not_a_feed()
-    parts = split(body, "\n".join((READING.decode(), base, language)).encode())
+def _without_declaration(prolog: bytes) -> bytes:
+    before, _, rest = prolog.partition(b"<?xml")
+    declaration, closing, after = rest.partition(b"?>")
+    return before + after.lstrip() if closing and b">" not in declaration else prolog
+
+
+def _parse_xml(document: Document, seen: frozenset[bytes], read: Read) -> ParsedFeed | Unreadable:
+    root = _ROOT.search(document.body)
+    if root is None or root[0].lower() == b"<html":
+        return reading.NOT_A_FEED
+    salt = "\n".join((reading.READING.decode(), document.base, document.content_language))
+    parts = split(document.body, salt.encode())
     if isinstance(parts, Unreadable):
         return parts
     if parts is not None:
-        return _parse_split(parts, base, language, seen)
-    clean = without_forbidden_bytes(body)
-    return _parse_whole(body, base, language) if clean == body else _parse_xml(clean, base, language, seen)
+        return _parse_split(document, parts, seen, read)
+    clean = replace(document, body=without_forbidden_bytes(document.body))
+    return read(document, seen) if clean == document else _parse_xml(clean, seen, read)
 
 
-def _root_name(body: bytes) -> bytes:
-    root = _ROOT.search(body)
-    return root[0][1:].lower() if root else b""
-
-
-def _parse_whole(body: bytes, base: str, language: str) -> ParsedFeed | Unreadable:
-    parsed = _parsed(body, base, language)
-    if isinstance(parsed, ParsedFeed):
-        ended = _ENDING.search(body, max(len(body) - 1_000, 0)) is not None
-        return replace(parsed, complete=parsed.complete and ended, cut_short=not ended)
-    return parsed
-
-
-def _parse_split(parts: Split, base: str, language: str, seen: frozenset[bytes]) -> ParsedFeed | Unreadable:
+def _parse_split(document: Document, parts: Split, seen: frozenset[bytes], read: Read) -> ParsedFeed | Unreadable:
     rest = parts.without(seen, MAX_ENTRIES)
-    parsed = _parsed(rest.body, base, language)
+    parsed = read(replace(document, body=rest.body), seen)
     if isinstance(parsed, Unreadable):
         return parsed
     if len(parsed.entries) != len(rest.digests):  # the two disagree about what an entry is
-        return _parse_whole(parts.body, base, language)
+        return read(replace(document, body=parts.body), seen)
     return replace(
         parsed,
         entries=tuple(
@@ -103,21 +160,8 @@ def _parse_split(parts: Split, base: str, language: str, seen: frozenset[bytes])
         ),
         digests=parts.digests[:MAX_ENTRIES],
         complete=len(parts.entries) <= MAX_ENTRIES,
+        cut_short=False,
     )
-
-
-def _parsed(body: bytes, base: str, language: str) -> ParsedFeed | Unreadable:
-    try:
-        result = feedparser_result(body, base, language)
-    except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
-        return Unreadable(kind=FailureKind.NOT_A_FEED, text=f"feedparser failed: {type(error).__name__}")
-    if not result.version and not result.entries:
-        return _not_a_feed()
-    return read_feed(result.feed, result.entries, result.version or "", base)
-
-
-def _not_a_feed() -> Unreadable:
-    return Unreadable(kind=FailureKind.NOT_A_FEED, text="the document is neither RSS nor Atom nor JSON Feed")
 
 
 def _header_hubs(headers: Iterable[str], base: str) -> Iterator[str]:

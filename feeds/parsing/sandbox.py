@@ -1,238 +1,282 @@
-"""A fetched body in, a ParsedFeed (or why it is none) out, and no document holds a thread for longer than a limit.
+"""Read documents in children: processes that can be killed, with limits on memory and on processor time.
 
-Python cannot stop a thread inside C code, and one regular expression can hold all of them. So what is large, not
-well-formed or has crashed before is parsed by a child: a process without Django, database or secrets, whose memory is
-limited, and which is killed when it takes too long. What is small and well-formed is parsed right here.
+Python cannot stop a thread inside of C code, and one regular expression can hold all of them. A child knows no Django
+and no database. Its environment is emptied; but spawned by multiprocessing it inherits that of its parent, and what it
+began with stays readable in its own /proc/self/environ. What it answers is bytes of a limited length, and unpickled to
+values of this package only; the envelope around them is Pebble's, and as trusted as Pebble makes it.
+
+multiprocessing imports the main module of the process again in each child: a script that parses needs the usual
+`if __name__ == "__main__":`.
 """
 
-import atexit
-import contextlib
+import io
 import logging
 import os
 import pickle
 import resource
 import signal
-import socket
-import subprocess
-import sys
 import threading
 import time
-from dataclasses import replace
-from xml.parsers import expat
+from concurrent.futures import CancelledError
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from multiprocessing.context import SpawnContext, SpawnProcess
+from typing import Any
+
+from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from feeds.outcomes import FailureKind
-from feeds.parsing import parser
-from feeds.parsing.values import Document, ParsedFeed, Unreadable
+from feeds.parsing.reading import read
+from feeds.parsing.values import (
+    Category,
+    Document,
+    Enclosure,
+    ParsedEntry,
+    ParsedFeed,
+    Person,
+    SandboxUnavailable,
+    Unreadable,
+)
 
 logger = logging.getLogger(__name__)
 
-INLINE_BYTES = 256 * 1024  # the worst that was built of so many took 0.9 s
 MEMORY = 240 * 1024 * 1024  # bytes of address space of a child; a feed of 10 MiB takes 150
-RETIRED_AFTER = 8 * 1024 * 1024  # bytes of documents; what a process has taken it gives back late or never
+WALL = 3  # times the limit of processor time: what a child may take by the clock of a busy machine
+PATIENCE = 30.0  # seconds until a child begins to read a document
 ALERT = 0.5  # seconds; a thread that waits looks up so often, and Dramatiq can interrupt it then
-IDLE = 300.0  # seconds after which a child without work ends
-_LENGTH = 8  # bytes that say how long a message is
+MAX_ANSWER = 32 * 1024 * 1024  # bytes; the largest of a hundred real feeds takes 1 MB
+RETIRED_AFTER = 100  # documents; a new child takes 0.3 s of the processor
+
+# Signals that nothing in a document brings about, while the memory is limited: a deployment, a system short of memory.
+_FROM_OUTSIDE = frozenset({-signal.SIGKILL, -signal.SIGTERM, -signal.SIGHUP, -signal.SIGINT})
+# What starting processes can fail with. AssertionError: the parent is a daemon of multiprocessing.
+_START_FAULTS = (RuntimeError, OSError, EOFError, AssertionError)
+_VALUES = (
+    *(Category, Enclosure, ParsedEntry, ParsedFeed, Person, Unreadable),
+    *(FailureKind, datetime, timedelta, timezone),
+)
 
 _Parsed = ParsedFeed | Unreadable
 
 
-def parse(
-    document: Document, seen: frozenset[bytes] = frozenset(), *, limit: float, suspicious: bool = False
-) -> ParsedFeed | Unreadable:
-    """Parse as `parser.parse` does, within `limit` seconds.
+class Sandbox:
+    """As many children as there are processors, started when the first document comes. Threads may share one.
 
-    `suspicious` says that the last document of this feed was hostile, or crashed the parser.
+    Idle children stay, of about 40 MB each. A process that was forked off starts its own.
     """
-    if not suspicious and _is_plain(document.body):
-        return _parse_here(document, seen)
-    return _children.parse(document, seen, limit)
+
+    def __init__(self, *, limit: float, memory: int = MEMORY, patience: float = PATIENCE) -> None:
+        """`limit`: seconds of the processor for one document; `memory`: bytes; `patience`: seconds for a child."""
+        self._limits = _Limits(processor=limit, memory=memory, patience=patience)
+        self._children: dict[int, _Children] = {}  # by the id of the process that they belong to
+
+    def read(self, document: Document, seen: frozenset[bytes] = frozenset()) -> ParsedFeed | Unreadable:
+        """Read a decoded document as `reading.read` does; raise SandboxUnavailable where no child can."""
+        return self._own().read(document, seen)
+
+    def close(self) -> None:
+        self._own().close()
+
+    def _own(self) -> "_Children":
+        return self._children.setdefault(os.getpid(), _Children(self._limits))  # atomic
 
 
-def _is_plain(body: bytes) -> bool:
-    """Say whether a document cannot take long."""
-    return len(body) <= INLINE_BYTES and (body.lstrip().startswith(b"{") or _is_well_formed(body))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Limits:
+    processor: float
+    memory: int
+    patience: float
 
 
-def _is_well_formed(body: bytes) -> bool:
-    try:
-        expat.ParserCreate().Parse(body, True)
-    except (expat.ExpatError, LookupError, ValueError):  # the latter: encodings that expat or Python does not know
-        return False
-    return True
+class _NotBegun(Exception):
+    """The children ended before one of them had the document."""
 
 
-def _parse_here(document: Document, seen: frozenset[bytes]) -> _Parsed:
-    try:
-        return parser.parse(document, seen)
-    except MemoryError:
-        return _hostile(f"parsing took more than {MEMORY >> 20} MB of memory")
-    except Exception as error:  # a fault of ours or of feedparser's, and no reason to import no feed at all
-        logger.exception("url=%s: the parser failed", document.url)
-        return _hostile(f"the parser failed: {type(error).__name__}")
+class _Process(SpawnProcess):
+    """A daemon, whatever Pebble says: else a worker of Dramatiq that ends would wait for its children for ever."""
+
+    @property
+    def daemon(self) -> bool:
+        return True
+
+    @daemon.setter
+    def daemon(self, value: bool) -> None:
+        pass
+
+
+class _Context(SpawnContext):
+    Process = _Process
+
+
+class _Children:
+    """The children of one process: a pool of Pebble's, and another one where that breaks."""
+
+    def __init__(self, limits: _Limits) -> None:
+        self._limits = limits
+        self._lock = threading.Lock()
+        self._pool: ProcessPool | None = None
+        self._asked: dict[ProcessFuture[Any], ProcessPool] = {}
+        self._has_told = False
+
+    def read(self, document: Document, seen: frozenset[bytes]) -> _Parsed:
+        try:
+            return self._read_once(document, seen)
+        except _NotBegun:  # a child that ends while it is idle breaks the pool
+            pass
+        try:
+            return self._read_once(document, seen)
+        except _NotBegun as error:
+            raise SandboxUnavailable(f"no process for parsing can start: {error}") from error
+
+    def _read_once(self, document: Document, seen: frozenset[bytes]) -> _Parsed:
+        pool = self._current_pool()
+        try:
+            future = pool.schedule(_answer, args=(document, seen, self._limits.processor))
+        except _START_FAULTS as error:
+            self._discard(pool)
+            raise _NotBegun(error) from error
+        self._asked[future] = pool
+        try:
+            return self._result(future)
+        except BrokenProcessPool as error:
+            self._discard(pool)
+            raise _NotBegun(error) from error
+        except TimeoutError as error:
+            self._discard(pool)
+            raise SandboxUnavailable(str(error)) from error
+        except CancelledError as error:
+            raise SandboxUnavailable("the processes for parsing were closed") from error
+        finally:  # whatever interrupts: its child is killed
+            self._asked.pop(future, None)
+            future.cancel()  # type: ignore[no-untyped-call]
+
+    def _result(self, future: "ProcessFuture[Any]") -> _Parsed:
+        """Return what the child says, or why it says nothing; raise TimeoutError where none has begun."""
+        began, asked = None, time.monotonic()
+        while True:
+            try:
+                is_limited, answer = future.result(ALERT)
+            except TimeoutError:
+                now = time.monotonic()
+                began = began or (now if future.running() else None)
+                if began is None and now - asked > self._limits.patience:
+                    raise TimeoutError(f"no process for parsing was ready within {now - asked:.0f} s") from None
+                if began is not None and now - began > WALL * self._limits.processor:
+                    return self._took_too_long()
+            except ProcessExpired as error:
+                return self._expired(error.exitcode)
+            else:
+                self._tell(is_limited=is_limited)
+                return _unpacked(answer)
+
+    def _expired(self, code: int) -> _Parsed:
+        if code in _FROM_OUTSIDE:
+            raise SandboxUnavailable(f"the process for parsing was ended from outside ({signal.Signals(-code).name})")
+        return self._took_too_long() if code == -signal.SIGXCPU else _hostile("the parser crashed")
+
+    def _took_too_long(self) -> Unreadable:
+        return _hostile(f"parsing took longer than {self._limits.processor:g} s")
+
+    def _tell(self, *, is_limited: bool) -> None:
+        if not is_limited and not self._has_told:
+            self._has_told = True
+            logger.warning("this system does not limit the memory of the processes for parsing")
+
+    # The pool
+
+    def _current_pool(self) -> ProcessPool:
+        with self._lock:
+            if self._pool is None:
+                self._pool = ProcessPool(
+                    max_workers=os.cpu_count() or 1,
+                    max_tasks=RETIRED_AFTER,
+                    initializer=_prepare,
+                    initargs=(self._limits.memory,),
+                    context=_Context(),
+                )
+            return self._pool
+
+    def _discard(self, pool: ProcessPool) -> None:
+        """End a pool; the next document starts another one."""
+        with self._lock:
+            if self._pool is not pool:
+                return
+            self._pool = None
+        for future, asked in tuple(self._asked.items()):
+            if asked is pool:  # which will answer no more
+                future.cancel()  # type: ignore[no-untyped-call]
+        pool.stop()  # type: ignore[no-untyped-call]
+        pool.join()
+
+    def close(self) -> None:
+        if (pool := self._pool) is not None:
+            self._discard(pool)
 
 
 def _hostile(text: str) -> Unreadable:
     return Unreadable(kind=FailureKind.HOSTILE, text=text)
 
 
-# The parent's side
+class _Unpickler(pickle.Unpickler):
+    """Makes values of this package, and nothing that could run code."""
+
+    def find_class(self, module: str, name: str) -> type:
+        for value in _VALUES:
+            if (module, name) == (value.__module__, value.__qualname__):
+                return value
+        raise pickle.UnpicklingError(f"{module}.{name} is no value of a document")
 
 
-class _Child:
-    """One process that parses, one document at a time."""
-
-    def __init__(self) -> None:
-        self.asked = 0  # bytes
-        self._socket, theirs = socket.socketpair()
-        with theirs:
-            command = [sys.executable, "-c", f"from {__name__} import main; main()"]
-            self._process = subprocess.Popen(command, stdin=theirs.fileno(), env=_environment())  # noqa: S603
-
-    def ask(self, request: bytes, body: bytes, deadline: float) -> bytearray:
-        """Return the answer; raise TimeoutError, or EOFError or ConnectionError where the child has ended."""
-        self.asked += len(body)
-        for message in (request, body):
-            self._socket.settimeout(_rest(deadline))
-            _send(self._socket, message)
-        return _received(self._socket, deadline)
-
-    def kill(self) -> None:
-        self._socket.close()
-        self._process.kill()
-        self._process.wait()
-
-
-def _environment() -> dict[str, str]:
-    """Return what a child needs to find the same modules: no secrets."""
-    inherited = ("LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONHOME", "TZ")
-    path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
-    return {name: os.environ[name] for name in inherited if name in os.environ} | {"PYTHONPATH": path}
-
-
-class _Children:
-    """As many children as there are processors, each started when it is needed first."""
-
-    def __init__(self) -> None:
-        self._slots = threading.BoundedSemaphore(os.cpu_count() or 1)
-        self._idle: list[_Child] = []  # append and pop are atomic
-
-    def parse(self, document: Document, seen: frozenset[bytes], limit: float) -> _Parsed:
-        while not self._slots.acquire(timeout=ALERT):  # without an end: the time limit of the actor interrupts
-            pass
-        try:
-            parsed: _Parsed = pickle.loads(self._answer(document, seen, limit))  # noqa: S301  # of our own child
-            return parsed
-        except TimeoutError:
-            return _hostile(f"parsing took longer than {limit:g} s")
-        except (EOFError, ConnectionError):
-            return _hostile("the parser crashed")
-        finally:
-            self._slots.release()
-
-    def _answer(self, document: Document, seen: frozenset[bytes], limit: float) -> bytearray:
-        deadline = time.monotonic() + limit
-        request = pickle.dumps((replace(document, body=b""), seen, limit))  # the body goes as it is: it may be large
-        while self._idle:
-            # A child that was idle for long may be about to end. So only the end of a new one says something.
-            with contextlib.suppress(EOFError, ConnectionError):
-                return self._asked(self._idle.pop(), request, document.body, deadline)
-        return self._asked(_Child(), request, document.body, deadline)
-
-    def _asked(self, child: _Child, request: bytes, body: bytes, deadline: float) -> bytearray:
-        try:
-            answer = child.ask(request, body, deadline)
-        except BaseException:  # whatever interrupts: a late answer must never be taken for the next one
-            child.kill()
-            raise
-        if child.asked < RETIRED_AFTER:
-            self._idle.append(child)
-        else:
-            child.kill()
-        return answer
-
-    def close(self) -> None:
-        while self._idle:
-            self._idle.pop().kill()
-
-
-_children = _Children()
-atexit.register(lambda: _children.close())
-
-
-def _begin_anew() -> None:
-    """Leave the children to the parent of a forked process."""
-    global _children
-    _children = _Children()
-
-
-os.register_at_fork(after_in_child=_begin_anew)
-
-
-# Both sides
-
-
-def _rest(deadline: float) -> float:
-    rest = deadline - time.monotonic()
-    if rest <= 0:
-        raise TimeoutError
-    return rest
-
-
-def _send(connection: socket.socket, message: bytes) -> None:
-    connection.sendall(len(message).to_bytes(_LENGTH))
-    connection.sendall(message)
-
-
-def _received(connection: socket.socket, deadline: float) -> bytearray:
-    length = int.from_bytes(_exactly(connection, _LENGTH, deadline))
-    return _exactly(connection, length, deadline)
-
-
-def _exactly(connection: socket.socket, length: int, deadline: float) -> bytearray:
-    """Return so many bytes; raise EOFError where the connection ends before, TimeoutError at the deadline."""
-    data = bytearray(length)
-    view, position = memoryview(data), 0
-    while position < length:
-        connection.settimeout(min(_rest(deadline), ALERT))
-        try:
-            received = connection.recv_into(view[position:])
-        except TimeoutError:
-            continue
-        if not received:
-            raise EOFError
-        position += received
-    return data
+def _unpacked(answer: object) -> _Parsed:
+    try:
+        if not isinstance(answer, bytes) or len(answer) > MAX_ANSWER:
+            raise pickle.UnpicklingError("the answer is too large")
+        parsed = _Unpickler(io.BytesIO(answer)).load()
+    except Exception as error:
+        logger.warning("a process for parsing gave an answer that is none: %s", error)
+        return _hostile("the parser crashed")
+    return parsed if isinstance(parsed, ParsedFeed | Unreadable) else _hostile("the parser crashed")
 
 
 # The child's side
 
 
-def _serve(connection: socket.socket) -> None:
-    """Answer until there is nobody who asks, or nothing to do for long."""
-    while True:
+def _prepare(memory: int) -> None:
+    """Make a new child ready: before that it gets no document."""
+    # Pebble's own handler waits for Python, which a regular expression may hold.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.environ.clear()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA):
+        hard = resource.getrlimit(kind)[1]
         try:
-            request = _received(connection, time.monotonic() + IDLE)
-            body = bytes(_received(connection, time.monotonic() + IDLE))
-        except (EOFError, TimeoutError):
-            return
-        document, seen, limit = pickle.loads(request)  # noqa: S301  # of our own parent
-        _limit_cpu(limit)
-        answer = pickle.dumps(_parse_here(replace(document, body=body), seen))
-        connection.settimeout(None)
-        _send(connection, answer)
-        del body, answer
+            resource.setrlimit(kind, (memory if hard == resource.RLIM_INFINITY else min(memory, hard), hard))
+        except (ValueError, OSError, OverflowError):  # macOS
+            continue
+        return
 
 
-def _limit_cpu(limit: float) -> None:
-    """End this process by itself some time after its parent would have killed it, should there be no parent."""
+def _answer(document: Document, seen: frozenset[bytes], limit: float) -> tuple[bool, bytes]:
+    """Return whether this child's memory is limited, and what the document says, pickled."""
+    _limit_processor(limit)
+    try:
+        answer = _packed(read(document, seen))
+    except MemoryError:
+        answer = _packed(_hostile(f"parsing took more than {MEMORY >> 20} MB of memory"))
+    except Exception as error:
+        answer = _packed(_hostile(f"the parser failed: {type(error).__name__}"))
+    limits = (resource.getrlimit(kind)[0] for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA))
+    return any(limit != resource.RLIM_INFINITY for limit in limits), answer
+
+
+def _packed(parsed: _Parsed) -> bytes:
+    answer = pickle.dumps(parsed)
+    return answer if len(answer) <= MAX_ANSWER else _packed(_hostile(f"it says more than {MAX_ANSWER >> 20} MB"))
+
+
+def _limit_processor(limit: float) -> None:
+    """Let the system end this process (SIGXCPU) when it has taken so many seconds more."""
     used = resource.getrusage(resource.RUSAGE_SELF)
-    seconds = int(used.ru_utime + used.ru_stime + limit) + 2
+    seconds = int(used.ru_utime + used.ru_stime + limit) + 1
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.getrlimit(resource.RLIMIT_CPU)[1]))
-
-
-def main() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent; its end ends this process, too
-    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, hard))
-    with socket.socket(fileno=sys.stdin.fileno()) as connection:
-        _serve(connection)

@@ -3,12 +3,20 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from feeds.exceptions import FeedsError
 from feeds.outcomes import FailureKind
+
+
+class SandboxUnavailable(FeedsError):
+    """No child could read a document, which is no fault of the document: trying again later may help."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """The bytes of a document, and what its server said of them."""
+    """The bytes of a document, and what its server said of them.
+
+    Inside of the parser, once it is decoded, the body is UTF-8 and `content_location` absolute or "".
+    """
 
     url: str  # where it was found
     body: bytes = field(repr=False)
@@ -17,6 +25,15 @@ class Document:
     content_language: str = ""
     links: tuple[str, ...] = ()  # raw Link header values
     is_delta: bool = False  # a 226 (RFC 3229): what it does not list is not gone
+
+    @property
+    def base(self) -> str:
+        """The URL that relative references go by where the document names no other; of a decoded one, absolute."""
+        return self.content_location or self.url
+
+    @property
+    def is_json(self) -> bool:
+        return self.body.startswith(b"{")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -25,7 +26,7 @@ from feeds.fetching import (
 )
 from feeds.importer import document_of, rules
 from feeds.management.progress import printable
-from feeds.parsing import ParsedFeed, Unreadable
+from feeds.parsing import ParsedFeed, Parser, Unreadable
 from feeds.planning import Circumstances, FeedState, History
 
 
@@ -108,7 +109,10 @@ def _kept(hop: Redirect) -> str:
 
 
 def _parsed(outcome: FetchOutcome, settings: FeedsSettings) -> ParsedFeed | Unreadable | None:
-    return parsing.parse(document_of(outcome), limit=settings.parse_limit) if isinstance(outcome, Fetched) else None
+    if not isinstance(outcome, Fetched):
+        return None
+    with closing(Parser(limit=settings.parse_limit)) as parser:
+        return parser.parse(document_of(outcome))
 
 
 def _said(document: ParsedFeed | Unreadable | None, outcome: FetchOutcome) -> Iterator[str]:
