@@ -1,4 +1,4 @@
-"""What a person types about one feed in, values that can be stored and sent out."""
+"""What a person decides of one feed: its URL, where it stands, how it is fetched."""
 
 from __future__ import annotations
 
@@ -7,21 +7,49 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib.admin.widgets import AdminTextInputWidget
 from django.db import models
+from django.forms.models import BaseInlineFormSet
+from django.utils.functional import cached_property
 
-from feeds import fetching
+from feeds import canonical_urls, fetching
 from feeds.conf import feeds_settings
 from feeds.exceptions import InvalidURL
 from feeds.fetching import FeedRequest
-from feeds.models import FetchOptions
+from feeds.models import Feed, FetchOptions
 
 if TYPE_CHECKING:
+    # Generic for the type checker only.
+    FeedModelForm = forms.ModelForm[Feed]
     FetchOptionsModelForm = forms.ModelForm[FetchOptions]
+    FetchOptionsBaseFormSet = BaseInlineFormSet[FetchOptions, Feed, FetchOptionsModelForm]
 else:
-    FetchOptionsModelForm = forms.ModelForm
+    FeedModelForm = FetchOptionsModelForm = forms.ModelForm
+    FetchOptionsBaseFormSet = BaseInlineFormSet
+
+DECIDED = ("folder", "fixed_interval", "keep_days", "keep_entries")  # besides the URL
+
+
+class FeedForm(FeedModelForm):
+    class Meta:
+        model = Feed
+        fields = ("url", *DECIDED)
+        # One line each, though the columns are texts.
+        widgets = {"url": AdminTextInputWidget(), "folder": AdminTextInputWidget()}
+
+    def clean_url(self) -> str:
+        try:
+            url = canonical_urls.canonical_url(self.cleaned_data["url"])
+        except InvalidURL as error:
+            raise forms.ValidationError(str(error), code="invalid") from error
+        if other := Feed.objects.filter(pk__in=Feed.objects.ids_by_url([url]).values()).exclude(pk=self.instance.pk):
+            raise forms.ValidationError(f"There is a feed with this URL already: {other[0]}", code="unique")
+        return url
 
 
 class FetchOptionsForm(FetchOptionsModelForm):
-    """How a feed is fetched. Secrets go in and never come out: empty keeps what is stored, a box clears it."""
+    """How a feed is fetched. Secrets go in and never come out: empty keeps what is stored, a box clears it.
+
+    They are not kept where they would be sent to somebody else from now on, or in the clear.
+    """
 
     SECRETS = ("password", "headers", "proxy")
 
@@ -37,8 +65,9 @@ class FetchOptionsForm(FetchOptionsModelForm):
         fields = ("user_agent", "username", "password", "headers", "proxy", "deadline", "verify_tls")
         widgets = {"user_agent": AdminTextInputWidget(), "username": AdminTextInputWidget()}
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, moves: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._moves = moves  # the feed's URL gets another origin
         self._stored = {name: getattr(self.instance, name) for name in self.SECRETS}
         for name, stored in self._stored.items():
             self.initial[name] = ""
@@ -46,11 +75,28 @@ class FetchOptionsForm(FetchOptionsModelForm):
             self.fields[name].help_text = f"{_help_text(name)} {state}"
         self.fields["headers"].help_text += " One a line, like X-Key: value."
 
+    def clean_user_agent(self) -> str:
+        user_agent: str = self.cleaned_data["user_agent"]
+        _check(user_agent=user_agent)
+        return user_agent
+
     def clean_headers(self) -> list[list[str]]:
         lines = [line.partition(":") for line in self.cleaned_data["headers"].splitlines() if line.strip()]
         if any(not colon for _, colon, _ in lines):
             raise forms.ValidationError("Each line must be a name, a colon and a value.", code="invalid")
-        return [[name.strip(), value.strip()] for name, _, value in lines]
+        headers = [(name.strip(), value.strip()) for name, _, value in lines]
+        if reserved := ", ".join(name for name, _ in headers if name.title() in fetching.OWN_HEADERS):
+            text = f"{reserved}: not sent, since the importer sets or leaves out such headers itself."
+            raise forms.ValidationError(text, code="reserved")
+        _check(headers=tuple(headers))
+        return [[name, value] for name, value in headers]
+
+    def clean_proxy(self) -> str:
+        proxy: str = self.cleaned_data["proxy"]
+        _check(proxy=proxy)
+        if proxy and canonical_urls.split_url(proxy).target not in ("", "/"):
+            raise forms.ValidationError("A proxy is a host and a port; it has no path.", code="invalid")
+        return proxy
 
     def clean_deadline(self) -> float | None:
         deadline: float | None = self.cleaned_data["deadline"]
@@ -62,25 +108,58 @@ class FetchOptionsForm(FetchOptionsModelForm):
 
     def clean(self) -> dict[str, Any]:
         values = self.cleaned_data
+        kept = []
         for name, stored in self._stored.items():
             if values.get(f"clear_{name}"):
                 values[name] = type(stored)()
-            elif name in values and not values[name]:
+            elif name in values and not values[name] and stored:
                 values[name] = stored
-        if not self.errors:
-            _check_options(values)
+                kept.append(name)
+        if reason := self._why_not_kept(values):
+            for name in kept:
+                self.add_error(name, forms.ValidationError(f"Enter it again, or clear it: {reason}.", code="again"))
         return values
 
+    def _why_not_kept(self, values: dict[str, Any]) -> str:
+        """Say why no stored secret may be kept; "" where nothing changes about whom it is sent to."""
+        if self._moves:
+            return "the feed's URL leads to another origin"
+        if values.get("proxy", self.instance.proxy) != self.instance.proxy:
+            return "the proxy changes"
+        if values["verify_tls"] != self.instance.verify_tls:
+            return "the verification of TLS changes"
+        return ""
 
-def _check_options(values: dict[str, Any]) -> None:
-    request = FeedRequest(
-        url="https://example.org/",
-        user_agent=values["user_agent"],
-        headers=tuple((name, value) for name, value in values["headers"]),
-        proxy=values["proxy"],
-    )
+
+class FetchOptionsFormSet(FetchOptionsBaseFormSet):
+    """The form of a feed's options, or none, on the page of the feed."""
+
+    def get_form_kwargs(self, index: int | None) -> dict[str, Any]:
+        return super().get_form_kwargs(index) | {"moves": self._moves}
+
+    @cached_property
+    def _moves(self) -> bool:
+        """Whether the form above, which is validated first, gives the feed a URL of another origin."""
+        stored = Feed.objects.filter(pk=self.instance.pk).values_list("url", flat=True).first()
+        return stored is not None and _origin(stored) != _origin(self.instance.url)
+
+    def clean(self) -> None:
+        super().clean()
+        if not self.initial_forms and self.get_queryset().exists():
+            raise forms.ValidationError("The feed has options by now. Load the page again.", code="missing")
+
+
+def _origin(url: str) -> object:
     try:
-        fetching.plan_calls(request, "feeds")
+        return canonical_urls.split_url(url).origin
+    except InvalidURL:
+        return url
+
+
+def _check(**parts: Any) -> None:
+    """Raise ValidationError where part of a request cannot be sent."""
+    try:
+        fetching.plan_calls(FeedRequest(url="https://example.org/", **parts), "feeds")
     except InvalidURL as error:
         raise forms.ValidationError(str(error), code="invalid") from error
 

@@ -1,128 +1,121 @@
-"""The health pages: `/healthz` says that the process is up, `/readyz` whether its servers are there."""
+"""The health pages: `/healthz` says that the process is up, `/readyz` which of its servers answer."""
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable
-from concurrent.futures import Future
-from functools import partial
-from typing import TYPE_CHECKING, Any
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from copy import copy
+from typing import Any
 from uuid import uuid4
 
 import dramatiq
-from django.core.cache import BaseCache, caches
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.core.cache import caches
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 from dramatiq.brokers.rabbitmq import RabbitmqBroker
 from dramatiq.brokers.redis import RedisBroker
+from pika import BlockingConnection
+from redis import ConnectionPool, Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from feeds.conf import feeds_settings
 from feeds.exceptions import describe
+from feeds.locking import LockStore
 
-if TYPE_CHECKING:
-    from dramatiq import Broker
+logger = logging.getLogger(__name__)
 
-OK = "ok"
-PATIENCE = 3.0  # seconds for all three together; the slowest honest answer, of a memcached that hangs, takes 2 to 3
-PROBE_LIFE = 10  # seconds until the lock store drops a probe that could not be deleted
-
-
-def readiness(patience: float = PATIENCE) -> dict[str, str]:
-    """Ask database, lock store and broker at once, and wait for the answers at most `patience` seconds in all."""
-    deadline = time.monotonic() + patience
-    # Looked up here: Django keeps one cache object per thread, and the probes' threads are short-lived.
-    locks = caches[feeds_settings().lock_cache]
-    answers = {
-        "database": DATABASE.ask(ask_database),
-        "lock_store": LOCK_STORE.ask(partial(ask_lock_store, locks)),
-        "broker": BROKER.ask(partial(ask_broker, dramatiq.get_broker())),
-    }
-    return {name: _await(answer, deadline) for name, answer in answers.items()}
+TIMEOUT = 2  # seconds for each answer of a server that has no time-out of its own in the settings
+TEST_LOCK_EXPIRE = 10  # seconds until the lock store drops a test lock that could not be deleted
 
 
-# The questions. Each returns OK or a problem; what the libraries raise is described by the probe.
+def readiness() -> dict[str, bool]:
+    """Ask database, lock store and broker, one after the other, which of them work; log why one does not.
+
+    Each has its own time-outs: to connect, those of the settings (PostgreSQL `connect_timeout`, memcached 0.5 s), and
+    for an answer `TIMEOUT` or, of memcached, 1 s. Without a bound is one wait only: for a PostgreSQL that was connected
+    to before and answers nothing, while the system under it still acknowledges what is sent.
+    """
+    parts = {"database": ask_database, "lock_store": ask_lock_store, "broker": ask_broker}
+    return {name: _works(name, question) for name, question in parts.items()}
+
+
+def _works(name: str, question: Callable[[], str]) -> bool:
+    try:
+        problem = question()
+    except Exception as error:  # each client has its own
+        problem = describe(error)
+    if problem:
+        logger.warning("readyz %s=failed: %s", name, problem)
+    return not problem
+
+
+# The questions. Each returns a problem or "", or raises what the client of the server raises.
 
 
 def ask_database() -> str:
     """Ask the database which migrations it has."""
-    executor = MigrationExecutor(connections[DEFAULT_DB_ALIAS])
-    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    return f"migrations not applied: {len(plan)}, from {plan[0][0]} on" if plan else OK
+    connection = connections[DEFAULT_DB_ALIAS]
+    with _statement_timeout(connection):
+        executor = MigrationExecutor(connection)
+        plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return f"migrations not applied: {len(plan)}, from {plan[0][0]} on" if plan else ""
 
 
-def ask_lock_store(locks: BaseCache) -> str:
+@contextmanager
+def _statement_timeout(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """Let PostgreSQL end a statement that takes longer than `TIMEOUT`. SQLite has a time-out in its settings."""
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL statement_timeout = '{TIMEOUT}s'")
+        yield
+
+
+def ask_lock_store() -> str:
     """Take a lock that nobody else wants, read it, give it back."""
+    store = caches[feeds_settings().lock_cache]
+    if not isinstance(store, LockStore):
+        return f"{type(store).__name__} is not a LockStore"
     key, token = f"readyz-{uuid4().hex}", uuid4().hex
-    if not locks.add(key, token, PROBE_LIFE):
+    if not store.add(key, token, TEST_LOCK_EXPIRE):
         return "a lock that nobody holds was refused"
-    if locks.get(key) != token:
+    if store.get(key) != token:
         return "a lock just taken holds another value"
-    return OK if _give_back(locks, key, token) else "a lock just taken could not be given back"
+    return "" if store.compare_and_delete(key, token) else "a lock just taken could not be given back"
 
 
-def _give_back(locks: Any, key: str, token: str) -> bool:
-    """Delete by owner, where the cache can: Django's own have only `delete`."""
-    if hasattr(locks, "compare_and_delete"):
-        return bool(locks.compare_and_delete(key, token))
-    return bool(locks.delete(key))
-
-
-def ask_broker(broker: Broker) -> str:
-    """Ask a broker with a server whether it is there. A queue inside this process always is."""
+def ask_broker() -> str:
+    """Ask a broker that has a server whether it answers, by a connection of our own. A queue in memory always does."""
+    broker = dramatiq.get_broker()
     if isinstance(broker, RedisBroker):
-        broker.client.ping()
+        with closing(_redis(broker.client.connection_pool)) as client:
+            client.ping()
     elif isinstance(broker, RabbitmqBroker):
-        try:
-            broker.connection.process_data_events()  # the property connects: one connection for each thread
-        finally:
-            del broker.connection
-    return OK
+        BlockingConnection(_bounded(broker.parameters)).close()
+    return ""
 
 
-class Probe:
-    """Asks one question in a thread of its own: not every wait in the libraries has a bound.
-
-    One thread at a time. Who asks while a question is open waits for the same answer, so a server that hangs costs one
-    thread however often somebody looks.
-    """
-
-    def __init__(self) -> None:
-        self._mutex = threading.Lock()
-        self._answer: Future[str] | None = None
-
-    def ask(self, question: Callable[[], str]) -> Future[str]:
-        with self._mutex:
-            if self._answer is None or self._answer.done():
-                self._answer = Future()
-                # A daemon, so that a hanging server does not keep the process from ending.
-                threading.Thread(target=_answer, args=(question, self._answer), name="readyz", daemon=True).start()
-            return self._answer
+def _redis(pool: ConnectionPool) -> Redis:
+    """Return a client of the same server that tries once. By default a client asks a silent server eleven times."""
+    bounds = {"socket_connect_timeout": TIMEOUT, "socket_timeout": TIMEOUT, "retry": Retry(NoBackoff(), 0)}
+    return Redis.from_pool(ConnectionPool(pool.connection_class, **pool.connection_kwargs | bounds))
 
 
-DATABASE, LOCK_STORE, BROKER = Probe(), Probe(), Probe()
-
-
-def _answer(question: Callable[[], str], answer: Future[str]) -> None:
-    try:
-        try:
-            text = question()
-        finally:
-            connections.close_all()  # those of this thread
-            caches.close_all()
-    except Exception as error:
-        text = describe(error)
-    answer.set_result(text)
-
-
-def _await(answer: Future[str], deadline: float) -> str:
-    try:
-        return answer.result(timeout=max(0.0, deadline - time.monotonic()))
-    except TimeoutError:
-        return "TimeoutError: no answer in time"
+def _bounded(parameters: Any) -> Any:
+    """Return the parameters of RabbitMQ's connection, or of several to be tried in turn, with time-outs."""
+    if isinstance(parameters, list):
+        return [_bounded(one) for one in parameters]
+    bounded = copy(parameters)
+    bounded.connection_attempts, bounded.retry_delay = 1, 0
+    bounded.socket_timeout = bounded.stack_timeout = bounded.blocked_connection_timeout = TIMEOUT
+    return bounded
 
 
 @cache_control(no_store=True)
@@ -135,7 +128,12 @@ def healthz(request: HttpRequest) -> JsonResponse:
 @cache_control(no_store=True)
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Answer 200, or 503 with what is wrong under the name of each part that failed."""
+    """Answer 200, or 503 where a part failed. Reasons are for the log: anybody may ask."""
     parts = readiness()
-    ready = all(answer == OK for answer in parts.values())
-    return JsonResponse({"status": "ok" if ready else "failed", **parts}, status=200 if ready else 503)
+    ready = all(parts.values())
+    words = {name: _word(works) for name, works in parts.items()}
+    return JsonResponse({"status": _word(ready), **words}, status=200 if ready else 503)
+
+
+def _word(works: bool) -> str:
+    return "ok" if works else "failed"

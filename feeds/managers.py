@@ -21,6 +21,13 @@ class FeedQuerySet(models.QuerySet["Feed"]):
         """Return the feeds to check by `now`, the longest due first."""
         return self.active().filter(next_check_at__lte=now).order_by("next_check_at", "id")
 
+    def fence(self, **values: object) -> int:
+        """Update feeds and move their revision on; return how many.
+
+        An import under way has read the revision before, and will write nothing.
+        """
+        return self.update(revision=models.F("revision") + 1, **values)
+
     def ids_by_url(self, urls: Iterable[str]) -> dict[str, int]:
         """Return the ids of the feeds that are known by these canonical URLs, be it by an alias."""
         by_md5 = {canonical_urls.url_md5(url): url for url in urls}

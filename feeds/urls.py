@@ -1,4 +1,4 @@
-"""The health pages."""
+"""The URLs of the health pages."""
 
 from django.urls import path
 

@@ -6,7 +6,9 @@ With nothing set the project runs embedded: SQLite, the queue inside the process
 
 import os
 import secrets
+import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -46,6 +48,25 @@ DEBUG = env.bool("DEBUG", False)
 SECRET_KEY = env.str("SECRET_KEY", "") or local_secret_key()
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
+
+# Off, since nothing is served over TLS by itself. All on, `check --deploy` has nothing to say.
+SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", False)
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz)$"]  # a load balancer asks for these by http
+SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", 0)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("SECURE_HSTS_INCLUDE_SUBDOMAINS", False)
+SECURE_HSTS_PRELOAD = env.bool("SECURE_HSTS_PRELOAD", False)
+SECURE_PROXY_SSL_HEADER: tuple[str, ...] | None = tuple(env.list("SECURE_PROXY_SSL_HEADER", [])) or None
+SESSION_COOKIE_SECURE = env.bool("SESSION_COOKIE_SECURE", False)
+CSRF_COOKIE_SECURE = env.bool("CSRF_COOKIE_SECURE", False)
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -87,17 +108,31 @@ TEMPLATES = [
     },
 ]
 
+
+class PrivateConnection(sqlite3.Connection):
+    """A connection that makes a missing file for its owner only. SQLite gives the files beside it the same mode."""
+
+    def __init__(self, *, database: str, **options: Any) -> None:
+        if not database.startswith((":", "file:")):  # in memory, such as ":memory:"
+            with suppress(OSError):  # SQLite says itself what is wrong with the path
+                os.close(os.open(database, os.O_CREAT, mode=0o600))
+        super().__init__(database, **options)
+
+
 database: dict[str, Any] = env.dj_db_url("DATABASE_URL", f"sqlite:///{BASE_DIR / 'feeds.sqlite3'}")
 if database["ENGINE"].endswith("sqlite3"):
     # Without these, 8 worker threads met "database is locked" 66 times in 300 imports; with them never.
     database["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 5,
+        "factory": PrivateConnection,
         "init_command": "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;",
     }
 else:
     database["CONN_MAX_AGE"] = None
     database["CONN_HEALTH_CHECKS"] = True
+    database["OPTIONS"] = {"connect_timeout": 5} | database.get("OPTIONS", {})  # seconds
+    database["DISABLE_SERVER_SIDE_CURSORS"] = env.bool("DISABLE_SERVER_SIDE_CURSORS", False)
 DATABASES = {"default": database}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

@@ -13,8 +13,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from dramatiq.brokers.redis import RedisBroker
 
-from feeds import addresses, admin, canonical_urls, storage, tasks
+from feeds import canonical_urls, storage, tasks
+from feeds.admin import entries
 from feeds.embedded.broker import EmbeddedBroker
+from feeds.exceptions import InvalidURL
 from feeds.models import Alias, Entry, Feed, Host, Lock
 from feeds.outcomes import FailureKind, Outcome
 from feeds.planning.values import ImportPlan, NextCheck
@@ -58,7 +60,7 @@ def new_entry(feed: Feed, number: int = 1, **fields: object) -> Entry:
 
 
 def staff(*codenames: str) -> User:
-    """Return somebody of the staff who may do these things and nothing else."""
+    """Return a member of the staff with these permissions and no others."""
     user = User.objects.create(username="staff", is_staff=True)
     user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
     return user
@@ -131,7 +133,7 @@ def test_the_list_of_entries_reads_no_texts(admin_client: Client) -> None:
 def test_the_list_of_entries_counts_no_further_than_its_cap_and_says_so(
     admin_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(admin, "LISTED_ENTRIES", 3)
+    monkeypatch.setattr(entries, "LISTED_ENTRIES", 3)
     feed = new_feed()
     for number in range(5):
         new_entry(feed, number)
@@ -162,7 +164,7 @@ def test_credentials_of_a_url_stand_in_no_list(admin_client: Client) -> None:
         assert "secret" not in page
 
 
-def test_who_may_only_look_sees_no_credentials(client: Client) -> None:
+def test_people_who_may_only_look_see_no_credentials(client: Client) -> None:
     feed, other = new_feed("https://user:secret@example.com/feed", title="Private"), "https://user:secret@old.example/"
     Alias.objects.create(feed=feed, url=other, url_md5=canonical_urls.url_md5(other), created_at=NOON)
     client.force_login(staff("view_feed"))
@@ -236,7 +238,7 @@ def test_a_feed_added_by_hand_is_canonical_and_due_at_once(admin_client: Client)
 
 
 def test_what_is_no_url_is_an_error_of_the_form(admin_client: Client) -> None:
-    with pytest.raises(addresses.InvalidURL) as error:
+    with pytest.raises(InvalidURL) as error:
         canonical_urls.canonical_url("ftp://example.com/feed")
     assert str(error.value) in save(admin_client, ADD, url="ftp://example.com/feed")
     assert not Feed.objects.exists()
@@ -331,8 +333,8 @@ def test_pause_counts_the_feeds_it_paused(admin_client: Client) -> None:
     assert not Feed.objects.due(NOON + timedelta(days=9999)).exists()
 
 
-def test_resume_makes_feeds_due_and_forgets_their_errors(admin_client: Client) -> None:
-    off = new_feed(
+def test_a_resumed_feed_is_due_and_has_no_error(admin_client: Client) -> None:
+    disabled = new_feed(
         "https://example.com/1",
         status=Feed.Status.OFF,
         status_reason="gone",
@@ -343,10 +345,10 @@ def test_resume_makes_feeds_due_and_forgets_their_errors(admin_client: Client) -
         next_check_at=None,
     )
     paused = new_feed("https://example.com/2", status=Feed.Status.PAUSED, next_check_at=None)
-    assert "2 feeds resumed" in act(admin_client, "resume", off, paused)
+    assert "2 feeds resumed" in act(admin_client, "resume", disabled, paused)
     assert Feed.objects.due(datetime.now(UTC)).count() == 2
-    off.refresh_from_db()
-    assert (off.error_kind, off.error_text, off.error_count, off.failing_since) == ("", "", 0, None)
+    disabled.refresh_from_db()
+    assert (disabled.error_kind, disabled.error_text, disabled.error_count, disabled.failing_since) == ("", "", 0, None)
 
 
 def test_an_import_under_way_does_not_undo_a_pause(admin_client: Client) -> None:
@@ -440,7 +442,7 @@ def test_locks_are_listed_with_their_holders(admin_client: Client) -> None:
 # Hosts
 
 
-def test_a_host_gets_a_gap_of_its_own_and_keeps_its_counters(admin_client: Client) -> None:
+def test_a_host_gets_a_delay_of_its_own_and_keeps_its_counters(admin_client: Client) -> None:
     Host.objects.create(name="slow.example", requests=7)
     page = reverse("admin:feeds_host_change", args=["slow.example"])
     answer = admin_client.post(page, {"gap": "60", "paused_until_0": "", "paused_until_1": ""})
@@ -450,6 +452,6 @@ def test_a_host_gets_a_gap_of_its_own_and_keeps_its_counters(admin_client: Clien
     assert "slow.example" in text_at(admin_client, reverse("admin:feeds_host_changelist"))
 
 
-def test_a_host_can_be_given_a_gap_before_it_has_a_line(admin_client: Client) -> None:
+def test_a_host_can_be_given_a_delay_before_its_first_request(admin_client: Client) -> None:
     admin_client.post(reverse("admin:feeds_host_add"), {"name": "new.example", "gap": "5"})
     assert Host.objects.get().gap == 5.0

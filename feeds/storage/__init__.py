@@ -1,8 +1,19 @@
 """The only writer of import results: a feed's state out of the database, a plan into it."""
 
 from feeds.storage.entries import CHUNK, chunked, newest_entries, stored_entries
-from feeds.storage.feeds import Registered, Subscription, adopt, apply, find, load, note_slowness, register
-from feeds.storage.merging import add_alias, remove_alias, url_columns
+from feeds.storage.feeds import (
+    Registered,
+    Subscription,
+    adopt,
+    apply,
+    change_url,
+    find,
+    load,
+    no_error,
+    note_slowness,
+    register,
+)
+from feeds.storage.merging import url_columns
 from feeds.storage.retention import Keep, feeds_to_prune, prune, prune_some
 
 __all__ = [
@@ -10,19 +21,19 @@ __all__ = [
     "Keep",
     "Registered",
     "Subscription",
-    "add_alias",
     "adopt",
     "apply",
+    "change_url",
     "chunked",
     "feeds_to_prune",
     "find",
     "load",
     "newest_entries",
+    "no_error",
     "note_slowness",
     "prune",
     "prune_some",
     "register",
-    "remove_alias",
     "stored_entries",
     "url_columns",
 ]

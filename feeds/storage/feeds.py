@@ -77,7 +77,7 @@ def _status_fields(plan: ImportPlan) -> dict[str, Any]:
 
 def _error_fields(plan: ImportPlan) -> dict[str, Any]:
     if plan.failure is None:
-        return {"error_kind": "", "error_text": "", "error_count": 0, "failing_since": None}
+        return no_error()
     return {
         "error_kind": plan.failure.kind.value,
         "error_text": plan.failure.text,
@@ -320,3 +320,31 @@ def adopt(known: FeedState, move: Move, now: datetime) -> int | None:
 def note_slowness(known: FeedState, seconds: float) -> None:
     """Remember that a fetch took so long and was ended for the sake of others; it counts as no check."""
     Feed.objects.filter(pk=known.id).update(fetch_seconds=seconds)
+
+
+def no_error() -> dict[str, Any]:
+    """Return the values of a feed that does not fail."""
+    return {"error_kind": "", "error_text": "", "error_count": 0, "failing_since": None}
+
+
+def change_url(feed_id: int, old: str, new: str, *, reason: str, now: datetime) -> None:
+    """Give a feed the URL that a person chose. The old one leads to it still, but what was said there is forgotten."""
+    feed = Feed.objects.filter(pk=feed_id)
+    feed.filter(status=Feed.Status.OFF).update(
+        status=Feed.Status.ACTIVE, status_reason=""
+    )  # that was about the old one
+    feed.fence(
+        **merging.url_columns(new),
+        **no_error(),
+        # These belong to one URL: sent to another they could bring a 304 for a document that was never seen.
+        etag="",
+        last_modified="",
+        body_digest=b"",
+        seen_digests=b"",
+        found_on="",
+        fetch_seconds=None,
+        next_check_at=now,
+        next_check_reason="the URL was changed",
+    )
+    merging.remove_alias(new)
+    merging.add_alias(feed_id, old, reason, now)

@@ -26,11 +26,11 @@ Host.objects.create(name="127.0.0.1", gap={GAP})
 # Half of the feeds alone on their hosts, half together on one.
 DUE = f"""
 from django.utils import timezone
-from feeds import addresses
+from feeds import canonical_urls
 from feeds.models import Feed
 for number in range({FEEDS}):
     url = f"http://127.0.0.1:1/{{number}}" if number % 2 else f"http://127.0.1.{{number}}:1/"
-    Feed.objects.create(url=url, url_md5=addresses.url_md5(url), host=addresses.host_key(url))
+    Feed.objects.create(url=url, url_md5=canonical_urls.url_md5(url), host=canonical_urls.host_key(url))
 """
 
 CLAIM = """

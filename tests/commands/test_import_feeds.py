@@ -1,4 +1,4 @@
-"""`import_feeds` and `export_opml`, with the embedded broker and a server of our own."""
+"""`manage.py import_feeds`, with the embedded broker and a server of our own."""
 
 import io
 import sys
@@ -13,9 +13,7 @@ from django.core.management.base import CommandError
 from django.utils import timezone
 
 from feeds import storage, tasks
-from feeds.management.progress import Following, Row, ending, follow, load
 from feeds.models import Entry, Feed
-from feeds.outcomes import Outcome
 from feeds.storage import Subscription
 from feeds_project import samples
 
@@ -131,7 +129,7 @@ def test_a_paused_feed_is_skipped_even_if_named(server: samples.SampleServer) ->
     assert server.asked["news.rss"].requests == 0
 
 
-def test_a_feed_that_is_off_is_tried_if_named(server: samples.SampleServer) -> None:
+def test_a_feed_that_is_disabled_is_tried_if_named(server: samples.SampleServer) -> None:
     storage.register([Subscription(url=server.url("news.rss"))])
     Feed.objects.update(status=Feed.Status.OFF)
     assert Run(server.url("news.rss")).summary.startswith("1 feed: 1 imported")
@@ -207,109 +205,14 @@ def test_many_feeds_are_stored_in_few_statements(tmp_path: Path, django_assert_m
     assert "5,000 feeds named: 5,000 new" in run.out
 
 
-# How a feed's outcome is told
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
 
-def row(**values: Any) -> Row:
-    feed = {"feed_id": 1, "url": "http://a.example/", "status": "active", "checked_at": None, "slot_at": None}
-    words = {"next_check_reason": "", "last_outcome": "", "error_kind": "", "error_text": ""}
-    return Row(**{**feed, **words, **values})
-
-
-NOW = timezone.now()
-
-
-@pytest.mark.parametrize(
-    ("after", "outcome"),
-    [
-        (row(), None),
-        (row(status="off"), None),
-        (row(status="paused"), Outcome.PAUSED),
-        (None, Outcome.PAUSED),
-        (row(slot_at=NOW), Outcome.DELAYED),
-        (row(checked_at=NOW, last_outcome="imported"), Outcome.IMPORTED),
-        (row(checked_at=NOW, last_outcome="unchanged"), Outcome.UNCHANGED),
-        (row(checked_at=NOW, last_outcome="failed", error_kind="gone", status="off"), Outcome.FAILED),
-    ],
-)
-def test_a_feed_has_ended_when_it_was_checked_or_never_will_be(after: Row | None, outcome: Outcome | None) -> None:
-    ended = ending(row(), after)
-    assert (ended and ended.outcome) == outcome
-
-
-def test_an_error_without_text_is_told_by_its_kind() -> None:
-    ended = ending(row(), row(checked_at=NOW, error_kind="not_found"))
-    assert ended
-    assert ended.error == "not found (404)"
-
-
-def stored(url: str) -> Following:
-    storage.register([Subscription(url=url)])
-    following = Following()
-    following.add(load(list(Feed.objects.values_list("id", flat=True))))
-    return following
-
-
-def test_waiting_ends_when_nothing_is_under_way_any_more() -> None:
-    following = stored("http://a.example/")
-    assert [*follow(following, timeout=60, patience=60, settled=lambda: True)] == [[]]
-    assert len(following.outstanding) == 1
-
-
-def test_waiting_ends_when_there_was_no_news_for_too_long() -> None:
-    following = stored("http://a.example/")
-    looks = list(follow(following, timeout=60, patience=0.01, settled=lambda: False))
-    assert all(look == [] for look in looks)
-    assert len(following.outstanding) == 1
-
-
-def test_a_check_that_began_before_ours_but_ended_after_counts() -> None:
-    following = stored("http://a.example/")
-    Feed.objects.update(checked_at=timezone.now() - timedelta(minutes=1), last_outcome="unchanged")
-    (endings,) = follow(following, timeout=60, patience=60, settled=lambda: False)
-    assert [ended.outcome for ended in endings] == [Outcome.UNCHANGED]
-
-
-# Export
-
-
-def exported(*arguments: str) -> str:
-    out = io.StringIO()
-    call_command("export_opml", *arguments, stdout=out)
-    return out.getvalue()
-
-
-SUBSCRIPTIONS = [
-    Subscription(url="http://a.example/", folder="A", title="1"),
-    Subscription(url="http://b.example/", folder="A-b", title="2"),
-    Subscription(url="http://c.example/", folder="A/c", title="3"),
-    Subscription(url="http://d.example/", title="4"),
-    Subscription(url="https://user:secret@e.example/", title="5"),
-]
-
-
-def test_exported_feeds_can_be_imported_again(tmp_path: Path) -> None:
-    storage.register(SUBSCRIPTIONS)
-    path = tmp_path / "feeds.opml"
-    exported("--output", str(path))
-    assert path.read_text() == exported()
-    assert path.read_text().count('<outline text="A">') == 1
-    assert "secret" not in path.read_text()
-    assert Run(str(path), dry_run=True).out.startswith("5 feeds named: 1 new, 4 known")  # e without its credentials
-
-
-def test_a_folder_and_what_is_in_it_can_be_exported_alone() -> None:
-    storage.register(SUBSCRIPTIONS)
-    assert exported("--folder", "A").count("xmlUrl") == 2
-
-
-def test_paused_feeds_are_exported_on_request() -> None:
-    storage.register(SUBSCRIPTIONS[:2])
-    Feed.objects.filter(url="http://a.example/").update(status=Feed.Status.PAUSED)
-    assert exported().count("xmlUrl") == 1
-    assert exported("--all").count("xmlUrl") == 2
-
-
-def test_a_file_that_cannot_be_written_is_an_error_in_words(tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match="No such file"):
-        exported("--output", str(tmp_path / "missing" / "feeds.opml"))
+def test_a_terminal_gets_a_bar_and_a_file_does_not(server: samples.SampleServer) -> None:
+    terminal, file = Terminal(), io.StringIO()
+    call_command("import_feeds", server.url("news.rss"), stdout=io.StringIO(), stderr=terminal)
+    call_command("import_feeds", server.url("news.rss"), stdout=io.StringIO(), stderr=file)
+    assert f"Importing {'█' * 40} 1 of 1, 0:00:00 left" in terminal.getvalue()
+    assert file.getvalue() == ""

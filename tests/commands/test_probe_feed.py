@@ -1,4 +1,4 @@
-"""`manage.py probe_feed`: what it says of a server."""
+"""`manage.py probe_feed`, against a server of our own."""
 
 from collections.abc import Iterator
 from io import StringIO
@@ -69,7 +69,8 @@ def test_a_login_is_not_shown(server: FeedServer) -> None:
     assert "secret" not in run(server.url().replace("://", "://ann:secret@"))
 
 
-def test_what_is_no_url_is_refused() -> None:
+def test_what_is_no_url_is_refused_and_its_login_is_not_shown() -> None:
     with pytest.raises(CommandError) as caught:
-        run("ftp://example.org/feed")
+        run("ftp://ann:secret@example.org/feed")
     assert caught.value.returncode == 2
+    assert "secret" not in str(caught.value)

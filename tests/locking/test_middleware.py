@@ -116,7 +116,7 @@ def test_a_redelivered_message_waits_for_its_own_lease_and_then_runs(broker, wor
 
 
 def test_a_silent_store_delays_the_message_until_it_answers(settings, broker, work):
-    settings.CACHES = settings.CACHES | {"locks": {"BACKEND": "tests.integration.stores.DownStore"}}
+    settings.CACHES = settings.CACHES | {"locks": {"BACKEND": "tests.locking.stores.DownStore"}}
     runs: list[str] = []
     actor = declare(broker, runs.append, max_retries=0)
     with DownStore.down():

@@ -1,4 +1,4 @@
-"""The feeds in the database in, an OPML document out."""
+"""Write the feeds in the database as OPML."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -16,7 +16,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--output", metavar="FILE", help="write to this file instead of standard output")
         parser.add_argument("--folder", default="", help="only the feeds of this folder and the folders in it")
-        parser.add_argument("--all", action="store_true", help="feeds that are paused or off, too")
+        parser.add_argument("--all", action="store_true", help="include the feeds that are paused or disabled")
         parser.add_argument("--title", default="Feeds", help="the title of the document")
 
     def handle(self, *args: Any, **options: Any) -> None:

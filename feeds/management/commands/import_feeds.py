@@ -1,4 +1,4 @@
-"""Sources in, feeds stored and sent to the queue, and if asked for, how each import ended."""
+"""Store the feeds that sources name, send them to the queue, and follow each to the outcome of its import."""
 
 import logging
 import sys
@@ -18,9 +18,10 @@ from django.utils import timezone
 from feeds import canonical_urls, locking, storage, tasks
 from feeds.conf import feeds_settings
 from feeds.embedded import EmbeddedBroker
-from feeds.management import sources
-from feeds.management.progress import Ending, Following, Row, follow, load, printable, progress, table
-from feeds.management.sources import BadLine, Intake, rehearse, take_in
+from feeds.management import following, sources
+from feeds.management.following import Ending, Following
+from feeds.management.progress import Progress, counted, printable, table
+from feeds.management.sources import BadLine, Intake
 from feeds.models import Feed
 from feeds.outcomes import Outcome
 
@@ -31,8 +32,9 @@ WORDS = {
     Outcome.UNCHANGED: "unchanged",
     Outcome.FAILED: "failed",
     Outcome.PAUSED: "skipped",  # paused, or deleted meanwhile
-    Outcome.DELAYED: "put off",  # the host's next free slot is so far off that the schedule will see to it
+    Outcome.DELAYED: "postponed",  # the host's next free slot is so far off that the schedule will see to it
 }
+ALWAYS_SHOWN = ("imported", "unchanged", "failed")
 
 
 @dataclass(slots=True)
@@ -41,6 +43,7 @@ class Tally:
 
     sent: int = 0
     outcomes: Counter[Outcome] = field(default_factory=Counter)
+    outstanding: int = 0
     new_entries: int = 0
     failures: list[Ending] = field(default_factory=list)
 
@@ -50,6 +53,12 @@ class Tally:
             self.new_entries += ending.new
             if ending.outcome is Outcome.FAILED:
                 self.failures.append(ending)
+
+    def summary(self) -> str:
+        counts = {word: self.outcomes[outcome] for outcome, word in WORDS.items()} | {"outstanding": self.outstanding}
+        parts = [f"{count:,} {word}" for word, count in counts.items() if count or word in ALWAYS_SHOWN]
+        entries = counted(self.new_entries, "new entry", "new entries")
+        return f"{counted(sum(counts.values()), 'feed')}: {', '.join(parts)}; {entries}"
 
 
 class Command(BaseCommand):
@@ -64,7 +73,7 @@ class Command(BaseCommand):
         )
         group = parser.add_mutually_exclusive_group()
         group.add_argument("--due", action="store_true", help="import the feeds whose next check is due")
-        group.add_argument("--all", action="store_true", help="import all feeds that are not paused or off")
+        group.add_argument("--all", action="store_true", help="import all feeds that are neither paused nor disabled")
         parser.add_argument("--wait", action="store_true", help="follow each feed to its outcome (always, if embedded)")
         parser.add_argument("--timeout", type=_seconds, default=inf, metavar="SECONDS", help="wait no longer than this")
         parser.add_argument("--dry-run", action="store_true", help="say what would be done and write nothing")
@@ -81,14 +90,12 @@ class Command(BaseCommand):
 
     def _run(self, options: dict[str, Any]) -> None:
         intake = self._take_in(options)
-        wait = options["wait"] or _is_embedded()
         if options["dry_run"]:
-            self._say(f"{_count(len(intake.feed_ids) + intake.added, 'feed')} would be sent to the queue")
-            outstanding = 0
+            self._say(f"{counted(len(intake.feed_ids) + intake.added, 'feed')} would be sent to the queue")
         else:
             with _quiet_imports(self.verbosity):
-                outstanding = self._import(intake, wait=wait, timeout=options["timeout"])
-        _check_success(self.tally, intake, outstanding, options["timeout"])
+                self._import(intake, wait=options["wait"] or _is_embedded(), timeout=options["timeout"])
+        _check_success(self.tally, intake, options["timeout"])
 
     # From the sources to the database
 
@@ -96,10 +103,10 @@ class Command(BaseCommand):
         if not options["sources"]:
             return _stored(due=options["due"])
         items = chain.from_iterable(sources.read(source, sys.stdin.buffer) for source in options["sources"])
-        register = rehearse if options["dry_run"] else storage.register
-        intake = take_in(items, register=register, report=self._report_bad_line)
-        named = f"{_count(intake.added + intake.known, 'feed')} named: {intake.added:,} new, {intake.known:,} known"
-        self._say(f"{named}; {_count(intake.duplicates, 'duplicate')}, {_count(intake.bad_lines, 'bad line')}")
+        register = sources.rehearse if options["dry_run"] else storage.register
+        intake = sources.take_in(items, register=register, report=self._report_bad_line)
+        named = f"{counted(intake.added + intake.known, 'feed')} named: {intake.added:,} new, {intake.known:,} known"
+        self._say(f"{named}; {counted(intake.duplicates, 'duplicate')}, {counted(intake.bad_lines, 'bad line')}")
         return intake
 
     def _report_bad_line(self, bad: BadLine) -> None:
@@ -110,39 +117,40 @@ class Command(BaseCommand):
 
     # From the database to the queue, and to the outcome
 
-    def _import(self, intake: Intake, *, wait: bool, timeout: float) -> int:
-        """Send the feeds, wait for them if asked to, and return how many are still outstanding."""
-        following = Following()
-        self._send(intake, following if wait else None)
-        if not wait:
-            self._say(f"{_count(self.tally.sent, 'feed')} sent to the queue{self._skipped()}")
-            return 0
-        self._follow(following, timeout)
-        if following.outstanding:
-            _abandon_queue()
-        self._show(following)
-        return len(following.outstanding)
-
-    def _send(self, intake: Intake, following: Following | None) -> None:
-        with progress(self.stderr, "Queueing", len(intake.feed_ids), visible=self.verbosity > 0) as advance:
+    def _import(self, intake: Intake, *, wait: bool, timeout: float) -> None:
+        waiting = Following()
+        with self._progress("Queueing", len(intake.feed_ids)) as progress:
             for feed_ids in storage.chunked(intake.feed_ids, storage.CHUNK):
-                rows = load(feed_ids)
-                active = [row for row in rows if row.status != Feed.Status.PAUSED]
-                self._finish([_skipped(row) for row in rows if row.status == Feed.Status.PAUSED])
-                if following:
-                    following.add(active)
-                for row in active:
-                    tasks.send(row.url)
-                self.tally.sent += len(active)
-                advance(len(feed_ids))
+                sent = self._send(feed_ids)
+                if wait:
+                    waiting.add(sent)
+                progress.advance(len(feed_ids))
+        if wait:
+            self._follow(waiting, timeout)
+            self._show()
+        else:
+            skipped = self.tally.outcomes[Outcome.PAUSED]
+            more = f", {skipped:,} skipped: paused" if skipped else ""
+            self._say(f"{counted(self.tally.sent, 'feed')} sent to the queue{more}")
 
-    def _follow(self, following: Following, timeout: float) -> None:
-        total = len(following.outstanding)
-        looks = follow(following, timeout=timeout, patience=_patience(), settled=lambda: _settled(following))
-        with progress(self.stderr, "Importing", total, visible=self.verbosity > 0) as advance:
-            for endings in looks:
+    def _send(self, feed_ids: list[int]) -> list[Feed]:
+        """Send feeds to the queue, but for those that are paused, and return them as they were before."""
+        feeds = list(following.load(feed_ids))
+        active = [feed for feed in feeds if feed.status != Feed.Status.PAUSED]
+        self._finish([following.skipped(feed) for feed in feeds if feed.status == Feed.Status.PAUSED])
+        for feed in active:
+            tasks.send(feed.url)
+        self.tally.sent += len(active)
+        return active
+
+    def _follow(self, waiting: Following, timeout: float) -> None:
+        with self._progress("Importing", len(waiting)) as progress:
+            for endings in waiting.looks(timeout=timeout, patience=_patience(), settled=lambda: _is_settled(waiting)):
                 self._finish(endings)
-                advance(len(endings))
+                progress.advance(len(endings))
+        self.tally.outstanding = len(waiting)
+        if waiting:
+            _abandon_queue()
 
     def _finish(self, endings: list[Ending]) -> None:
         self.tally.add(endings)
@@ -152,25 +160,21 @@ class Command(BaseCommand):
 
     # What people read
 
-    def _show(self, following: Following) -> None:
+    def _progress(self, label: str, total: int) -> Progress:
+        return Progress(self.stderr, label, total, visible=self.verbosity == 1)  # above, each feed has its line
+
+    def _show(self) -> None:
         if not self.verbosity:
             return
-        counted = {WORDS[outcome]: self.tally.outcomes[outcome] for outcome in WORDS}
-        counted["outstanding"] = len(following.outstanding)
-        table(self.stdout, ("outcome", "feeds"), [(word, count) for word, count in counted.items() if count])
         if self.tally.failures:
             failures = [(canonical_urls.redacted(failure.url), failure.error) for failure in self.tally.failures]
             table(self.stdout, ("failed feed", "error"), failures)
-        self.stdout.write(_summary(counted, self.tally.new_entries))
-
-    def _skipped(self) -> str:
-        skipped = self.tally.outcomes[Outcome.PAUSED]
-        return f", {skipped:,} skipped: paused" if skipped else ""
+        self.stdout.write(self.tally.summary())
 
     def _interrupted(self) -> str:
         if _is_embedded():
             return "Interrupted. The feeds are stored; `import_feeds --due` takes up what is left."
-        return f"Interrupted. {_count(self.tally.sent, 'feed')} sent to the queue stay there."
+        return f"Interrupted. {counted(self.tally.sent, 'feed')} sent to the queue stay there."
 
     def _say(self, text: str) -> None:
         if self.verbosity:
@@ -197,18 +201,18 @@ def _check_usage(options: dict[str, Any]) -> None:
             raise CommandError(f"{source} is {problem}.", returncode=USAGE)
 
 
-def _check_success(tally: Tally, intake: Intake, outstanding: int, timeout: float) -> None:
+def _check_success(tally: Tally, intake: Intake, timeout: float) -> None:
     """Raise CommandError, exit code 1, if anything asked for was not done."""
     reasons = []
     if tally.failures:
-        reasons.append(f"{_count(len(tally.failures), 'feed')} failed")
-    if put_off := tally.outcomes[Outcome.DELAYED]:
-        reasons.append(f"{_count(put_off, 'feed')} put off until the host has a free slot")
-    if outstanding:
+        reasons.append(f"{counted(len(tally.failures), 'feed')} failed")
+    if postponed := tally.outcomes[Outcome.DELAYED]:
+        reasons.append(f"{counted(postponed, 'feed')} postponed until the host has a free slot")
+    if tally.outstanding:
         within = f" after {timeout:g} s" if timeout < inf else ""
-        reasons.append(f"{_count(outstanding, 'feed')} still outstanding{within}")
+        reasons.append(f"{counted(tally.outstanding, 'feed')} still outstanding{within}")
     if intake.bad_lines:
-        reasons.append(_count(intake.bad_lines, "bad line"))
+        reasons.append(counted(intake.bad_lines, "bad line"))
     if reasons:
         raise CommandError("; ".join(reasons) + ".")
 
@@ -224,10 +228,10 @@ def _is_embedded() -> bool:
     return isinstance(tasks.import_feed.broker, EmbeddedBroker)
 
 
-def _settled(following: Following) -> bool:
+def _is_settled(waiting: Following) -> bool:
     """Say whether no import that we wait for can be under way: none queued here, none locked by another process."""
     broker = tasks.import_feed.broker
-    return isinstance(broker, EmbeddedBroker) and broker.drain(0) and not any(map(_is_locked, following.urls()))
+    return isinstance(broker, EmbeddedBroker) and broker.drain(0) and not any(map(_is_locked, waiting.some_urls()))
 
 
 def _is_locked(url: str) -> bool:
@@ -260,21 +264,6 @@ def _quiet_imports(verbosity: int) -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _skipped(row: Row) -> Ending:
-    return Ending(feed_id=row.feed_id, url=row.url, outcome=Outcome.PAUSED)
-
-
 def _line(ending: Ending) -> str:
     more = ending.error or (f"{ending.new:,} new" if ending.outcome is Outcome.IMPORTED else "")
     return printable(f"{WORDS[ending.outcome]:<9} {canonical_urls.redacted(ending.url)} {more}".rstrip())
-
-
-def _summary(counted: dict[str, int], new_entries: int) -> str:
-    always = {WORDS[outcome] for outcome in (Outcome.IMPORTED, Outcome.UNCHANGED, Outcome.FAILED)}
-    parts = [f"{count:,} {word}" for word, count in counted.items() if count or word in always]
-    entries = "1 new entry" if new_entries == 1 else f"{new_entries:,} new entries"
-    return f"{_count(sum(counted.values()), 'feed')}: {', '.join(parts)}; {entries}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

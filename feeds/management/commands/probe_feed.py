@@ -1,4 +1,4 @@
-"""Ask a feed's server twice and explain what it does, and when the importer would come back. Nothing is stored."""
+"""Ask the server of a feed twice, and explain what it does and when the importer would come back."""
 
 import time
 from collections.abc import Iterator
@@ -41,7 +41,9 @@ class Command(BaseCommand):
             for line in explain(options["url"]):
                 self.stdout.write(printable(line))
         except InvalidURL as error:
-            raise CommandError(f"{options['url']}: {error}.", returncode=2) from error
+            raise CommandError(
+                f"{printable(canonical_urls.redacted(options['url']))}: {error}.", returncode=2
+            ) from error
 
 
 def explain(url: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Limits in, old entries out of the database, and how many that were."""
+"""Remove old entries that their feeds list no more."""
 
 from argparse import ArgumentTypeError
 from typing import Any
@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from feeds import canonical_urls, storage
 from feeds.conf import feeds_settings
-from feeds.management.progress import printable
+from feeds.management.progress import counted, printable
 from feeds.models import Feed
 
 
@@ -35,14 +35,12 @@ class Command(BaseCommand):
             feeds, entries = feeds + bool(removed), entries + removed
         if options["verbosity"]:
             would = "would be " if options["dry_run"] else ""
-            self.stdout.write(
-                f"{_count(entries, 'entry', 'entries')} of {_count(feeds, 'feed', 'feeds')} {would}removed"
-            )
+            self.stdout.write(f"{counted(entries, 'entry', 'entries')} of {counted(feeds, 'feed')} {would}removed")
 
 
 def _number(text: str) -> int:
     if not text.isdecimal():
-        raise ArgumentTypeError(f"{text} is no number")
+        raise ArgumentTypeError(f"{text} is not a number")
     return int(text)
 
 
@@ -62,7 +60,3 @@ def _feeds(urls: list[str], keep: storage.Keep) -> models.QuerySet[Feed]:
     if unknown := [url for url in wanted if url not in known]:
         raise CommandError(f"No such feed: {', '.join(canonical_urls.redacted(url) for url in unknown)}", returncode=2)
     return feeds.filter(pk__in=known.values())
-
-
-def _count(number: int, singular: str, plural: str) -> str:
-    return f"{number:,} {singular if number == 1 else plural}"

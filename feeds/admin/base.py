@@ -1,0 +1,65 @@
+"""What the pages share: permissions, links and words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.db.models import Model
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import localize
+from django.utils.html import format_html
+from django.utils.http import urlencode
+from django.utils.safestring import SafeString
+from django.utils.text import Truncator
+
+from feeds import canonical_urls
+from feeds.models import Feed
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from django.http import HttpRequest
+
+    AnyModelAdmin = admin.ModelAdmin[Any]  # generic for the type checker only
+else:
+    AnyModelAdmin = admin.ModelAdmin
+
+NOTHING = "–"
+LISTED_TEXT = 120  # characters of a URL or an error's text in a list
+
+
+def nobody(admin: object, request: HttpRequest, obj: Model | None = None) -> bool:
+    return False
+
+
+def may_change_feeds(admin: object, request: HttpRequest, obj: Model | None = None) -> bool:
+    return request.user.has_perm("feeds.change_feed")
+
+
+class ReadOnlyAdmin(AnyModelAdmin):
+    """Rows that only the program writes."""
+
+    has_add_permission = has_change_permission = has_delete_permission = nobody
+
+
+def link(url: str, text: str) -> SafeString:
+    return format_html('<a href="{}">{}</a>', url, text)
+
+
+def list_of(model: type[Model], **filters: str | int) -> str:
+    """Return the URL of a list with some filters set."""
+    return f"{reverse(f'admin:feeds_{model._meta.model_name}_changelist')}?{urlencode(filters)}"
+
+
+def short(text: str) -> str:
+    return Truncator(text).chars(LISTED_TEXT)
+
+
+def feed_name(feed: Feed) -> str:
+    return short(feed.title or canonical_urls.redacted(feed.url))
+
+
+def moment(when: datetime | None) -> str:
+    return str(localize(timezone.localtime(when))) if when else NOTHING

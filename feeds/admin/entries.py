@@ -1,0 +1,116 @@
+"""Entries, to look at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.urls import reverse
+from django.utils.functional import cached_property
+from django.utils.html import format_html
+
+from feeds import canonical_urls
+from feeds.admin.base import NOTHING, ReadOnlyAdmin, feed_name, link, short
+from feeds.models import Entry
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+    EntryPaginator = Paginator[Entry]  # generic for the type checker only
+else:
+    EntryPaginator = Paginator
+
+LISTED_ENTRIES = 10_000  # nobody pages further, and counting all of them would read the whole table
+
+
+class CappedPaginator(EntryPaginator):
+    """Counts no further than anybody pages."""
+
+    @cached_property
+    def count(self) -> int:
+        entries = cast("QuerySet[Entry]", self.object_list)  # declared wider: lists can be paginated, too
+        return entries.order_by()[:LISTED_ENTRIES].count()
+
+
+class EntryList(ChangeList):
+    """Reads the listed columns only, and says in the title when it counted no further."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.result_count == LISTED_ENTRIES:
+            self.title = f"The newest {LISTED_ENTRIES:,} entries"
+
+    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Entry]:
+        entries = super().get_queryset(request, exclude_parameters)
+        return entries.only("title", "url", "guid", "published_at", "first_seen_at", "feed__title", "feed__url")
+
+
+@admin.register(Entry)
+class EntryAdmin(ReadOnlyAdmin):
+    list_display = ("name", "feed_link", "published_at", "first_seen_at")
+    search_fields = ("title",)
+    search_help_text = "A part of the title."
+    sortable_by = ()
+    paginator = CappedPaginator
+    show_full_result_count = False
+    fieldsets = (
+        (None, {"fields": ("title", "feed_link", "web_link", "authors", "published_at", "updated_at")}),
+        ("Text", {"fields": ("summary_view", "content_view")}),
+        ("More", {"fields": ("categories", "enclosures", "language", "rights", "source_title", "itunes")}),
+        ("Record", {"fields": ("guid", "first_seen_at", "changed_at", "changes", "capped")}),
+    )
+    readonly_fields = ("feed_link", "web_link", "summary_view", "content_view")
+
+    @admin.display(description="entry")
+    def name(self, entry: Entry) -> str:
+        return short(entry.title or canonical_urls.redacted(entry.url) or entry.guid or NOTHING)
+
+    @admin.display(description="feed")
+    def feed_link(self, entry: Entry) -> str:
+        return link(reverse("admin:feeds_feed_change", args=[entry.feed_id]), feed_name(entry.feed))
+
+    @admin.display(description="URL")
+    def web_link(self, entry: Entry) -> str:
+        if not entry.url.startswith(("http://", "https://")):
+            return entry.url or NOTHING
+        return format_html('<a href="{}" rel="noreferrer noopener" target="_blank">{}</a>', entry.url, entry.url)
+
+    @admin.display(description="summary")
+    def summary_view(self, entry: Entry) -> str:
+        return framed(entry.summary)
+
+    @admin.display(description="content")
+    def content_view(self, entry: Entry) -> str:
+        return framed(entry.content)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Entry]:
+        return super().get_queryset(request).select_related("feed").defer("feed__seen_digests", "feed__listed_digests")
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        """Return the order for which there is an index: by date within a feed, else by when it came."""
+        return ("-sorted_at",) if "feed__id__exact" in request.GET else ("-id",)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return EntryList
+
+
+# The HTML was sanitised before it was stored. Should that have failed, nothing here runs, submits or loads anything.
+FRAME_HEAD = (
+    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
+    '<base target="_blank"><style>body { font: 14px sans-serif; background: white; color: black }</style>'
+)
+
+
+def framed(html: str) -> str:
+    """Return HTML of a feed in a frame of its own, without scripts, forms and whatever it would load."""
+    if not html:
+        return NOTHING
+    return format_html(
+        '<iframe sandbox="allow-popups allow-popups-to-escape-sandbox" referrerpolicy="no-referrer" srcdoc="{}" '
+        'style="width: 100%; height: 24em; border: 1px solid #ccc"></iframe>'
+        "<br><small>Images and other parts from elsewhere are not loaded.</small>",
+        FRAME_HEAD + html,
+    )

@@ -1,0 +1,99 @@
+"""The project's settings, as processes of their own read them from the environment."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import running
+from tests.rigs.servers.memcached import Memcached
+
+PROJECT = Path(__file__).parents[1]
+
+# As the README documents them.
+PRODUCTION = {
+    "DATABASE_URL": "postgres://feeds:secret@localhost/feeds",
+    "BROKER_URL": "redis://localhost:6379/0",
+    "SECRET_KEY": "a-key-of-the-tests-that-is-long-enough-and-has-1234567890-characters",
+    "ALLOWED_HOSTS": "feeds.example.org",
+    "CSRF_TRUSTED_ORIGINS": "https://feeds.example.org",
+    "FEEDS_CONTACT_URL": "https://example.org/about-our-polling",
+    "SECURE_SSL_REDIRECT": "true",
+    "SECURE_HSTS_SECONDS": "31536000",
+    "SECURE_HSTS_INCLUDE_SUBDOMAINS": "true",
+    "SECURE_HSTS_PRELOAD": "true",
+    "SECURE_PROXY_SSL_HEADER": "HTTP_X_FORWARDED_PROTO,https",
+    "SESSION_COOKIE_SECURE": "true",
+    "CSRF_COOKIE_SECURE": "true",
+}
+
+
+class LockMemcached(Memcached):
+    """A memcached for locks alone: full, it refuses new ones rather than forget one that is held."""
+
+    def command(self) -> list[str]:
+        return [*super().command(), "-M"]
+
+
+@pytest.fixture
+def lock_memcached(tmp_path: Path) -> Iterator[Memcached]:
+    yield from running(LockMemcached(tmp_path))
+
+
+def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=PROJECT,
+        env={"PATH": os.environ["PATH"], **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_a_deployment_with_the_documented_variables_has_nothing_to_be_warned_of(lock_memcached: Memcached) -> None:
+    run = manage("check", "--deploy", "--fail-level", "DEBUG", MEMCACHED_URL=lock_memcached.location, **PRODUCTION)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert "no issues" in run.stdout
+
+
+def test_every_variable_of_a_deployment_is_in_the_readme() -> None:
+    readme = (PROJECT / "README.md").read_text()
+    assert [name for name in PRODUCTION if f"`{name}`" not in readme] == []
+
+
+def test_a_plain_request_is_sent_to_https_but_for_the_health_pages() -> None:
+    program = """
+from django.test import Client
+client = Client(headers={"host": "feeds.example.org"})
+for path in ("/admin/", "/healthz"):
+    print(client.get(path).status_code)
+print(client.get("/admin/", headers={"x-forwarded-proto": "https"})["Location"])
+"""
+    run = manage("shell", "--verbosity", "0", "--command", program, **PRODUCTION)
+    assert run.stdout.split() == ["301", "200", "/admin/login/?next=/admin/"], run.stderr
+
+
+def test_a_new_sqlite_database_is_readable_by_its_owner_only(tmp_path: Path) -> None:
+    database = tmp_path / "feeds.sqlite3"
+    run = manage("migrate", "feeds", "--verbosity", "0", DATABASE_URL=f"sqlite:///{database}")
+    assert run.returncode == 0, run.stderr
+    assert {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {0o600}
+
+
+def test_the_mode_of_a_database_that_is_there_is_left_alone(tmp_path: Path) -> None:
+    database = tmp_path / "feeds.sqlite3"
+    database.touch(mode=0o640)
+    run = manage("migrate", "feeds", "--verbosity", "0", DATABASE_URL=f"sqlite:///{database}")
+    assert run.returncode == 0, run.stderr
+    assert database.stat().st_mode & 0o777 == 0o640
+
+
+def test_server_side_cursors_can_be_disabled_for_a_pooler() -> None:
+    program = "from django.db import connection; print(connection.settings_dict['DISABLE_SERVER_SIDE_CURSORS'])"
+    run = manage("shell", "--verbosity", "0", "--command", program, DISABLE_SERVER_SIDE_CURSORS="true", **PRODUCTION)
+    assert run.stdout.split() == ["True"], run.stderr
