@@ -3,9 +3,7 @@
 from feeds.fetching.fetcher import Fetcher
 from feeds.fetching.ip_policy import IPPolicy, is_private_host
 from feeds.fetching.requests import OWN_HEADERS, plan_calls
-from feeds.fetching.resolver import AddressInfo, GetAddressInfo
-from feeds.fetching.responses import DELTA, freshness, into_private, retry_after
-from feeds.fetching.transport import KNOWN_ENCODINGS
+from feeds.fetching.responses import DELTA
 from feeds.fetching.values import (
     Allowance,
     Failed,
@@ -21,9 +19,7 @@ from feeds.fetching.values import (
 
 __all__ = [
     "DELTA",
-    "KNOWN_ENCODINGS",
     "OWN_HEADERS",
-    "AddressInfo",
     "Allowance",
     "Failed",
     "FeedRequest",
@@ -31,15 +27,11 @@ __all__ = [
     "FetchSettings",
     "Fetched",
     "Fetcher",
-    "GetAddressInfo",
     "Gone",
     "IPPolicy",
     "NotModified",
     "Redirect",
     "TooMany",
-    "freshness",
-    "into_private",
     "is_private_host",
     "plan_calls",
-    "retry_after",
 ]

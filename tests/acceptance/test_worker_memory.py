@@ -18,7 +18,12 @@ COSTLY = ("gzip-bomb", "zstd-bomb", "page", "entries", "small-entries-1-mib", "a
 
 @pytest.fixture
 def extra_environment() -> dict[str, str]:
-    return {"FEEDS_FETCH_DEADLINE": "2", "FEEDS_SLOW_FETCHES": str(THREADS), "FEEDS_LOG_LEVEL": "INFO"}
+    return {
+        "FEEDS_FETCH_DEADLINE": "2",
+        "FEEDS_SLOW_FETCHES": str(THREADS),
+        "FEEDS_PARSE_LIMIT": "4",  # eight documents wait for two children
+        "FEEDS_LOG_LEVEL": "INFO",
+    }
 
 
 @pytest.fixture
