@@ -31,7 +31,7 @@ class FeedsSettings:
     redirect_sightings: int = 3  # checks in a row that must have seen a permanent redirect until the feed's URL follows
     redirect_days: float = 7.0  # that must lie between the first and the last of them
     slow_fetches: int = 1  # that take longer than two seconds, at once in one process: an eighth of its threads
-    parse_limit: float = 20.0  # seconds for reading one document
+    parse_limit: float = 20.0  # seconds of the processor for reading one document
     keep_days: int = 0  # that entries are kept which the feed lists no more; 0 = for ever
     keep_entries: int = 0  # of one feed; 0 = all
     host_delay: float = 1.0  # seconds between two requests to one public host

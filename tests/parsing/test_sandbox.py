@@ -372,7 +372,7 @@ def test_more_threads_than_children_wait_for_their_turn(family: Family) -> None:
 def test_a_child_ends_with_its_parent_whether_it_is_idle_or_at_work() -> None:
     program = """
 import threading, time
-threading.Thread(target=reads, args=(Parser(limit=3), ENDLESS), daemon=True).start()
+threading.Thread(target=reads, args=(Parser(limit=1), ENDLESS), daemon=True).start()
 while len(children(os.getpid())) < os.cpu_count() or not any(map(is_at_work, children(os.getpid()))):
     time.sleep(0.1)
 print(*children(os.getpid()), flush=True)
