@@ -111,12 +111,14 @@ class _Corrections(feedparser.mixin._FeedParserMixin):  # type: ignore[misc]  # 
 
     guidislink: bool
     inimage: int
+    insource: int
     intextinput: int
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.feeddata: FeedParserDict = _Values(self.feeddata)
         self.contentparams = _Values()
+        self._named: set[tuple[int, str | None, str | None, str | None]] = set()  # categories of the open entry
 
     def unknown_starttag(self, tag: str, attrs: list[tuple[str, str]]) -> None:
         """Begin an element; one without a base, a language or namespaces of its own takes a shorter way.
@@ -147,6 +149,7 @@ class _Corrections(feedparser.mixin._FeedParserMixin):  # type: ignore[misc]  # 
     def _start_item(self, attrs_d: dict[str, str]) -> None:
         super()._start_item(attrs_d)
         self.entries[-1] = _Values(self.entries[-1])
+        self._named.clear()
         self.entries[-1]["feeds_base"] = self.baseuri
         if self.lang and self.langstack[-2:] != [self.lang, self.lang]:  # its own, not inherited
             self.entries[-1]["language"] = self.lang
@@ -184,10 +187,12 @@ class _Corrections(feedparser.mixin._FeedParserMixin):  # type: ignore[misc]  # 
             super()._sync_author_detail(key)
 
     def _add_tag(self, term: str | None, scheme: str | None, label: str | None) -> None:
-        """Add a category of an entry, unless there are many: feedparser compares each with all before it."""
+        """Add a category of an entry, once, unless there are many; feedparser compares each with all before it."""
         tags = self._get_context().setdefault("tags", [])
-        if self.inentry and len(tags) < MAX_TAGS:
-            super()._add_tag(term, scheme, label)
+        named = (self.insource, term, scheme, label)
+        if self.inentry and any(named[1:]) and named not in self._named and len(tags) < MAX_TAGS:
+            self._named.add(named)
+            tags.append({"term": term, "scheme": scheme, "label": label})
 
     def _end_hour(self) -> None:
         """Keep every hour of skipHours; feedparser keeps the last one."""

@@ -1,13 +1,10 @@
-"""Real children: documents built to do harm, and a thread that is free again in time."""
+"""Real children: what they read, what ends them, and a thread that is free again in time."""
 
 import os
 import pickle
-import resource
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -15,191 +12,22 @@ import dramatiq.threading
 import pytest
 
 from feeds.outcomes import FailureKind
-from feeds.parsing import Parser, parser, sandbox
+from feeds.parsing import sandbox
 from feeds.parsing.sandbox import Sandbox
-from feeds.parsing.values import Document, ParsedFeed, SandboxUnavailable, Unreadable
+from feeds.parsing.values import ParsedFeed, SandboxUnavailable, Unreadable
+from tests.rigs.golden import fetched
+from tests.rigs.parsing_children import (
+    MEGABYTE,
+    NOT_WELL_FORMED,
+    OPEN,
+    PROGRAM,
+    SMALL,
+    Family,
+    Question,
+    run,
+)
 from tests.rigs.servers.daemon import eventually
 from tests.rigs.servers.workers import PROJECT
-
-LIMIT = 10.0  # seconds
-MEGABYTE = 1024 * 1024
-OPEN, CLOSE = b'<?xml version="1.0"?><rss version="2.0"><channel><title>t</title>', b"</channel></rss>"
-SMALL = OPEN + b"<item><title>small</title></item>" + CLOSE
-NOT_WELL_FORMED = OPEN + b"<item><title>small</title></item>"
-ENDLESS = OPEN + b"<item>" + b"<" * 10 * MEGABYTE  # minutes of one regular expression of feedparser's
-PROGRAM = """
-import os, signal, sys
-from feeds.parsing import Document, ParsedFeed, Parser, SandboxUnavailable
-from tests.parsing.test_sandbox import ENDLESS, NOT_WELL_FORMED, children, fetched, is_at_work
-def reads(parser, body=NOT_WELL_FORMED):
-    return isinstance(parser.parse(fetched(body)), ParsedFeed)
-"""
-
-
-def fetched(body: bytes) -> Document:
-    return Document(url="http://example.org/feed", body=body)
-
-
-def children(of: int) -> set[int]:
-    """Return the process ids of the children that parse for a process."""
-    found = set()
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
-            is_child = int(parent) == of and b"spawn_main" in (folder / "cmdline").read_bytes()
-        except OSError:  # it has ended
-            continue
-        if is_child:
-            found.add(int(folder.name))
-    return found
-
-
-def is_at_work(pid: int) -> bool:
-    """Tell whether a child has ever received a document: then it has set itself a limit."""
-    try:
-        return resource.prlimit(pid, resource.RLIMIT_CPU)[0] != resource.RLIM_INFINITY
-    except ProcessLookupError:
-        return False
-
-
-def peak_memory(pid: int) -> int:
-    """Return bytes; 0 = it has ended."""
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:
-        return 0
-    return max((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), default=0)
-
-
-def run(program: str) -> "subprocess.CompletedProcess[str]":
-    """Run a program of its own, without the names of this one."""
-    return subprocess.run([sys.executable, "-c", PROGRAM + program], cwd=PROJECT, capture_output=True, text=True)
-
-
-class Family:
-    """A parser, and the children that this process has since."""
-
-    def __init__(self, limit: float = LIMIT) -> None:
-        self._others = children(os.getpid())
-        self.parser = Parser(limit=limit)
-
-    def parse(self, body: bytes, seen: frozenset[bytes] = frozenset()) -> ParsedFeed | Unreadable:
-        return self.parser.parse(fetched(body), seen)
-
-    def children(self) -> set[int]:
-        return children(os.getpid()) - self._others
-
-    def at_work(self) -> set[int]:
-        return {pid for pid in self.children() if is_at_work(pid)}
-
-
-@pytest.fixture(scope="module")
-def family() -> Iterator[Family]:
-    """One for all tests that leave its children alone: to start them takes a second."""
-    family = Family()
-    with closing(family.parser):
-        yield family
-
-
-@pytest.fixture
-def own_family() -> Iterator[Family]:
-    family = Family()
-    with closing(family.parser):
-        yield family
-
-
-@pytest.fixture
-def hasty_family() -> Iterator[Family]:
-    family = Family(limit=2)
-    with closing(family.parser):
-        yield family
-
-
-class Question:
-    """A document that a thread of its own asks for."""
-
-    def __init__(self, family: Family, body: bytes = ENDLESS) -> None:
-        self.answer: ParsedFeed | Unreadable | BaseException | None = None
-        self._family, self._body = family, body
-        self.thread = threading.Thread(target=self._ask)
-        self.thread.start()
-
-    def _ask(self) -> None:
-        try:
-            self.answer = self._family.parse(self._body)
-        except BaseException as error:
-            self.answer = error
-
-    def is_read(self) -> None:
-        eventually(self._family.at_work, within=60, what="a child has the document")
-
-
-class Memory:
-    """Looks at the children's memory again and again."""
-
-    def __init__(self) -> None:
-        self.peak = 0
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._watch)
-
-    def __enter__(self) -> "Memory":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._stop.wait(0.02):
-            self.peak = max([self.peak, *map(peak_memory, children(os.getpid()))])
-
-
-def rss(inner: bytes) -> bytes:
-    return OPEN + inner + CLOSE
-
-
-def item(inner: bytes) -> bytes:
-    return rss(b"<item>" + inner + b"</item>")
-
-
-def bomb() -> bytes:
-    """Return 1 GB in eight lines."""
-    lines = [b'<!ENTITY a0 "' + b"a" * 10 + b'">']
-    lines += [b'<!ENTITY a%d "%s">' % (n, b"&a%d;" % (n - 1) * 10) for n in range(1, 9)]
-    return b"<!DOCTYPE rss [" + b"\n".join(lines) + b"]>" + item(b"<title>&a8;</title>")
-
-
-def quadratic_bomb() -> bytes:
-    entity = b'<!ENTITY a "' + b"a" * 100_000 + b'">'
-    return b"<!DOCTYPE rss [" + entity + b"]>" + item(b"<title>" + b"&a;" * 10_000 + b"</title>")
-
-
-HOSTILE: dict[str, Callable[[], bytes]] = {
-    "an author of 60 kB": lambda: item(b"<author>" + b"a" * 60_000 + b"@x (y)</author>"),
-    "100,000 attributes": lambda: item(b"<a " + b" ".join(b'a%d=""' % n for n in range(100_000)) + b"/>"),
-    "100,000 nested tags": lambda: item(b"<a>" * 100_000 + b"</a>" * 100_000),
-    "100,000 nested tags in a text": lambda: item(
-        b"<description><![CDATA[" + b"<div>" * 100_000 + b"]]></description>"
-    ),
-    "entities of 1 GB": bomb,
-    "long entities of 1 GB": quadratic_bomb,
-    "100,000 items": lambda: rss(b"".join(b"<item><guid>%d</guid></item>" % n for n in range(100_000))),
-    "10 MiB of noise": lambda: os.urandom(10 * MEGABYTE),
-    "10 MiB of comment openers": lambda: OPEN + b"<!--" * (10 * MEGABYTE // 4),
-    "10 MiB of JSON items": lambda: b'{"version":"https://jsonfeed.org/version/1","items":[' + b'{"id":1},' * MEGABYTE,
-    "10 MiB of nested JSON": lambda: b'{"items":' + b"[" * 10 * MEGABYTE,
-    "10 MiB of zeros": lambda: bytes(10 * MEGABYTE),
-}
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-def test_every_document_comes_to_an_end_and_in_little_memory(family: Family, name: str) -> None:
-    body = HOSTILE[name]()
-    with Memory() as memory:
-        result = family.parse(body)
-    assert memory.peak < 250 * MEGABYTE
-    assert isinstance(result, ParsedFeed) or result.kind in (FailureKind.HOSTILE, FailureKind.NOT_A_FEED)
 
 
 def test_one_that_takes_minutes_holds_no_other_thread_and_is_killed(hasty_family: Family) -> None:
@@ -234,73 +62,6 @@ def test_a_child_that_has_read_much_still_has_memory_for_more(family: Family) ->
     item = b"<item><description>" + b"Many words. " * 1_000 + b"</description></item>"
     body = OPEN + item * 700  # 8 MiB, not well-formed
     assert [type(family.parse(body)) for _ in range(6)] == [ParsedFeed] * 6
-
-
-# What is read where
-
-
-def test_what_is_large_when_it_is_cut_is_read_by_a_child_and_says_the_same(own_family: Family) -> None:
-    text = b"Many words. " * 100
-    body = rss(b"".join(b"<item><guid>%d</guid><description>%s</description></item>" % (n, text) for n in range(1000)))
-    whole = own_family.parse(body)
-    assert whole == parser.parse(fetched(body))
-    assert len(own_family.at_work()) == 1
-    assert isinstance(whole, ParsedFeed)
-    again = own_family.parse(body, frozenset(whole.digests[:900]))
-    assert isinstance(again, ParsedFeed)
-    assert (again.entries, again.digests) == (whole.entries[900:], whole.digests)
-
-
-def test_of_a_large_document_with_one_new_entry_only_this_is_read_and_without_a_child(own_family: Family) -> None:
-    body = rss(b"".join(b"<item><guid>%d</guid><title>%s</title></item>" % (n, b"t" * 900) for n in range(1000)))
-    whole = parser.parse(fetched(body))
-    assert isinstance(whole, ParsedFeed)
-    again = own_family.parse(body, frozenset(whole.digests[1:]))
-    assert isinstance(again, ParsedFeed)
-    assert again.entries == whole.entries[:1]
-    assert own_family.children() == set()
-
-
-def test_what_is_not_well_formed_is_read_by_a_child_and_says_the_same(family: Family) -> None:
-    assert family.parse(NOT_WELL_FORMED) == parser.parse(fetched(NOT_WELL_FORMED))
-    assert family.at_work()
-
-
-def test_small_plain_and_well_formed_documents_start_no_child(own_family: Family) -> None:
-    own_family.parse(SMALL)
-    own_family.parse(b'{"version": "https://jsonfeed.org/version/1.1", "items": []}')
-    assert own_family.children() == set()
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        item(b"<x/>" * 3_000),
-        item(b"<title>" + b"&lt;b&gt;" * 3_001 + b"</title>"),
-        item(b"<title>" + b"&#x3c;b&#62;" * 1_501 + b"</title>"),
-        item(b"<title>" + b"&amp;lt;b&amp;gt;" * 3_001 + b"</title>"),
-        item(b"<title><![CDATA[" + b"<b>" * 3_001 + b"]]></title>"),
-        item(b"".join(b'<x xmlns:a="urn:%d"/>' % n for n in range(100))),
-        b'<!DOCTYPE rss [<!ENTITY a "b">]>' + item(b""),
-        item(b"<title>" + b"x" * 256 * 1024 + b"</title>"),
-        NOT_WELL_FORMED,
-        b'{"items": [{"id": 1, "content_html": "' + b"<b>" * 3_001 + b'"}]}',
-        b'{"items": [{"id": 1, "content_html": "' + rb"\u003Cb>" * 3_001 + b'"}]}',
-        b'{"items": [{"id": 1, "content_html": "' + b"x" * 256 * 1024 + b'"}]}',
-    ],
-)
-def test_what_may_take_long_is_not_plain(body: bytes) -> None:
-    assert not parser.is_plain(fetched(body))
-
-
-def test_a_feed_that_was_hostile_before_is_read_by_a_child(own_family: Family) -> None:
-    assert isinstance(own_family.parser.parse(fetched(SMALL), suspicious=True), ParsedFeed)
-    assert own_family.at_work()
-
-
-def test_a_fault_of_the_parser_is_an_outcome_too(family: Family, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parser, "is_plain", lambda document: 1 / 0)
-    assert family.parse(SMALL) == Unreadable(kind=FailureKind.HOSTILE, text="the parser failed: ZeroDivisionError")
 
 
 # Children that end
@@ -372,7 +133,7 @@ def test_more_threads_than_children_wait_for_their_turn(family: Family) -> None:
 def test_a_child_ends_with_its_parent_whether_it_is_idle_or_at_work() -> None:
     program = """
 import threading, time
-threading.Thread(target=reads, args=(Parser(limit=3), ENDLESS), daemon=True).start()
+threading.Thread(target=reads, args=(Parser(limit=1), ENDLESS), daemon=True).start()
 while len(children(os.getpid())) < os.cpu_count() or not any(map(is_at_work, children(os.getpid()))):
     time.sleep(0.1)
 print(*children(os.getpid()), flush=True)
