@@ -7,6 +7,7 @@ bytes, each of which costs one character. Everything here takes one pass over th
 
 import codecs
 import re
+import zlib
 from collections.abc import Iterator
 from encodings import normalize_encoding
 from encodings.aliases import aliases
@@ -75,6 +76,14 @@ _PIECE = 64 * 1024  # bytes
 _MAX_BROKEN = 100_000  # characters; what has more is cut off there
 _ASCII = bytes(range(128))
 
+_GZIP = b"\x1f\x8b"
+_MAX_MEMBERS = 1_000  # of a gzip file; empty ones take 20 bytes
+# The two halves of one character beyond U+FFFF, as programs write them that think in UTF-16; perhaps escaped once more.
+_PAIR = re.compile(
+    rb"&(?:amp;)?#(?:[xX](?P<high>[dD][89abAB][0-9a-fA-F]{2})|(?P<HIGH>5[56]\d{3}));"
+    rb"&(?:amp;)?#(?:[xX](?P<low>[dD][c-fC-F][0-9a-fA-F]{2})|(?P<LOW>5[67]\d{3}));"
+)
+
 # XML 1.0 §2.2 allows no other character below the space than tab, line feed and carriage return.
 _FORBIDDEN = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 0x7F, 0xFFFE, 0xFFFF, *range(0xD800, 0xE000)])
 _FORBIDDEN_PATTERN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
@@ -100,6 +109,45 @@ def without_forbidden_bytes(body: bytes) -> bytes:
 def without_forbidden(text: str) -> str:
     """Return the text without NUL, surrogates and control characters."""
     return text.translate(_FORBIDDEN) if _FORBIDDEN_PATTERN.search(text) else text
+
+
+# What comes before, and what comes after
+
+
+def ungzipped(body: bytes, limit: int) -> bytes:
+    """Return what a document that is a gzip file holds, up to `limit` bytes, and any other document as it is.
+
+    Files are served so without a Content-Encoding. Of one that is damaged or cut short, what can be read is kept.
+    """
+    if not body.startswith(_GZIP):
+        return body
+    pieces, size, members = [], 0, 1
+    reader = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    for start in range(0, len(body), _PIECE):
+        rest = body[start : start + _PIECE]
+        while rest and size < limit and members < _MAX_MEMBERS:
+            if reader.eof:  # the next member (RFC 1952 §2.2), or what stands behind the last one
+                reader, members = zlib.decompressobj(16 + zlib.MAX_WBITS), members + 1
+            try:
+                pieces.append(reader.decompress(rest, limit - size))
+            except zlib.error:
+                return b"".join(pieces)
+            size += len(pieces[-1])
+            rest = reader.unused_data
+    return b"".join(pieces)
+
+
+def joined_surrogates(body: bytes) -> bytes:
+    """Return a document in UTF-8 with the character for each pair of references to its surrogates (feedparser #591)."""
+    return _PAIR.sub(_joined, body) if b"#" in body else body
+
+
+def _joined(pair: re.Match[bytes]) -> bytes:
+    high = int(pair["high"], 16) if pair["high"] else int(pair["HIGH"])
+    low = int(pair["low"], 16) if pair["low"] else int(pair["LOW"])
+    if not (0xD800 <= high < 0xDC00 <= low < 0xE000):
+        return pair[0]
+    return chr(0x10000 + ((high - 0xD800) << 10) + low - 0xDC00).encode()
 
 
 # The decision

@@ -1,9 +1,12 @@
 """Documents in other encodings than they say, with broken bytes, and in none at all."""
 
+import gzip
+import random
+
 import pytest
 
 from feeds.parsing import encodings
-from feeds.parsing.encodings import to_utf8
+from feeds.parsing.encodings import joined_surrogates, to_utf8, ungzipped
 from tests.rigs.growth import assert_linear
 
 RUSSIAN = "В среду в порту открылась выставка старых лодок, её посетили более тысячи человек."
@@ -168,6 +171,69 @@ def test_a_broken_pair_of_utf_16_costs_one_character() -> None:
     assert read(body) == "<a>Ло\N{REPLACEMENT CHARACTER}ки</a>"
 
 
+# Surrogates
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["&#55357;&#56832;", "&#xD83D;&#xDE00;", "&#xd83d;&#xde00;", "&#XD83D;&#56832;", "&amp;#55357;&amp;#56832;"],
+)
+def test_two_references_to_surrogates_are_one_character(written: str) -> None:
+    assert joined_surrogates(f"<a>x{written}y</a>".encode()).decode() == "<a>x😀y</a>"
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["&#xD83D;", "&#xDE00;&#xD83D;", "&#xD83D; &#xDE00;", "&#xD83D;&#xD83D;", "&#56832;&#56832;", "&#57344;#"],
+)
+def test_half_a_character_stays_as_it_is(written: str) -> None:
+    assert joined_surrogates(written.encode()) == written.encode()
+
+
+def test_the_last_plane_is_reached() -> None:
+    assert joined_surrogates(b"&#xDBFF;&#xDFFF;&#55296;&#56320;").decode() == "\U0010ffff\U00010000"
+
+
+# A file that is gzip
+
+
+def test_a_gzip_file_is_opened() -> None:
+    assert ungzipped(gzip.compress(b"<rss/>" * 50_000), 1_000_000) == b"<rss/>" * 50_000
+
+
+def test_what_is_no_gzip_file_stays_as_it_is() -> None:
+    assert ungzipped(b"<rss/>", 10) == b"<rss/>"
+
+
+def test_all_members_of_a_gzip_file_are_read_and_what_follows_is_not() -> None:
+    assert ungzipped(gzip.compress(b"<rss>") + gzip.compress(b"</rss>") + b"\0" * 100, 1_000) == b"<rss></rss>"
+
+
+@pytest.mark.parametrize("length", [2, 9, 60, 200, -5])
+def test_of_a_gzip_file_cut_short_the_beginning_is_kept(length: int) -> None:
+    whole = "".join(f"<item>{number}</item>" for number in range(1_000)).encode()
+    assert whole.startswith(ungzipped(gzip.compress(whole)[:length], 1_000_000))
+    assert ungzipped(gzip.compress(whole)[:-9], 1_000_000) == whole
+
+
+def test_of_a_damaged_gzip_file_the_beginning_is_kept() -> None:
+    whole = random.Random(1).randbytes(200_000)
+    packed = bytearray(gzip.compress(whole))
+    packed[150_000:150_100] = b"\0" * 100
+    found = ungzipped(bytes(packed), 1_000_000)
+    assert len(found) > 100_000
+    assert found[:100_000] == whole[:100_000]
+
+
+@pytest.mark.parametrize("limit", [1, 1_000, 100_000])
+def test_a_gzip_bomb_is_opened_up_to_the_limit(limit: int) -> None:
+    assert ungzipped(gzip.compress(b"\0" * 5_000_000), limit) == b"\0" * limit
+
+
+def test_many_empty_members_are_not_all_opened() -> None:
+    assert ungzipped(gzip.compress(b"") * 100_000, 1_000_000) == b""
+
+
 # What it may cost
 
 
@@ -188,6 +254,12 @@ def test_a_broken_pair_of_utf_16_costs_one_character() -> None:
 )
 def test_broken_bytes_cost_no_more_than_they_are_many(piece: bytes, label: str) -> None:
     assert_linear(lambda body: to_utf8(body, f"text/xml; charset={label}"), [piece])
+
+
+def test_surrogates_and_gzip_files_cost_no_more_than_they_are_long() -> None:
+    pieces = [b"&#", b"&#xD83D;", b"&#55357;", b"&amp;#", b"&amp;#xD83D;&", b"&#xD83D;&#xDE00;"]
+    assert_linear(joined_surrogates, pieces)
+    assert_linear(lambda body: ungzipped(body, 10 << 20), [gzip.compress(b""), gzip.compress(b"a")], before=b"")
 
 
 def test_a_document_of_nothing_but_broken_pairs_is_cut_off() -> None:
