@@ -139,7 +139,7 @@ def ungzipped(body: bytes, limit: int) -> bytes:
 
 def joined_surrogates(body: bytes) -> bytes:
     """Return a document in UTF-8 with the character for each pair of references to its surrogates (feedparser #591)."""
-    return _PAIR.sub(_joined, body) if b"#" in body else body
+    return _PAIR.sub(_joined, body) if b";&#" in body or b";&amp;#" in body else body
 
 
 def _joined(pair: re.Match[bytes]) -> bytes:
