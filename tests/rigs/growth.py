@@ -4,6 +4,7 @@ A hostile text is a piece that is repeated. It is doubled until one call can be 
 may cost three times eight times as much. What is quadratic costs sixty-four times as much.
 """
 
+import gc
 import time
 from collections.abc import Callable, Iterable
 from typing import AnyStr
@@ -43,10 +44,17 @@ def growth_of(do: Callable[[AnyStr], object], text: Callable[[int], AnyStr]) -> 
 
 
 def _cost(do: Callable[[AnyStr], object], text: AnyStr) -> float:
-    """Return the least processor time of a few calls, so that what else the machine does counts for little."""
+    """Return the least processor time of a few calls, so that what else the machine does counts for little.
+
+    The garbage collector looks at all that the other tests left, and rests meanwhile.
+    """
     costs = []
-    for _ in range(ROUNDS):
-        begun = time.thread_time()
-        do(text)
-        costs.append(time.thread_time() - begun)
+    gc.disable()
+    try:
+        for _ in range(ROUNDS):
+            begun = time.thread_time()
+            do(text)
+            costs.append(time.thread_time() - begun)
+    finally:
+        gc.enable()
     return min(costs)
