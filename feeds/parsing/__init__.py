@@ -1,7 +1,7 @@
 """The bytes of a document to what it says."""
 
 from feeds.parsing.autodiscovery import COMMENTS, FEED_TYPES, JSON, Link, feed_links
-from feeds.parsing.encodings import without_forbidden
+from feeds.parsing.encodings import to_utf8, without_forbidden
 from feeds.parsing.feedparser_parsers import author_guard_installed
 from feeds.parsing.sandbox import parse
 from feeds.parsing.sanitizer import safe_url
@@ -23,5 +23,6 @@ __all__ = [
     "feed_links",
     "parse",
     "safe_url",
+    "to_utf8",
     "without_forbidden",
 ]

@@ -11,7 +11,7 @@ from typing import AnyStr
 
 EIGHTFOLD = 8
 LIMIT = 3  # times linear
-MEASURABLE = 0.002  # seconds of the processor: below them a ratio is noise
+MEASURABLE = 0.001  # seconds of the processor: below them a ratio is noise
 SMALLEST, LARGEST = 1 << 8, 1 << 19  # characters or bytes; what cannot be measured at the largest size is cheap
 ROUNDS = 3
 
@@ -36,14 +36,14 @@ def assert_linear(
 def growth_of(do: Callable[[AnyStr], object], text: Callable[[int], AnyStr]) -> float:
     """Return how many times as much eight times the text costs; 0 where the largest one cannot be measured."""
     size = SMALLEST
-    while (cost := _cost(do, text(size))) < MEASURABLE:
+    while _cost(do, text(size), rounds=1) < MEASURABLE:
         if size >= LARGEST:
             return 0.0
         size *= 2
-    return _cost(do, text(EIGHTFOLD * size)) / cost
+    return _cost(do, text(EIGHTFOLD * size)) / _cost(do, text(size))
 
 
-def _cost(do: Callable[[AnyStr], object], text: AnyStr) -> float:
+def _cost(do: Callable[[AnyStr], object], text: AnyStr, rounds: int = ROUNDS) -> float:
     """Return the least processor time of a few calls, so that what else the machine does counts for little.
 
     The garbage collector looks at all that the other tests left, and rests meanwhile.
@@ -51,7 +51,7 @@ def _cost(do: Callable[[AnyStr], object], text: AnyStr) -> float:
     costs = []
     gc.disable()
     try:
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             begun = time.thread_time()
             do(text)
             costs.append(time.thread_time() - begun)
