@@ -12,7 +12,7 @@ from typing import AnyStr
 EIGHTFOLD = 8
 LIMIT = 3  # times linear
 MEASURABLE = 0.001  # seconds of the processor: below them a ratio is noise
-SMALLEST, LARGEST = 1 << 8, 1 << 19  # characters or bytes; what cannot be measured at the largest size is cheap
+SMALLEST, LARGEST = 1 << 8, 1 << 16  # characters or bytes; what cannot be measured at the largest size is cheap
 ROUNDS = 3
 
 
