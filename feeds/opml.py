@@ -1,15 +1,23 @@
-"""OPML bytes in, outlines out; feeds in, OPML text out. In both directions as a stream, so memory stays flat."""
+"""OPML as exporters write it, broken or not, into outlines; and feeds into OPML.
 
-import codecs
+OPML 2.0: https://opml.org/spec2.opml. Reading takes one pass for tags named `outline`, and looks at nothing else. So a
+bare ampersand, an entity of HTML, a stray "<" or a quotation mark too few cost one outline at most.
+"""
+
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from xml.parsers import expat
+from html import unescape
+from html.entities import html5
 from xml.sax.saxutils import escape, quoteattr
 
 from feeds import canonical_urls
 from feeds.exceptions import OPMLError
-from feeds.parsing import without_forbidden
+from feeds.parsing import to_utf8, without_forbidden
+
+MAX_BYTES = 32 * 1024 * 1024  # 150,000 feeds
+MAX_NAME = 500  # characters of a title, and of a folder with all that it is in
+MAX_DEPTH = 100  # folders in folders
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,145 +25,144 @@ class Outline:
     """A feed as it stands in an OPML document."""
 
     url: str  # as written
-    folder: str = ""  # nested folders joined by slashes
+    folder: str = ""  # nested folders joined by slashes; what is too deep or too long counts to the one around it
     title: str = ""
     site_url: str = ""
     line: int = 0
 
 
-MAX_BYTES = 256 * 1024 * 1024  # a million outlines take about 150 MB
-MAX_DEPTH = 100  # nested outlines; each level makes the folder's name longer
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BadOutline:
+    """What cannot be read of an OPML document."""
 
-BYTE_ORDER_MARKS = {
-    codecs.BOM_UTF8: "utf-8-sig",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-    b"<\x00": "utf-16-le",  # not marked, but XML begins with this sign (XML 1.0, appendix F)
-    b"\x00<": "utf-16-be",
-}
-DECLARATION = re.compile(r"(\s*)<\?xml\b[^>]*\?>")
-DECLARED_ENCODING = re.compile(rb"""\s*<\?xml\b[^>]*?\bencoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
+    line: int
+    why: str
+
 
 # Reading
 
+_FIRST = re.compile(rb"<(?:(!--)|(!ENTITY\b)|([A-Za-z_][\w:.-]{0,39}))", re.IGNORECASE)
+_TAG = re.compile(rb"<(?:(!--)|(/?)outline(?=[\s/>]))", re.IGNORECASE)
+_OUTLINE = re.compile(rb"</?outline(?=[\s/>])", re.IGNORECASE)
+# As browsers read it. A quotation mark that is not closed before the next outline ends a value at white space.
+_ATTRIBUTE = re.compile(rb"[\s/]*([^\s/>=]+)(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s>]*)))?")
+_EMPTY = re.compile(rb"\s*/\s*>")
+_END = re.compile(rb"</opml\s*>", re.IGNORECASE)
+# With their semicolon only: in a URL "&copy=1" is a parameter.
+_REFERENCE = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]\w{1,31});", re.ASCII)
 
-def outlines(chunks: Iterable[bytes]) -> Iterator[Outline]:
-    """Yield the feeds of an OPML document; raise OPMLError, which names the line, where it stops being one."""
-    reader = _Reader()
-    for text in _without_declaration(decoded(_bounded(chunks))):
-        yield from reader.feed(text)
-    yield from reader.feed("", final=True)
+_WANTED = frozenset({"xmlurl", "htmlurl", "text", "title"})
 
-
-def decoded(chunks: Iterable[bytes]) -> Iterator[str]:
-    """Yield the text of a document in any encoding that it marks or declares; UTF-8 where it does neither.
-
-    Bytes that do not fit become U+FFFD: better a wrong letter in a title than a lost list of feeds.
-    """
-    rest = iter(chunks)
-    head = next(rest, b"")
-    decoder = codecs.getincrementaldecoder(encoding_of(head))("replace")
-    yield decoder.decode(head)
-    for chunk in rest:
-        yield decoder.decode(chunk)
-    yield decoder.decode(b"", final=True)
+Attributes = dict[str, str]
 
 
-def encoding_of(head: bytes) -> str:
-    """Return the name of the encoding of the document that begins with these bytes."""
-    for mark, encoding in BYTE_ORDER_MARKS.items():
-        if head.startswith(mark):
-            return encoding
-    declared = DECLARED_ENCODING.match(head)
-    return _known_encoding(declared[1].decode("ascii")) if declared else "utf-8"
+def outlines(body: bytes) -> Iterator[Outline | BadOutline]:
+    """Yield the feeds of a document, and what cannot be read of it; raise OPMLError where it is no OPML at all."""
+    if len(body) > MAX_BYTES:
+        raise OPMLError(f"more than {MAX_BYTES // 1024**2} MB")
+    text = to_utf8(body)
+    return _Reader(text, _start(text)).outlines()
 
 
-def _known_encoding(name: str) -> str:
-    """Return the encoding's name if text can be in it, else UTF-8."""
-    try:
-        # A declaration that was readable as ASCII is wrong when it says UTF-16 or UTF-32.
-        readable = "<?xml".encode(name) == b"<?xml"
-    except (LookupError, UnicodeError):
-        return "utf-8"
-    return name if readable else "utf-8"
+def _start(text: bytes) -> int:
+    """Return where the root element begins; raise OPMLError where it is not <opml>."""
+    last, at = text.rfind(b"-->"), 0
+    while first := _FIRST.search(text, at):
+        if first[1]:
+            at = _behind_comment(text, first.end(), last)
+            continue
+        line = text.count(b"\n", 0, first.start()) + 1
+        if first[2]:
+            raise OPMLError(
+                f"line {line}: entity declarations are refused"
+            )  # they serve bombs; no exporter writes them
+        if first[3].lower() != b"opml":
+            raise OPMLError(f"line {line}: the document is <{first[3].decode()}>, not <opml>")
+        return first.start()
+    raise OPMLError("there is no element in it")
 
 
-def _bounded(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    size = 0
-    for chunk in chunks:
-        size += len(chunk)
-        if size > MAX_BYTES:
-            raise OPMLError(f"more than {MAX_BYTES:,} bytes")
-        yield chunk
-
-
-def _without_declaration(texts: Iterator[str]) -> Iterator[str]:
-    """Leave out the XML declaration: the encoding is dealt with, and before it expat allows no blank line."""
-    yield DECLARATION.sub(r"\1", next(texts, ""), count=1)
-    yield from texts
+def _behind_comment(text: bytes, at: int, last: int) -> int:
+    """Return where the comment ends that goes on here; behind the last end of one it is none."""
+    return text.index(b"-->", at) + 3 if at <= last else at
 
 
 class _Reader:
-    """The state between two chunks: the parser and the folders it is in."""
+    """A pass over the text, and the folders it is in."""
 
-    def __init__(self) -> None:
-        self.root = ""
-        self.folders: list[str] = []  # of the open outlines; "" for those that are no folder
-        self.found: list[Outline] = []
-        self.parser = expat.ParserCreate()
-        self.parser.StartElementHandler = self._start
-        self.parser.EndElementHandler = self._end
-        self.parser.EntityDeclHandler = self._refuse_entity
+    def __init__(self, text: bytes, start: int) -> None:
+        self._text = text
+        self._at = start
+        self._last_comment = text.rfind(b"-->")
+        self._line = 1
+        self._counted = 0  # where the line was counted up to
+        self._folders = [""]  # of the open outlines; what is in a feed is in its folder
 
-    def feed(self, text: str, *, final: bool = False) -> Iterator[Outline]:
-        """Yield the outlines that this text completes, also those before the line that is no OPML."""
-        self.found = []
-        failure: OPMLError | None = None
-        try:
-            self.parser.Parse(without_forbidden(text), final)
-        except expat.ExpatError as error:
-            failure = OPMLError(f"line {error.lineno}: {expat.ErrorString(error.code)}")
-        except OPMLError as error:
-            failure = error
-        yield from self.found
-        if failure:
-            raise failure
+    def outlines(self) -> Iterator[Outline | BadOutline]:
+        while tag := _TAG.search(self._text, self._at):
+            comment, closing = tag.groups()
+            if comment:
+                self._at = _behind_comment(self._text, tag.end(), self._last_comment)
+            elif closing:
+                self._at = tag.end()
+                del self._folders[max(len(self._folders) - 1, 1) :]
+            else:
+                yield from self._open(tag)
+        if not _END.search(self._text, self._at):
+            self._count(len(self._text))
+            yield BadOutline(line=self._line, why="the document ends before </opml>")
 
-    def _start(self, name: str, attributes: dict[str, str]) -> None:
-        if not self.root:
-            self._open_root(name)
-        elif name.lower() == "outline":
-            # OPML 1.0 and 2.0 write xmlUrl; xmlurl, xmlURL and XMLURL occur.
-            self._open_outline({key.lower(): " ".join(value.split()) for key, value in attributes.items()})
+    def _open(self, tag: re.Match[bytes]) -> Iterator[Outline | BadOutline]:
+        self._count(tag.start())
+        values, is_empty = self._attributes(tag.end())
+        title = (values.get("text") or values.get("title") or "")[:MAX_NAME]  # `text` is what people see (OPML 2.0)
+        folder = self._folders[-1]
+        if url := values.get("xmlurl"):
+            yield Outline(url=url, folder=folder, title=title, site_url=values.get("htmlurl", ""), line=self._line)
+        elif "xmlurl" not in values and b"xmlurl" in self._text[tag.start() : self._at].lower():
+            yield BadOutline(line=self._line, why="its xmlUrl cannot be read; a quotation mark may be missing")
+        if not is_empty:
+            self._folders.append(folder if url else _inner(folder, title))
 
-    def _open_root(self, name: str) -> None:
-        self.root = name
-        if name.lower() != "opml":
-            raise self._error(f"the document is <{name[:40]}>, not <opml>")
+    def _attributes(self, at: int) -> tuple[Attributes, bool]:
+        """Return the attributes from here on, by their names in lower case, and whether the element ends with its tag.
 
-    def _open_outline(self, attributes: dict[str, str]) -> None:
-        # `text` is required and what people see (OPML 2.0); exporters that leave it out write `title`.
-        title = attributes.get("text") or attributes.get("title") or ""
-        url = attributes.get("xmlurl", "")
-        if url:
-            self.found.append(self._outline(url, title, attributes.get("htmlurl", "")))
-        if len(self.folders) == MAX_DEPTH:
-            raise self._error(f"outlines nested more than {MAX_DEPTH} deep")
-        self.folders.append("" if url else title)
+        OPML writes xmlUrl; xmlurl, xmlURL and XMLURL occur.
+        """
+        following = _OUTLINE.search(self._text, at)
+        limit = following.start() if following else len(self._text)
+        values: Attributes = {}
+        is_empty = False
+        while found := _ATTRIBUTE.match(self._text, at, limit):
+            at = found.end()
+            written = found[2] or found[3] or (found[4] or b"").strip(b"\"'")
+            if is_empty := bool(found[4]) and written.endswith(b"/") and self._text.startswith(b">", at):
+                written = written[:-1]
+            name = found[1][:20].lower().decode("ascii", "replace")
+            if name in _WANTED:
+                values.setdefault(name, _value(written))
+        self._at = at
+        return values, is_empty or _EMPTY.match(self._text, at, limit) is not None
 
-    def _outline(self, url: str, title: str, site_url: str) -> Outline:
-        folder = "/".join(part for name in self.folders for part in folder_parts(name))
-        return Outline(url=url, folder=folder, title=title, site_url=site_url, line=self.parser.CurrentLineNumber)
+    def _count(self, until: int) -> None:
+        self._line += self._text.count(b"\n", self._counted, until)
+        self._counted = until
 
-    def _end(self, name: str) -> None:
-        if name.lower() == "outline" and self.folders:
-            self.folders.pop()
 
-    def _refuse_entity(self, *_: object) -> None:
-        raise self._error("entity declarations are refused")  # they serve bombs, and no exporter writes them
+def _value(written: bytes) -> str:
+    text = _REFERENCE.sub(_referred, written.decode("utf-8", "replace"))
+    return " ".join(without_forbidden(text).split())
 
-    def _error(self, why: str) -> OPMLError:
-        return OPMLError(f"line {self.parser.CurrentLineNumber}: {why}")
+
+def _referred(reference: re.Match[str]) -> str:
+    text = reference[0]
+    return unescape(text) if text[1] == "#" else html5.get(text[1:], text)
+
+
+def _inner(folder: str, name: str) -> str:
+    """Return the folder of this name in another one."""
+    path = "/".join(part for part in (folder, *folder_parts(name)) if part)
+    return path if len(path) <= MAX_NAME and path.count("/") < MAX_DEPTH else folder
 
 
 def folder_parts(folder: str) -> tuple[str, ...]:

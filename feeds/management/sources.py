@@ -1,4 +1,4 @@
-"""A source as named on the command line in, a stream of subscriptions and bad lines out.
+"""The subscriptions that a source on the command line names, and the lines of it that are none.
 
 A source is a feed's URL, a file of URLs (one a line, `#` begins a comment), an OPML file, or `-` for one of the two
 on standard input. What a file is, its content says, not its name.
@@ -10,12 +10,13 @@ import re
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import BinaryIO
 
 from feeds import canonical_urls, opml, storage
 from feeds.exceptions import InvalidURL, OPMLError
 from feeds.models import Feed
+from feeds.opml import BadOutline
+from feeds.parsing import to_utf8
 from feeds.storage import Registered, Subscription
 
 
@@ -30,8 +31,9 @@ class BadLine:
 
 
 STDIN = "-"
-CHUNK = 64 * 1024  # bytes
-MAX_LINE = 64 * 1024  # characters; what is longer is no list of URLs
+MAX_BYTES = 128 * 1024 * 1024  # of a list: two million URLs
+MAX_LINE = 64 * 1024  # characters; what is longer is no URL
+SHOWN = 200  # characters of a line that is none
 URL = re.compile(r"(https?|feed):", re.IGNORECASE)
 COMMENT = re.compile(r"(^|\s)#.*")  # in a URL a fragment follows without a space
 
@@ -50,66 +52,53 @@ def problem(source: str) -> str:
 def read(source: str, stdin: BinaryIO) -> Iterator[Item]:
     """Yield what a source holds, in its order."""
     if source == STDIN:
-        return document("standard input", _chunks(stdin))
+        return document("standard input", stdin.read(MAX_BYTES + 1))
     if URL.match(source):
         return iter([_subscription(source, 0, source)])
     return _file(source)
 
 
-def document(source: str, chunks: Iterable[bytes]) -> Iterator[Item]:
+def document(source: str, body: bytes) -> Iterator[Item]:
     """Yield what a list of URLs or an OPML document holds."""
-    rest = iter(chunks)
-    head = next(rest, b"")
-    whole = chain([head], rest)
-    return _outlines(source, whole) if _is_markup(head) else _lines(source, whole)
+    if len(body) > MAX_BYTES:
+        return iter([BadLine(source=source, why=f"more than {MAX_BYTES // 1024**2} MB")])
+    text = to_utf8(body)
+    return _outlines(source, text) if text.lstrip().startswith(b"<") else _lines(source, text.decode())
 
 
 def _file(path: str) -> Iterator[Item]:
     try:
         with open(path, "rb") as file:
-            yield from document(path, _chunks(file))
+            body = file.read(MAX_BYTES + 1)
     except OSError as error:
-        yield BadLine(source=path, why=error.strerror or str(error))
+        return iter([BadLine(source=path, why=error.strerror or str(error))])
+    return document(path, body)
 
 
-def _chunks(file: BinaryIO) -> Iterator[bytes]:
-    return iter(lambda: file.read(CHUNK), b"")
-
-
-def _is_markup(head: bytes) -> bool:
-    return head.decode(opml.encoding_of(head), "replace").lstrip("\ufeff \t\r\n").startswith("<")
-
-
-def _outlines(source: str, chunks: Iterable[bytes]) -> Iterator[Item]:
+def _outlines(source: str, text: bytes) -> Iterator[Item]:
     try:
-        for outline in opml.outlines(chunks):
-            yield _subscription(source, outline.line, outline.url, folder=outline.folder, title=outline.title)
+        for outline in opml.outlines(text):
+            if isinstance(outline, BadOutline):
+                yield BadLine(source=source, line=outline.line, why=outline.why)
+            else:
+                yield _subscription(source, outline.line, outline.url, folder=outline.folder, title=outline.title)
     except OPMLError as error:
         yield BadLine(source=source, why=str(error))
 
 
-def _lines(source: str, chunks: Iterable[bytes]) -> Iterator[Item]:
-    for number, line in enumerate(_split(chunks), start=1):
+def _lines(source: str, text: str) -> Iterator[Item]:
+    for number, line in enumerate(io.StringIO(text, newline=None), start=1):
         if len(line) > MAX_LINE:
-            yield BadLine(source=source, line=number, text=line, why="the line is too long")
-        elif text := COMMENT.sub("", line).strip():
-            yield _subscription(source, number, text)
-
-
-def _split(chunks: Iterable[bytes]) -> Iterator[str]:
-    """Yield the lines of a text; one longer than MAX_LINE is cut short."""
-    newlines = io.IncrementalNewlineDecoder(None, translate=True)
-    begun = ""
-    for text in chain(opml.decoded(chunks), ["\n"]):
-        *lines, begun = (begun[: MAX_LINE + 1] + newlines.decode(text)).split("\n")
-        yield from lines
+            yield BadLine(source=source, line=number, text=line[:SHOWN], why="the line is too long")
+        elif url := COMMENT.sub("", line).strip():
+            yield _subscription(source, number, url)
 
 
 def _subscription(source: str, line: int, text: str, *, folder: str = "", title: str = "") -> Item:
     try:
         return Subscription(url=canonical_urls.canonical_url(text), folder=folder, title=title)
     except InvalidURL as error:
-        return BadLine(source=source, line=line, text=text, why=str(error))
+        return BadLine(source=source, line=line, text=text[:SHOWN], why=str(error))
 
 
 Register = Callable[[list[Subscription]], Registered]

@@ -1,37 +1,23 @@
 """Parsing: from the bytes of a document to what it says, as values that are safe to store."""
 
 from feeds.parsing.autodiscovery import COMMENTS, FEED_TYPES, JSON, Link, feed_links
-from feeds.parsing.encodings import without_forbidden
+from feeds.parsing.encodings import to_utf8, without_forbidden
 from feeds.parsing.feedparser_parsers import author_guard_installed
 from feeds.parsing.parser import Parser
-from feeds.parsing.sanitizer import safe_url
-from feeds.parsing.values import (
-    Category,
-    Document,
-    Enclosure,
-    ParsedEntry,
-    ParsedFeed,
-    Person,
-    SandboxUnavailable,
-    Unreadable,
-)
+from feeds.parsing.values import Document, ParsedEntry, ParsedFeed, Unreadable
 
 __all__ = [
     "COMMENTS",
     "FEED_TYPES",
     "JSON",
-    "Category",
     "Document",
-    "Enclosure",
     "Link",
     "ParsedEntry",
     "ParsedFeed",
     "Parser",
-    "Person",
-    "SandboxUnavailable",
     "Unreadable",
     "author_guard_installed",
     "feed_links",
-    "safe_url",
+    "to_utf8",
     "without_forbidden",
 ]

@@ -1,35 +1,61 @@
-"""An HTML page in, the best of the feeds that it names out. Pure, and bounded whatever the page is.
+"""The feeds that an HTML page leads to, the likeliest first.
 
-HTML: https://html.spec.whatwg.org/multipage/links.html#rel-alternate
+HTML: https://html.spec.whatwg.org/multipage/links.html#rel-alternate. The page is scanned once from front to back, and
+each byte is looked at a few times whatever the page is: html.parser takes quadratic time for some (CVE-2025-6069).
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from html.parser import HTMLParser
+from html import unescape
 from itertools import islice
 from urllib.parse import urljoin
 
 from feeds import canonical_urls
 from feeds.exceptions import InvalidURL
+from feeds.parsing.encodings import to_utf8, ungzipped
 from feeds.parsing.values import Document
 
-MAX_PAGE = 512 * 1024  # bytes looked at; links stand in the head
-MAX_TAGS = 1_000
+MAX_PAGE = 2 * 1024 * 1024  # bytes looked at; video channels have their link behind 600 kB of script
+MAX_TAGS = 20_000  # links, anchors, scripts and comments looked at
 MAX_LINKS = 100
+MAX_VALUE = 8_192  # bytes of an attribute
 FEED_TYPES = {
     "application/rss+xml": "RSS",
     "application/atom+xml": "Atom",
     "application/feed+json": "JSON Feed",
     "application/rdf+xml": "RSS 1.0",
+    "text/xml": "XML",
+    "application/xml": "XML",
+    "": "feed",  # of no type that the page tells
 }
 JSON = "application/json"  # what JSON Feed 1.0 asked for, and what WordPress gives its API, which is no feed
 
-# html.parser meets single tags only: on a whole page made for it, it takes quadratic time (CVE-2025-6069).
-_NO_MARKUP = re.compile(r"<!--.*?(?:-->|\Z)|<(script|style|template)\b.*?(?:</\1|\Z)", re.DOTALL | re.IGNORECASE)
-_TAG = re.compile(r"""<(?:link|base)\b(?>[^<>"']+|"[^"]{0,8192}"|'[^']{0,8192}'){0,200}+>""", re.IGNORECASE)
+# What may hold a tag that is none, and the tags that matter.
+_TAG = re.compile(
+    rb"<(?:(!--)|(script|style|template|title|textarea|iframe|noembed|xmp)(?=[\s/>])|(link|base|a)(?=[\s/>]))"
+)
+# Nothing here is tried twice: a quote that is not closed ends a value at white space, and there is one of each kind.
+_ATTRIBUTE = re.compile(rb"[\s/]*([^\s/>=]+)(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s>]*)))?")
+_ENTRY = re.compile(r";\s*type\s*=\s*\"?entry\b")  # RFC 5023 §12.1
 COMMENTS = re.compile(r"\bcomments?\b", re.IGNORECASE)
-_API = re.compile(r"/wp-json(?:/|$)|[?&]rest_route=|\boembed\b", re.IGNORECASE)
+_NO_FEED = re.compile(r"/wp-json(?:/|$)|[?&]rest_route=|\boembed\b|\bsitemap", re.IGNORECASE)
+_FEED_PATH = re.compile(
+    r"(?:^|/)(?:rss|atom|rdf|feeds?)\d?(?:[./](?:xml|rss|rdf|atom|php|json))?/?$"
+    r"|(?:^|/)(?:rss|feeds?)/[^/]+\.xml$|(?:^|/)index\.(?:xml|rdf)$|\.(?:rss|atom|rdf)$|(?:^|/)feeds/posts/default$",
+    re.IGNORECASE,
+)
+_FEED_QUERY = re.compile(r"[?&](?:feed|format|type)=(?:rss2?|atom|feed)(?:&|$)", re.IGNORECASE)
+_FEED_HOST = re.compile(r"feeds?\d*\.")
+_VIDEOS = re.compile(
+    r"https?://(?:(?:www|m|music)\.)?youtube\.com/"
+    r"(?:channel/(UC[\w-]{22})(?:[/?]|$)|playlist\?(?:[^#]{0,200}&)?list=([\w-]{10,64})(?:&|$))"
+)
+
+_WANTED = frozenset({"href", "rel", "title", "type"})
+_SURE = frozenset({"application/rss+xml", "application/atom+xml", "application/feed+json", "application/rdf+xml"})
+
+Attributes = dict[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,63 +63,126 @@ class Link:
     """A feed as a page names it."""
 
     url: str  # canonical, without credentials
-    type: str
+    type: str  # a key of FEED_TYPES, or JSON
     title: str = ""
 
 
 def feed_links(page: Document) -> list[Link]:
-    """Return the feeds that a page names, in its order."""
-    base = page.url
-    found: dict[str, Link] = {}
-    for name, attributes in _tags(page.body[:MAX_PAGE].decode("utf-8", "replace")):
-        if name == "base" and base == page.url and attributes.get("href"):
-            base = _absolute(page.url, attributes["href"]) or base
-        elif link := _link(base, attributes):
-            found.setdefault(link.url, link)
-        if len(found) == MAX_LINKS:
-            break
-    return list(found.values())
+    """Return the feeds that a page leads to, the likeliest first, and of equals in its order.
+
+    Those of a video channel or playlist by its URL, those that a `link` declares by their type, those of no type that
+    tells; and where there is none of all these, anchors whose URL looks like one of a feed.
+    """
+    tags = list(_tags(to_utf8(ungzipped(page.body, MAX_PAGE)[:MAX_PAGE], page.content_type)))
+    base = next((url for name, values in tags if name == "base" and (url := _absolute(page.url, values))), page.url)
+    declared = (link for name, values in tags if name == "link" and (link := _declared(base, values)))
+    found = [*_videos(page.url), *sorted(islice(declared, MAX_LINKS), key=_doubt)]
+    if not found:
+        anchors = (link for name, values in tags if name == "a" and (link := _anchor(base, page.url, values)))
+        found = list(islice(anchors, MAX_LINKS))
+    unique: dict[str, Link] = {}
+    for link in found:
+        unique.setdefault(link.url, link)
+    return list(unique.values())
 
 
-def _link(base: str, attributes: dict[str, str]) -> Link | None:
-    kind = attributes.get("type", "").partition(";")[0].strip().lower()
-    if "alternate" not in attributes.get("rel", "").lower().split() or kind not in {*FEED_TYPES, JSON}:
+# What a link means
+
+
+def _videos(url: str) -> Iterator[Link]:
+    """Yield the feed of a channel or a playlist, by the URL of its page: what the page says depends on the visitor."""
+    if match := _VIDEOS.match(url):
+        query = f"channel_id={match[1]}" if match[1] else f"playlist_id={match[2]}"
+        yield Link(url=f"https://www.youtube.com/feeds/videos.xml?{query}", type="application/atom+xml")
+
+
+def _declared(base: str, values: Attributes) -> Link | None:
+    rel = values.get("rel", "").lower().split()
+    kind = _kind(values.get("type", "").strip().lower())
+    if not kind and ("feed" not in rel or kind is None):
         return None
-    url = _absolute(base, attributes.get("href", ""))
-    if not url or (kind == JSON and _API.search(url)):
+    if "alternate" not in rel and "feed" not in rel:
         return None
-    return Link(url=url, type=kind, title=" ".join(attributes.get("title", "").split())[:200])
+    url = _absolute(base, values)
+    # Of a type that others have, too, not all are feeds.
+    if not url or (kind not in _SURE and _NO_FEED.search(url)):
+        return None
+    return Link(url=url, type=kind or "", title=_title(values))
 
 
-def _absolute(base: str, reference: str) -> str:
+def _kind(declared: str) -> str | None:
+    """Return the type under its proper name, "" where none is given, None for what is no feed."""
+    kind = declared.partition(";")[0].strip()
+    if kind in FEED_TYPES or kind == JSON:
+        return None if _ENTRY.search(declared) else kind
+    if kind.endswith(("rss+xml", "rss")):  # application/x-rss+xml, text/rss …
+        return "application/rss+xml"
+    return "application/atom+xml" if kind.endswith(("atom+xml", "atom")) else None
+
+
+def _doubt(link: Link) -> tuple[bool, bool]:
+    return link.type == JSON, link.type not in _SURE
+
+
+def _anchor(base: str, page: str, values: Attributes) -> Link | None:
+    """Return what an anchor leads to if it looks like a feed of this site, or of one that serves feeds only."""
+    url = _absolute(base, values)
+    path, _, query = url.partition("://")[2].partition("/")[2].partition("?")
+    if not (_FEED_PATH.search(path[-200:]) or _FEED_QUERY.search(f"?{query}")) or _NO_FEED.search(url):
+        return None
+    host = canonical_urls.host_key(url)
+    if host.removeprefix("www.") != canonical_urls.host_key(page).removeprefix("www.") and not _FEED_HOST.match(host):
+        return None
+    return Link(url=url, type="", title=_title(values))
+
+
+def _title(values: Attributes) -> str:
+    return " ".join(values.get("title", "").split())[:200]
+
+
+def _absolute(base: str, values: Attributes) -> str:
     """Return the canonical URL, without credentials: a page has none to give. "" where there is none."""
-    if not reference.strip():
-        return ""
+    reference = values.get("href", "").strip()
     try:
-        return canonical_urls.split_url(urljoin(base, reference.strip())).public
+        return canonical_urls.split_url(urljoin(base, reference)).public if reference else ""
     except (InvalidURL, ValueError):
         return ""
 
 
-def _tags(html: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield the name and the attributes of each link and base."""
-    for tag in islice(_TAG.finditer(_NO_MARKUP.sub(" ", html)), MAX_TAGS):
-        reader = _TagReader()
-        reader.feed(tag[0])
-        reader.close()
-        if reader.name:
-            yield reader.name, reader.attributes
+# The page
 
 
-class _TagReader(HTMLParser):
-    """Reads one tag."""
+def _tags(page: bytes) -> Iterator[tuple[str, Attributes]]:
+    """Yield the name and the attributes of each link, base and anchor."""
+    lower, at = page.lower(), 0
+    for _ in range(MAX_TAGS):
+        tag = _TAG.search(lower, at)
+        if tag is None:
+            return
+        comment, text, name = tag.groups()
+        if name:
+            values, at = _attributes(page, tag.end())
+            yield name.decode(), values
+        else:
+            at = lower.find(b"-->" if comment else b"</" + text, tag.end() - 2 if comment else tag.end())
+            if at < 0:  # to the end of the page
+                return
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.name = ""
-        self.attributes: dict[str, str] = {}
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.name = self.name or tag
-        for name, value in attrs:
-            self.attributes.setdefault(name, value or "")
+def _attributes(page: bytes, at: int) -> tuple[Attributes, int]:
+    """Return the attributes that stand from here on, and where they end."""
+    values: Attributes = {}
+    while attribute := _ATTRIBUTE.match(page, at):
+        at = attribute.end()
+        name = attribute[1][:20].lower().decode("ascii", "replace")
+        if name in _WANTED:
+            values.setdefault(name, _value(attribute[2] or attribute[3] or attribute[4] or b""))
+    return values, at
+
+
+def _value(written: bytes) -> str:
+    text = written[:MAX_VALUE].decode("utf-8", "replace")
+    try:
+        return unescape(text)
+    except ValueError:  # a reference of more digits than Python converts
+        return text

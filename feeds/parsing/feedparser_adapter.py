@@ -1,4 +1,4 @@
-"""feedparser's dictionaries in, a ParsedFeed with values that are safe to store out."""
+"""feedparser's dictionaries turned into a ParsedFeed, with values that are safe to store."""
 
 from calendar import timegm
 from collections.abc import Iterable, Iterator

@@ -1,12 +1,18 @@
-"""A JSON Feed 1.0 or 1.1 (https://www.jsonfeed.org/version/1.1/) in, a ParsedFeed out; wrong types are put up with."""
+"""JSON Feed 1.0 and 1.1 (https://www.jsonfeed.org/version/1.1/) as it is written: wrong types are put up with.
+
+Nothing that a document holds is multiplied: URLs, lists and all texts together have a limit each. An item that is over
+one keeps what fits and is marked; items beyond the last are left to the next fetch.
+"""
 
 import json
 import re
 from collections import Counter
 from collections.abc import Iterator
 from hashlib import blake2b
+from itertools import islice
 from typing import Any
 
+from feeds.canonical_urls import MAX_URL_LENGTH
 from feeds.outcomes import FailureKind
 from feeds.parsing.dates import parse_date
 from feeds.parsing.encodings import without_forbidden
@@ -14,6 +20,11 @@ from feeds.parsing.sanitizer import Cleaned, clean_html, escape_text, plain_text
 from feeds.parsing.values import Category, Enclosure, ParsedEntry, ParsedFeed, Person, Unreadable
 
 MAX_ITEMS = 10_000  # of one document; what follows is left out
+MAX_TEXT = 20_000_000  # characters of all entries: a long base makes a hundred bytes out of ten
+MAX_TAGS = 1_000  # of one item
+MAX_PEOPLE = 100
+MAX_ATTACHMENTS = 100
+MAX_HUBS = 10
 
 _VERSION = re.compile(r"https?://(?:www\.)?jsonfeed\.org/version/1(?:\.(\d))?/?")
 
@@ -25,7 +36,8 @@ def parse(
 ) -> ParsedFeed | Unreadable:
     """Read a JSON Feed; items whose digest is in `seen` are left out of `entries`, never out of `digests`."""
     try:
-        document = json.loads(body, parse_int=_number, parse_constant=lambda name: None)
+        # Not strict: line feeds and tabs stand in strings as they are (manton/JSONFeed #9).
+        document = json.loads(body, strict=False, parse_int=_number, parse_constant=lambda name: None)
         return _feed(document, base, seen, salt) if _is_feed(document) else _failed("the JSON is no JSON Feed")
     except RecursionError:
         return Unreadable(kind=FailureKind.HOSTILE, text="the JSON is nested too deeply")
@@ -51,22 +63,22 @@ def _is_feed(document: Any) -> bool:
 def _feed(document: Item, base: str, seen: frozenset[bytes], salt: bytes) -> ParsedFeed:
     version = _VERSION.match(_text(document.get("version")))
     items = _dicts(document.get("items"))
-    kept = items[:MAX_ITEMS]
-    digests = tuple(_digest(item, salt + base.encode()) for item in kept)
+    digests = tuple(_digest(item, salt + base.encode()) for item in items[:MAX_ITEMS])
+    entries, read = _entries(items, digests, seen, base)
     return ParsedFeed(
         format=f"json1{version[1] or 0}" if version else "json",
         title=_line(document.get("title")),
-        site_url=safe_url(_text(document.get("home_page_url")), base),
+        site_url=_url(document.get("home_page_url"), base),
         description=_line(document.get("description")),
         language=_line(document.get("language")),
         authors=_people(document, base),
-        image_url=safe_url(_text(document.get("icon")), base),
-        icon_url=safe_url(_text(document.get("favicon")), base),
-        hubs=tuple(_hubs(document.get("hubs"), base)),
+        image_url=_url(document.get("icon"), base),
+        icon_url=_url(document.get("favicon"), base),
+        hubs=tuple(islice(_hubs(document.get("hubs"), base), MAX_HUBS)),
         expired=document.get("expired") is True,
-        complete=len(items) == len(kept),
-        entries=tuple(_entries(kept, digests, seen, base)),
-        digests=digests,
+        complete=len(items) == read,
+        entries=entries,
+        digests=digests[:read],
     )
 
 
@@ -77,20 +89,36 @@ def _digest(item: Item, salt: bytes) -> bytes:
 
 def _hubs(hubs: Any, base: str) -> Iterator[str]:
     for hub in _dicts(hubs):
-        if _text(hub.get("type")).lower() == "websub" and (url := safe_url(_text(hub.get("url")), base)):
+        if _text(hub.get("type")).lower() == "websub" and (url := _url(hub.get("url"), base)):
             yield url
 
 
 # The items
 
 
-def _entries(items: list[Item], digests: tuple[bytes, ...], seen: frozenset[bytes], base: str) -> Iterator[ParsedEntry]:
-    """Yield the items that have an id and were not seen, and with them all that share an id."""
-    guids = [_guid(item) for item in items]
-    usage = Counter(guids)
-    for item, guid, digest in zip(items, guids, digests, strict=True):
+def _entries(
+    items: list[Item], digests: tuple[bytes, ...], seen: frozenset[bytes], base: str
+) -> tuple[tuple[ParsedEntry, ...], int]:
+    """Return the items that have an id and were not seen, and how many items were read until the limits.
+
+    Items that share an id are never left out as seen.
+    """
+    guids = [_guid(item) for item in items[: len(digests)]]
+    usage, size = Counter(guids), 0
+    entries: list[ParsedEntry] = []
+    for number, (item, guid, digest) in enumerate(zip(items, guids, digests, strict=False)):
+        if size > MAX_TEXT:
+            return tuple(entries), number
         if guid and (digest not in seen or usage[guid] > 1):
-            yield _entry(item, guid, digest, base)
+            entries.append(_entry(item, guid, digest, base))
+            size += len(entries[-1].content) + len(entries[-1].summary) + _length_of_urls(entries[-1])
+    return tuple(entries), len(digests)
+
+
+def _length_of_urls(entry: ParsedEntry) -> int:
+    """Return the characters of the URLs that are made absolute: each may be as long as the base."""
+    urls = (entry.url, entry.source_url, entry.image_url, *(enclosure.url for enclosure in entry.enclosures))
+    return sum(map(len, (*urls, *(person.url for person in entry.authors))))
 
 
 def _guid(item: Item) -> str:
@@ -107,8 +135,10 @@ def _entry(item: Item, guid: str, digest: bytes, base: str) -> ParsedEntry:
         summary=values.as_html("summary"),
         content=values.content(),
         authors=_people(item, base),
-        categories=tuple(dict.fromkeys(Category(term=term) for tag in _list(item.get("tags")) if (term := _line(tag)))),
-        enclosures=tuple(_enclosures(item.get("attachments"), base)),
+        categories=tuple(
+            dict.fromkeys(Category(term=term) for tag in values.list("tags", MAX_TAGS) if (term := _line(tag)))
+        ),
+        enclosures=tuple(_enclosures(values.list("attachments", MAX_ATTACHMENTS), base)),
         published_at=parse_date(_text(item.get("date_published"))),
         updated_at=parse_date(_text(item.get("date_modified"))),
         published_text=values.text("date_published")[:100],
@@ -130,7 +160,12 @@ class _Values:
         self.capped = False
 
     def url(self, key: str) -> str:
-        return safe_url(_text(self._item.get(key)), self._base)
+        return _url(self._item.get(key), self._base)
+
+    def list(self, key: str, most: int) -> "list[Any]":
+        values = _list(self._item.get(key))
+        self.capped |= len(values) > most
+        return values[:most]
 
     def text(self, key: str) -> str:
         return self._keep(plain_text(_text(self._item.get(key))))
@@ -141,7 +176,8 @@ class _Values:
     def content(self) -> str:
         markup = _text(self._item.get("content_html"))
         # Relative URLs are meant by the page of the item, if it has one.
-        return self._keep(clean_html(markup, self.url("url") or self._base)) if markup else self.as_html("content_text")
+        found = self._keep(clean_html(markup, self.url("url") or self._base)) if markup else ""
+        return found or self.as_html("content_text")
 
     def _keep(self, cleaned: Cleaned) -> str:
         self.capped |= cleaned.capped
@@ -152,15 +188,15 @@ def _people(values: Item, base: str) -> tuple[Person, ...]:
     """Return `authors` (1.1), else `author` (1.0)."""
     people = _dicts(values.get("authors")) or _dicts([values.get("author")])
     read = (
-        Person(name=_line(person.get("name")), url=safe_url(_text(person.get("url")), base, mail=True))
-        for person in people
+        Person(name=_line(person.get("name")), url=_url(person.get("url"), base, mail=True))
+        for person in people[:MAX_PEOPLE]
     )
     return tuple(dict.fromkeys(person for person in read if person != Person()))
 
 
 def _enclosures(attachments: Any, base: str) -> Iterator[Enclosure]:
     for attachment in _dicts(attachments):
-        if url := safe_url(_text(attachment.get("url")), base):
+        if url := _url(attachment.get("url"), base):
             yield Enclosure(
                 url=url,
                 type=_line(attachment.get("mime_type")),
@@ -180,6 +216,13 @@ def _text(value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
+
+
+def _url(value: Any, base: str, *, mail: bool = False) -> str:
+    """Return the absolute URL, "" where it is none or longer than anybody supports."""
+    text = _text(value)
+    url = safe_url(text, base, mail=mail) if len(text) <= MAX_URL_LENGTH else ""
+    return url if len(url) <= MAX_URL_LENGTH else ""
 
 
 def _line(value: Any) -> str:

@@ -179,19 +179,19 @@ def test_a_timeout_ends_the_wait_and_tells_what_is_outstanding(server: samples.S
     assert tasks.import_feed.broker.drain(10)
 
 
-def test_an_interrupt_is_130_and_keeps_the_feeds(server: samples.SampleServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_is_130_and_keeps_the_feeds(
+    server: samples.SampleServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     class Interrupting(io.BytesIO):
-        """A standard input at which somebody presses Ctrl-C after the first chunk."""
+        """A standard input at which somebody presses Ctrl-C."""
 
         def read(self, size: int | None = -1) -> bytes:
-            chunk = super().read(size)
-            if not chunk:
-                raise KeyboardInterrupt
-            return chunk
+            raise KeyboardInterrupt
 
-    lines = "".join(f"{server.url('news.rss')}?{number}\n" for number in range(storage.CHUNK + 1))
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(Interrupting(lines.encode())))
-    run = Run("-")
+    path = tmp_path / "urls.txt"
+    path.write_text("".join(f"{server.url('news.rss')}?{number}\n" for number in range(storage.CHUNK)))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(Interrupting()))
+    run = Run(str(path), "-")
     assert run.code == 130
     assert run.error.startswith("Interrupted.")
     assert Feed.objects.count() == storage.CHUNK

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from feeds import opml
 from feeds.management import sources
 from feeds.management.sources import BadLine
 from feeds.storage import Subscription
@@ -82,9 +83,21 @@ def test_an_opml_file_is_known_by_its_content(tmp_path: Path) -> None:
     assert [(line.line, line.text) for line in bad(items)] == [(3, "nowhere")]
 
 
-def test_malformed_opml_is_told_with_its_line(tmp_path: Path) -> None:
-    path = file(tmp_path, b"<opml>\n<outline & /></opml>")
-    assert bad(read(path)) == [BadLine(source=path, why="line 2: not well-formed (invalid token)")]
+def test_a_bare_ampersand_in_opml_stops_nothing(tmp_path: Path) -> None:
+    path = file(tmp_path, OPML.replace(b'"nowhere"', b'"http://b.example/?a&b"'))
+    assert good(read(path)) == ["http://a.example/", "http://b.example/?a&b"]
+
+
+def test_a_broken_outline_is_told_with_its_line_and_stops_nothing(tmp_path: Path) -> None:
+    broken = b'\n<outline text="x xmlUrl="http://b.example/"/>\n<outline xmlUrl="http://c.example/"/></outline></opml>'
+    items = read(file(tmp_path, OPML.removesuffix(b"</outline></opml>") + broken))
+    assert good(items) == ["http://a.example/", "http://c.example/"]
+    assert [(line.line, line.text) for line in bad(items)] == [(2, "nowhere"), (3, "")]
+
+
+def test_opml_that_is_too_long_is_refused(tmp_path: Path) -> None:
+    (line,) = bad(read(file(tmp_path, b"<opml>" + b" " * opml.MAX_BYTES)))
+    assert line.why == "more than 32 MB"
 
 
 def test_a_page_is_no_list(tmp_path: Path) -> None:
@@ -106,19 +119,24 @@ def test_an_empty_file_holds_nothing(tmp_path: Path) -> None:
     assert read(file(tmp_path, b"")) == []
 
 
-def test_lines_are_counted_across_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "CHUNK", 5)
-    items = read(file(tmp_path, b"http://a.example/\r\n\r\nbad\r\nhttp://b.example/\r\n"))
+def test_every_kind_of_line_end_is_counted(tmp_path: Path) -> None:
+    items = read(file(tmp_path, b"http://a.example/\r\n\r\nbad\rworse\nhttp://b.example/\r\n"))
     assert good(items) == ["http://a.example/", "http://b.example/"]
-    assert [line.line for line in bad(items)] == [3]
+    assert [line.line for line in bad(items)] == [3, 4]
 
 
-def test_a_line_without_end_does_not_fill_the_memory(tmp_path: Path) -> None:
+def test_a_list_that_is_too_long_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "MAX_BYTES", 10)
+    assert good(read(file(tmp_path, b"http://a.example/"))) == []
+    assert len(bad(read("-", given=b"http://a.example/"))) == 1
+
+
+def test_of_a_line_without_end_the_beginning_is_told(tmp_path: Path) -> None:
     items = read(file(tmp_path, b"http://a.example/\n" + b"x" * 1_000_000 + b"\nhttp://b.example/\n"))
     assert good(items) == ["http://a.example/", "http://b.example/"]
     (line,) = bad(items)
     assert line.why == "the line is too long"
-    assert len(line.text) <= 2 * sources.MAX_LINE + 1
+    assert line.text == "x" * sources.SHOWN
 
 
 def test_what_can_be_read_has_no_problem(tmp_path: Path) -> None:

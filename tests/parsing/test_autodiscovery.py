@@ -1,14 +1,17 @@
-"""Pages in, the feed that they name out."""
+"""Pages, and the feeds that they lead to."""
 
-import time
+import gzip
 
 import pytest
 
 from feeds.fetching.values import FeedRequest, Fetched
 from feeds.outcomes import FailureKind
+from feeds.parsing import autodiscovery
+from feeds.parsing.autodiscovery import feed_links
 from feeds.parsing.values import Document, Unreadable
 from feeds.planning import redirects
 from feeds.planning.values import FeedState, Move
+from tests.rigs.growth import assert_linear
 from tests.rigs.planning import NOW, feed_state
 
 NO_FEED = Unreadable(kind=FailureKind.NOT_A_FEED, text="")
@@ -39,7 +42,7 @@ def choice(html: str, url: str = PAGE) -> str:
 
 
 @pytest.mark.parametrize("type_", [RSS, ATOM, JSON_FEED, "APPLICATION/RSS+XML; charset=utf-8", "application/json"])
-def test_h22_a_page_names_its_feed(type_: str) -> None:
+def test_a_page_names_its_feed(type_: str) -> None:
     assert choice(f"<!DOCTYPE html><title>Blog</title>{link('/feed', type_)}") == "https://example.org/feed"
 
 
@@ -97,7 +100,7 @@ def test_comments_go_last() -> None:
     assert choice(link("/comments/feed/")) == "https://example.org/comments/feed/"
 
 
-def test_f10_a_json_feed_under_its_own_type_goes_before_plain_json() -> None:
+def test_a_json_feed_under_its_own_type_goes_before_plain_json() -> None:
     html = link("/plain.json", "application/json") + link("/feed.json", JSON_FEED)
     assert choice(html) == "https://example.org/feed.json"
 
@@ -131,28 +134,205 @@ def test_only_a_page_at_a_url_never_imported_is_looked_at() -> None:
     assert not redirects.discovered(known(), fetched, Unreadable(kind=FailureKind.HOSTILE, text=""))
 
 
+# Candidates
+
+
+def links(html: str, url: str = PAGE) -> list[str]:
+    return [found.url.removeprefix("https://example.org") for found in feed_links(page(html, url))]
+
+
 @pytest.mark.parametrize(
-    "piece",
+    "type_",
     [
-        *(
-            "<link ",
-            '<link "',
-            "<link '\"",
-            "<link a=",
-            "<!--",
-            "<script",
-            "<script>",
-            '<link a="b>" ',
-            "<base href=x>",
-        ),
-        link("/feed"),
-        "<link " + "a<" * 900 + ">",
-        "<link " + "&#" * 900 + ">",
-        "<link " + " " * 1990,
+        "text/xml",
+        "application/xml",
+        "application/x-rss+xml",
+        "application/x.atom+xml",
+        "application/x-atom+xml",
+        "application/rss",
+        "text/rss+xml",
+        "application/atom+xml; type=feed",
+        "application/rdf+xml",
     ],
 )
-def test_s8_a_page_made_to_cost_time_costs_little(piece: str) -> None:
-    html = piece * (600_000 // len(piece))
-    begun = time.process_time()
-    choice(html)
-    assert time.process_time() - begun < 2.0  # of the processor; the worst takes 0.03
+def test_every_type_that_feeds_are_declared_by_is_known(type_: str) -> None:
+    assert links(link("/feed", type_)) == ["/feed"]
+
+
+@pytest.mark.parametrize("rel", ["feed", "alternate feed", "FEED home"])
+def test_the_relation_feed_needs_no_type(rel: str) -> None:
+    assert links(f'<link rel="{rel}" href="/feed">') == ["/feed"]
+    assert links(f'<link rel="{rel}" type="text/html" href="/feed">') == []
+
+
+@pytest.mark.parametrize(
+    "type_", ["application/atom+xml;type=entry", 'application/atom+xml; type="entry"', "text/xml+oembed"]
+)
+def test_the_document_of_an_entry_is_no_feed(type_: str) -> None:
+    assert links(f"<link rel='alternate' type='{type_}' href='/post/1.atom'>") == []
+
+
+def test_a_sitemap_is_no_feed() -> None:
+    assert links(link("/sitemap.xml", "text/xml")) == []
+
+
+def test_types_that_say_more_go_first_and_of_equals_the_order_of_the_page_counts() -> None:
+    html = (
+        link("/j", "application/json") + link("/x", "text/xml") + link("/a", ATOM) + link("/r", RSS) + link("/a", RSS)
+    )
+    assert links(html) == ["/a", "/r", "/x", "/j"]
+
+
+def test_a_link_counts_wherever_it_stands() -> None:
+    script = "<script>var text = '" + "x" * 1_000_000 + "'</script>"
+    assert links(f"<head></head><body>{script}<p>text{link('/feed')}") == ["/feed"]
+
+
+def test_the_base_of_the_page_counts_for_what_stands_before_it_too() -> None:
+    assert links(link("feed") + '<base href="/deep/">') == ["/deep/feed"]
+
+
+@pytest.mark.parametrize("text", ["title", "textarea", "style", "iframe", "xmp"])
+def test_what_is_text_in_the_page_is_no_link(text: str) -> None:
+    assert links(f"<{text}>{link('/one')}</{text.upper()}>{link('/two')}") == ["/two"]
+    assert links(f"<{text}>{link('/one')}") == []
+
+
+def test_comments_end_where_they_end_for_browsers() -> None:
+    assert links(f"<!-->{link('/one')}<!-- > {link('/two')} -->{link('/three')}") == ["/one", "/three"]
+
+
+def test_a_quote_that_is_never_closed_loses_one_link() -> None:
+    assert links(f"{link('/one')}<link title='x rel=alternate href=/two>{link('/three')}")[0] == "/one"
+
+
+def test_a_reference_of_very_many_digits_is_no_trap() -> None:
+    assert links(link("/feed", title="&#" + "9" * 5_000 + ";")) == ["/feed"]
+
+
+def test_a_page_in_another_encoding_is_read() -> None:
+    html = f'<meta charset="windows-1251">{link("/feed", title="Лодки")}'
+    (found,) = feed_links(Document(url=PAGE, body=html.encode("cp1251")))
+    assert found.title == "Лодки"
+    assert feed_links(Document(url=PAGE, body=html.encode("utf-16")))[0].title == "Лодки"
+
+
+def test_a_page_that_is_a_gzip_file_is_opened() -> None:
+    assert (
+        feed_links(Document(url=PAGE, body=gzip.compress(link("/feed").encode())))[0].url == "https://example.org/feed"
+    )
+
+
+def test_so_many_links_are_enough() -> None:
+    assert len(links("".join(link(f"/{number}") for number in range(1_000)))) == autodiscovery.MAX_LINKS
+
+
+# Anchors
+
+
+@pytest.mark.parametrize(
+    "href",
+    [
+        "/feed.xml",
+        "/blog/feed/",
+        "rss",
+        "/rss.php",
+        "/atom.xml",
+        "/index.rdf",
+        "/feeds/news.xml",
+        "/feeds/posts/default",
+        "/news.rss?a=b",
+        "/?feed=rss2",
+        "https://www.example.org/feed",
+        "https://feeds.example.com/blog/rss",
+    ],
+)
+def test_without_a_link_an_anchor_that_looks_like_a_feed_counts(href: str) -> None:
+    assert len(links(f'<a class="x" href="{href}">Subscribe</a>')) == 1
+
+
+@pytest.mark.parametrize(
+    "href",
+    [
+        "/about",
+        "/feedback",
+        "/rss-explained",
+        "https://elsewhere.example/feed",
+        "/sitemap.xml",
+        "#rss",
+        "mailto:feed@x.example",
+    ],
+)
+def test_other_anchors_do_not(href: str) -> None:
+    assert links(f'<a href="{href}">RSS</a>') == []
+
+
+def test_beside_a_link_no_anchor_counts() -> None:
+    assert links(f'<a href="/feed.xml">RSS</a>{link("/comments")}') == ["/comments"]
+
+
+# Videos
+
+
+@pytest.mark.parametrize(
+    ("url", "query"),
+    [
+        ("https://www.youtube.com/channel/UC0123456789abcdefghij-_", "channel_id=UC0123456789abcdefghij-_"),
+        ("https://m.youtube.com/channel/UC0123456789abcdefghij-_/videos", "channel_id=UC0123456789abcdefghij-_"),
+        ("https://www.youtube.com/playlist?list=PL0123456789", "playlist_id=PL0123456789"),
+        ("https://youtube.com/playlist?a=b&list=PL0123456789&c=d", "playlist_id=PL0123456789"),
+    ],
+)
+def test_the_feed_of_a_channel_or_playlist_is_known_by_the_url_of_its_page(url: str, query: str) -> None:
+    assert links("<p>Before you continue", url) == [f"https://www.youtube.com/feeds/videos.xml?{query}"]
+
+
+@pytest.mark.parametrize(
+    "url", ["https://www.youtube.com/@boats", "https://www.youtube.com/watch?v=a&list=PL0123456789"]
+)
+def test_other_pages_of_videos_name_their_feed(url: str) -> None:
+    assert links(link("https://www.youtube.com/feeds/videos.xml?channel_id=UC1"), url) == [
+        "https://www.youtube.com/feeds/videos.xml?channel_id=UC1"
+    ]
+    assert links("", url) == []
+
+
+# What it may cost
+
+
+def test_a_page_costs_no_more_than_it_is_long() -> None:
+    pieces = [
+        *(
+            b"<link ",
+            b'<link "',
+            b"<link '\"",
+            b"<link a=",
+            b'<link a="',
+            b"<link a= ",
+            b"<!--",
+            b"<!-->",
+            b"<",
+            b"<a>",
+        ),
+        *(
+            b"<script",
+            b"<script>",
+            b"</script",
+            b'<link a="b>" ',
+            b"<base href=x>",
+            b"<a href=/feed>",
+            b"<title>",
+            b"&#",
+            b"=",
+        ),
+        *(
+            link("/feed").encode(),
+            b"<link " + b"a<" * 900 + b">",
+            b"<link " + b"&#" * 900 + b">",
+            b"<link " + b" " * 1990,
+        ),
+    ]
+    assert_linear(lambda body: feed_links(Document(url=PAGE, body=body)), pieces)
+    assert_linear(
+        lambda body: feed_links(Document(url=PAGE, body=body)), [b" ", b"a", b"/", b"a=", b'"'], before=b"<link "
+    )

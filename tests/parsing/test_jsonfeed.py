@@ -1,3 +1,5 @@
+"""JSON Feeds as the format asks for them, and as they are."""
+
 import json
 from typing import Any
 
@@ -7,8 +9,15 @@ from feeds.outcomes import FailureKind
 from feeds.parsing import jsonfeed, parser
 from feeds.parsing.values import ParsedFeed, Unreadable
 from tests.rigs.golden import fetched
+from tests.rigs.growth import assert_linear
 
 BASE = "https://example.com/feed.json"
+
+
+def read(body: bytes) -> ParsedFeed:
+    result = parser.parse(fetched(body))
+    assert isinstance(result, ParsedFeed)
+    return result
 
 
 def parsed(*items: Any, seen: frozenset[bytes] = frozenset(), **values: Any) -> ParsedFeed:
@@ -18,35 +27,72 @@ def parsed(*items: Any, seen: frozenset[bytes] = frozenset(), **values: Any) -> 
     return result
 
 
-def test_f10_a_number_as_id_becomes_text() -> None:
+def test_a_number_as_id_becomes_text() -> None:
     assert [entry.guid for entry in parsed({"id": 1}, {"id": 2.0}, {"id": "c"}).entries] == ["1", "2", "c"]
 
 
-def test_f10_an_item_without_a_usable_id_is_dropped() -> None:
+def test_an_item_without_a_usable_id_is_dropped() -> None:
     assert parsed({}, {"id": None}, {"id": ""}, {"id": True}, {"id": []}, "x", None).entries == ()
 
 
-def test_f10_authors_win_over_author() -> None:
+def test_authors_win_over_author() -> None:
     item = {"id": "a", "authors": [{"name": "New"}], "author": {"name": "Old"}}
     assert [person.name for person in parsed(item).entries[0].authors] == ["New"]
 
 
-def test_f10_content_text_is_text() -> None:
+def test_content_text_is_text() -> None:
     assert parsed({"id": "a", "content_text": "1 < 2 & <b>"}).entries[0].content == "1 &lt; 2 &amp; &lt;b&gt;"
 
 
-def test_f10_an_expired_feed_says_so() -> None:
+def test_an_expired_feed_says_so() -> None:
     assert parsed(expired=True).expired
     assert not parsed(expired="yes").expired
 
 
-def test_f10_wrong_types_are_put_up_with() -> None:
+def test_wrong_types_are_put_up_with() -> None:
     wrong: list[Any] = [None, 1, 1.5, True, "x", [], {}, [[]], [{}], {"name": []}]
     keys = "url title content_html summary image date_published authors author tags attachments language"
     for value in wrong:
         item = dict.fromkeys(keys.split(), value) | {"id": "a"}
         assert len(parsed(item, title=value, authors=value, hubs=value, icon=value).entries) == 1
     assert parsed(items="x").entries == ()
+
+
+def test_line_feeds_and_tabs_may_stand_in_strings_as_they_are() -> None:
+    result = read(b'{"items": [{"id": "a", "title": "One\ttwo", "content_html": "<p>x</p>\n\t<p>y</p>"}]}')
+    assert (result.entries[0].title, result.entries[0].content) == ("One two", "<p>x</p>\n\t<p>y</p>")
+
+
+def test_control_characters_in_strings_are_left_out() -> None:
+    assert read(b'{"items": [{"id": "a", "title": "B\x00\x08oats\\u0000"}]}').entries[0].title == "Boats"
+
+
+def test_of_a_key_that_is_there_twice_the_last_counts() -> None:
+    result = read(b'{"items": [{"id": "a", "title": "old", "title": "new"}], "title": "A", "title": "B"}')
+    assert (result.title, result.entries[0].title) == ("B", "new")
+
+
+def test_a_byte_order_mark_is_no_part_of_the_document() -> None:
+    assert read(b'\xef\xbb\xbf{"items": [{"id": "a"}]}').entries[0].guid == "a"
+    assert read('{"items": [{"id": "é"}]}'.encode("utf-16")).entries[0].guid == "é"
+
+
+def test_a_list_is_no_feed() -> None:
+    result = parser.parse(fetched(b'[{"id": "a", "items": []}]'))
+    assert isinstance(result, Unreadable)
+    assert result.kind is FailureKind.NOT_A_FEED
+    assert isinstance(jsonfeed.parse(b"[]", BASE), Unreadable)
+
+
+def test_text_stands_in_where_no_html_is_left() -> None:
+    item = {"id": "a", "content_html": "<script>1</script>", "content_text": "Boats"}
+    assert parsed(item).entries[0].content == "Boats"
+
+
+def test_the_digest_of_an_item_is_the_same_however_it_is_written() -> None:
+    one = read(b'{"items": [{"id": 1, "title": "\\u00e9"}]}')
+    other = read('{"items":[{"title":"é","id":1}]}'.encode())
+    assert one.digests == other.digests
 
 
 def test_items_that_were_seen_are_left_out_of_the_entries_only() -> None:
@@ -57,7 +103,7 @@ def test_items_that_were_seen_are_left_out_of_the_entries_only() -> None:
     assert after.digests[1] == before.digests[0]
 
 
-def test_f2_items_that_share_an_id_are_always_read() -> None:
+def test_items_that_share_an_id_are_always_read() -> None:
     before = parsed({"id": "a"}, {"id": "a", "title": "x"})
     assert len(parsed({"id": "a"}, {"id": "a", "title": "x"}, seen=frozenset(before.digests)).entries) == 2
 
@@ -70,17 +116,67 @@ def test_other_json_is_no_feed(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("body", [b'{"items": ' + b"[" * 100_000, b'{"version":' + b'{"a":' * 100_000])
-def test_s7_json_that_nests_too_deeply_is_hostile(body: bytes) -> None:
+def test_json_that_nests_too_deeply_is_hostile(body: bytes) -> None:
     result = parser.parse(fetched(body))
     assert isinstance(result, Unreadable)
     assert result.kind is FailureKind.HOSTILE
 
 
-def test_s8_a_number_of_a_million_digits_is_no_trap() -> None:
+def test_a_number_of_a_million_digits_is_no_trap() -> None:
     assert len(parser.parse(fetched(b'{"items": [{"id": ' + b"9" * 1_000_000 + b"}]}")).entries[0].guid) == 1_000_000  # type: ignore[union-attr]
 
 
-def test_s7_items_after_the_first_so_many_are_left_out() -> None:
+def test_items_after_the_first_so_many_are_left_out() -> None:
     result = parsed(*({"id": number} for number in range(jsonfeed.MAX_ITEMS + 1)))
     assert len(result.entries) == jsonfeed.MAX_ITEMS
     assert not result.complete
+
+
+# Limits
+
+
+def test_of_long_lists_the_first_are_kept_and_the_entry_is_marked() -> None:
+    many = range(jsonfeed.MAX_TAGS + 1)
+    tagged = parsed({"id": "a", "tags": [f"t{number}" for number in many]}).entries[0]
+    attached = parsed({"id": "a", "attachments": [{"url": f"/{number}"} for number in many]}).entries[0]
+    written = parsed({"id": "a", "authors": [{"name": f"n{number}"} for number in many]}).entries[0]
+    assert (len(tagged.categories), tagged.capped) == (jsonfeed.MAX_TAGS, True)
+    assert (len(attached.enclosures), attached.capped) == (jsonfeed.MAX_ATTACHMENTS, True)
+    assert len(written.authors) == jsonfeed.MAX_PEOPLE
+
+
+def test_a_feed_names_a_few_hubs_at_most() -> None:
+    hubs = [{"type": "WebSub", "url": f"https://hub.example/{number}"} for number in range(1_000)]
+    assert len(parsed(hubs=hubs).hubs) == jsonfeed.MAX_HUBS
+
+
+@pytest.mark.parametrize("key", ["url", "external_url", "image", "banner_image"])
+def test_a_url_longer_than_anybody_supports_is_none(key: str) -> None:
+    entry = parsed({"id": "a", key: "https://example.com/" + "a" * 8_000}).entries[0]
+    assert entry.url == entry.source_url == entry.image_url == ""
+    assert parsed(icon="/" + "a" * 7_990).image_url == ""
+
+
+def test_a_long_base_is_not_multiplied_without_end() -> None:
+    items = [
+        {"id": number, "url": f"https://example.com/{'a' * 7_900}/{number}", "content_html": "<img src=x>" * 50}
+        for number in range(200)
+    ]
+    first = parsed(*items)
+    assert sum(len(entry.content) for entry in first.entries) < jsonfeed.MAX_TEXT + 1_000_000
+    assert len(first.digests) == len(first.entries) < 200
+    assert not first.complete
+    second = parsed(*items, seen=frozenset(first.digests))
+    assert second.entries[0].guid == str(len(first.entries))
+
+
+@pytest.mark.parametrize("number", ["9" * 100_000, "1." + "9" * 100_000, "1e999999999", "-1e-999999999", "1e308"])
+def test_a_number_of_any_size_is_read(number: str) -> None:
+    attachment = f'{{"url": "/a", "size_in_bytes": {number}}}'
+    result = read(f'{{"items": [{{"id": "a", "x": {number}, "attachments": [{attachment}]}}]}}'.encode())
+    assert result.entries[0].enclosures[0].length in (None, 2)
+
+
+def test_a_document_costs_no_more_than_it_is_long() -> None:
+    pieces = [b'{"id": 1}, ', b"[], ", b"9", b'"a", ', b"1e9, ", b'{"tags": ["a"]}, ', b"\n", b'"\\u00e9", ']
+    assert_linear(lambda body: jsonfeed.parse(body, BASE), pieces, before=b'{"items": [', after=b"1]}")
