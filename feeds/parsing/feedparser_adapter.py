@@ -1,4 +1,4 @@
-"""feedparser's dictionaries in, a ParsedFeed with values that are safe to store out."""
+"""Turn feedparser's dictionaries into values that are safe to store."""
 
 from calendar import timegm
 from collections.abc import Iterable, Iterator
@@ -254,7 +254,7 @@ def _is_image(media: Values) -> bool:
 
 
 def _length(text: str) -> int | None:
-    """Return bytes; 0 is what feeds write that do not know."""
+    """Return bytes; 0 means that the feed does not know."""
     text = text.strip()
     return int(text) or None if text.isdecimal() and len(text) < 16 else None
 

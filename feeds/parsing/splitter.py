@@ -38,7 +38,7 @@ _PATHS = frozenset(
     }
 )
 _IDS = frozenset({"guid", "id", f"{_ATOM} id", f"{_ATOM03} id"})
-# feedparser goes by local names. One of these in any other place changes how it reads what follows.
+# feedparser goes by local names. One of these anywhere else changes how it reads what follows.
 _STRUCTURE = frozenset({"rss", "rdf", "feed", "channel", "item", "entry"})
 # Elements that hold text or markup. One inside another, or elements where text is promised, leave traces in feedparser
 # that the next entry meets.
