@@ -180,6 +180,6 @@ def check_parser(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]:
     if not parsing.author_guard_installed():
         yield Error(
             "this feedparser reads authors in quadratic time: 60 kB hold a worker process for 11 s",
-            hint="Install the feedparser that pyproject.toml names; feeds/parser.py guards the routine of that one.",
+            hint="Install the feedparser that pyproject.toml names; feeds/parsing guards the routine of that one.",
             id="feeds.E011",
         )

@@ -44,20 +44,20 @@ DOCUMENT = (
 
 
 @pytest.fixture(scope="module")
-def visited() -> Described:
+def with_app() -> Described:
     return guest.with_feeds()
 
 
 @pytest.fixture(scope="module")
-def untouched(visited: Described) -> Described:
-    return guest.without_feeds(visited)
+def untouched(with_app: Described) -> Described:
+    return guest.without_feeds(with_app)
 
 
 def test_importing_every_module_of_the_app_changes_nothing_in_any_other_package(
-    visited: Described, untouched: Described
+    with_app: Described, untouched: Described
 ) -> None:
-    assert list(guest.differences(visited, untouched)) == []
-    assert {"module feedparser.mixin", "module urllib3.response", "module xml.sax.expatreader"} <= visited.keys()
+    assert list(guest.differences(with_app, untouched)) == []
+    assert {"module feedparser.mixin", "module urllib3.response", "module xml.sax.expatreader"} <= with_app.keys()
 
 
 def test_each_kind_of_patch_is_noticed(untouched: Described) -> None:

@@ -1,4 +1,8 @@
+<<<<<<< HEAD
 """feedparser's dictionaries turned into a ParsedFeed, with values that are safe to store."""
+=======
+"""Turn feedparser's dictionaries into values that are safe to store."""
+>>>>>>> h1
 
 from calendar import timegm
 from collections.abc import Iterable, Iterator
@@ -254,7 +258,7 @@ def _is_image(media: Values) -> bool:
 
 
 def _length(text: str) -> int | None:
-    """Return bytes; 0 is what feeds write that do not know."""
+    """Return bytes; 0 means that the feed does not know."""
     text = text.strip()
     return int(text) or None if text.isdecimal() and len(text) < 16 else None
 

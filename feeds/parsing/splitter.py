@@ -20,7 +20,7 @@ MAX_ATTRIBUTES = 256  # of one element; the standard library's SAX driver is qua
 MAX_ELEMENTS = 200_000
 MAX_NAMESPACES = 1_000  # distinct declarations
 MAX_ENTITIES = 1_000  # declarations; HTML has 253
-MAX_ENTITY_LENGTH = 100  # characters
+MAX_ENTITY_LENGTH = 1_000  # characters
 MAX_SURROUNDINGS = 8  # elements that entries stand in or after, such as <rss> and <channel>
 
 _ATOM = "http://www.w3.org/2005/Atom"
@@ -38,7 +38,7 @@ _PATHS = frozenset(
     }
 )
 _IDS = frozenset({"guid", "id", f"{_ATOM} id", f"{_ATOM03} id"})
-# feedparser goes by local names. One of these in any other place changes how it reads what follows.
+# feedparser goes by local names. One of these anywhere else changes how it reads what follows.
 _STRUCTURE = frozenset({"rss", "rdf", "feed", "channel", "item", "entry"})
 # Elements that hold text or markup. One inside another, or elements where text is promised, leave traces in feedparser
 # that the next entry meets.
@@ -114,6 +114,8 @@ def split(body: bytes, salt: bytes = b"") -> Split | Unreadable | None:
         end = walk.run()
     except _Hostile as error:
         return Unreadable(kind=FailureKind.HOSTILE, text=str(error))
+    except _Whole:
+        return None
     if end is None or not walk.splittable:
         return None
     return Split(body=body[:end], entries=tuple(walk.entries))
@@ -125,6 +127,10 @@ def _certain(guids: Sequence[str]) -> str:
 
 class _Hostile(Exception):
     """The document exceeds a limit that no honest feed comes near."""
+
+
+class _Whole(Exception):
+    """The document cannot be split, and to look further costs much: expat would hold the GIL while it expands."""
 
 
 class _Kinds(dict[str, int]):
@@ -167,7 +173,7 @@ class _Walk:
         self._parser = self._make_parser()
 
     def run(self) -> int | None:
-        """Return where the document ends, None if it is not well-formed; raise _Hostile."""
+        """Return where the document ends, None if it is not well-formed; raise _Hostile or _Whole."""
         try:
             self._parser.Parse(self._body, True)
         except expat.ExpatError as error:
@@ -181,6 +187,7 @@ class _Walk:
         parser.EndElementHandler = self._close
         parser.StartNamespaceDeclHandler = self._declare_namespace
         parser.EntityDeclHandler = self._declare_entity
+        parser.EndDoctypeDeclHandler = self._end_doctype
         parser.SkippedEntityHandler = self._skip_entity
         return parser
 
@@ -201,7 +208,7 @@ class _Walk:
         elif kind == _CONSTRUCT:
             self._construct = self._depth
             self._markup = attributes.get("type", "").lower() in _MARKUP_TYPES
-        elif kind == _ID and self._start >= 0 and self.splittable:
+        elif kind == _ID and self._start >= 0:
             self._text = []
             self._parser.CharacterDataHandler = self._text.append
         if kind == _STRUCTURAL:
@@ -270,8 +277,7 @@ class _Walk:
             raise _Hostile("too many namespaces")
 
     def _declare_entity(self, name: str, is_parameter: bool, value: str | None, *ids: str | None) -> None:
-        """Refuse entities that refer to others, are long, or lie outside of the document; others are not split."""
-        self.splittable = False
+        """Refuse entities that refer to others, are long, or lie outside of the document."""
         self._entities += 1
         if self._entities > MAX_ENTITIES:
             raise _Hostile("too many entities")
@@ -279,6 +285,10 @@ class _Walk:
             raise _Hostile("entities that multiply")
         if value is None and not is_parameter:  # HTML's sets of entities are parameters, and never fetched
             raise _Hostile("an external entity")
+
+    def _end_doctype(self) -> None:
+        if self._entities:
+            raise _Whole
 
     def _skip_entity(self, name: str, is_parameter: bool) -> None:
         self.splittable = False

@@ -91,7 +91,7 @@ class ParsedEntry:
     image_url: str = ""
     itunes: tuple[tuple[str, str], ...] = ()  # episode, season, duration, explicit … by name
     capped: bool = False  # a value was longer than we keep
-    digest: bytes = field(default=b"", compare=False)  # its place in ParsedFeed.digests; b"" = none
+    digest: bytes = field(default=b"", compare=False)  # one of ParsedFeed.digests; b"" = none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -122,7 +122,7 @@ def test_an_interrupted_thread_leaves_no_answer_to_the_next_document(own_family:
     assert [entry.title for entry in result.entries] == ["small"]
 
 
-def test_more_threads_than_children_wait_for_their_turn(family: Family) -> None:
+def test_more_threads_than_children_wait_for_one(family: Family) -> None:
     questions = [Question(family, NOT_WELL_FORMED) for _ in range(20)]
     for question in questions:
         question.thread.join()

@@ -1,4 +1,4 @@
-"""A folder of feeds in; where what is stored differs from what feedparser says, and why, out.
+"""Where what is stored of a folder of feeds differs from what feedparser says, and why.
 
     python -m tests.rigs.differential FOLDER
 
@@ -23,7 +23,7 @@ from typing import Any
 
 from feeds.models import Feed
 
-URL = "http://10.0.0.1/feed"  # a private host has no door to wait at
+URL = "http://10.0.0.1/feed"  # the rate limit is for public hosts
 
 REFERENCE = """
 import io, pickle, sys, feedparser

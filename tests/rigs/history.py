@@ -1,4 +1,4 @@
-"""What really happened: the records of every worker in, violations of "one at a time" and "nothing lost" out.
+"""What really happened, from the records of every worker; violations of "one at a time" and "nothing lost".
 
 Workers append one JSON line for each event to one file. A line is one write with O_APPEND, so lines of many processes
 neither mix nor overwrite one another, and nothing of the code under test is asked. The times are those of
