@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""feedparser's dictionaries turned into a ParsedFeed, with values that are safe to store."""
-=======
 """Turn feedparser's dictionaries into values that are safe to store."""
->>>>>>> h1
 
 from calendar import timegm
 from collections.abc import Iterable, Iterator
