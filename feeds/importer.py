@@ -70,6 +70,7 @@ class Importer:
         settings: FeedsSettings,
         *,
         fetcher: Fetches | None = None,
+        parser: Parser | None = None,
         admission: Admission | None = None,
         clock: Callable[[], datetime] = timezone.now,
         jitter: Callable[[], float] = random.random,
@@ -84,7 +85,7 @@ class Importer:
             fetch_deadline=settings.fetch_deadline,
             jitter=jitter,
         )
-        self._parser = Parser(limit=settings.parse_limit)
+        self._parser = parser or Parser(limit=settings.parse_limit)
         self._outage = OutageDetector()
         self._rules = rules(settings)
 

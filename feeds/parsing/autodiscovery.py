@@ -90,7 +90,7 @@ def feed_links(page: Document) -> list[Link]:
 
 
 def _videos(url: str) -> Iterator[Link]:
-    """Yield the feed of a channel or a playlist, by the URL of its page: the page says other things to each reader."""
+    """Yield the feed of a channel or a playlist, by the URL of its page: the page differs for each reader."""
     if match := _VIDEOS.match(url):
         query = f"channel_id={match[1]}" if match[1] else f"playlist_id={match[2]}"
         yield Link(url=f"https://www.youtube.com/feeds/videos.xml?{query}", type="application/atom+xml")
