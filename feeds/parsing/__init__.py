@@ -4,7 +4,7 @@ from feeds.parsing.autodiscovery import COMMENTS, FEED_TYPES, JSON, Link, feed_l
 from feeds.parsing.encodings import to_utf8, without_forbidden
 from feeds.parsing.feedparser_parsers import author_guard_installed
 from feeds.parsing.parser import Parser
-from feeds.parsing.values import Document, ParsedEntry, ParsedFeed, Unreadable
+from feeds.parsing.values import Document, ParsedEntry, ParsedFeed, SandboxUnavailable, Unreadable
 
 __all__ = [
     "COMMENTS",
@@ -15,6 +15,7 @@ __all__ = [
     "ParsedEntry",
     "ParsedFeed",
     "Parser",
+    "SandboxUnavailable",
     "Unreadable",
     "author_guard_installed",
     "feed_links",

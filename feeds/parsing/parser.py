@@ -4,8 +4,12 @@ What is small, plain and well-formed is read right here, all else by a child tha
 """
 
 import logging
+import os
 import re
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from xml.parsers import expat
 
@@ -13,7 +17,7 @@ from feeds.outcomes import FailureKind
 from feeds.parsing import reading
 from feeds.parsing.encodings import to_utf8, without_forbidden_bytes
 from feeds.parsing.feedparser_adapter import MAX_ENTRIES
-from feeds.parsing.sandbox import Sandbox
+from feeds.parsing.sandbox import ALERT, PATIENCE, Sandbox
 from feeds.parsing.sanitizer import safe_url
 from feeds.parsing.splitter import Split, split
 from feeds.parsing.values import Document, ParsedFeed, SandboxUnavailable, Unreadable
@@ -40,6 +44,8 @@ class Parser:
     def __init__(self, *, limit: float) -> None:
         """`limit`: seconds of the processor that a child may take for one document."""
         self._sandbox = Sandbox(limit=limit)
+        # What a large document becomes on its way to a child takes several times its size.
+        self._large = threading.BoundedSemaphore(os.cpu_count() or 1)
 
     def parse(
         self, document: Document, seen: frozenset[bytes] = frozenset(), *, suspicious: bool = False
@@ -50,7 +56,8 @@ class Parser:
         Raise SandboxUnavailable where a child is needed and there is none, which is no fault of the document.
         """
         try:
-            return parse(document, seen, self._sandbox.read if suspicious else self._read)
+            with self._room_for(document):
+                return parse(document, seen, self._sandbox.read if suspicious else self._read)
         except SandboxUnavailable:
             raise
         except Exception as error:  # a fault of ours or of feedparser's, and no reason to import no feed at all
@@ -60,6 +67,21 @@ class Parser:
     def close(self) -> None:
         """End the children. Another document starts new ones."""
         self._sandbox.close()
+
+    @contextmanager
+    def _room_for(self, document: Document) -> Iterator[None]:
+        """Decode no more large documents at once than there are children to read them."""
+        if len(document.body) <= PLAIN_BYTES:
+            yield
+            return
+        asked = time.monotonic()
+        while not self._large.acquire(timeout=ALERT):
+            if time.monotonic() - asked > PATIENCE:
+                raise SandboxUnavailable(f"other documents were being parsed for {PATIENCE:g} s")
+        try:
+            yield
+        finally:
+            self._large.release()
 
     def _read(self, document: Document, seen: frozenset[bytes]) -> ParsedFeed | Unreadable:
         read = reading.read if is_plain(document) else self._sandbox.read

@@ -10,7 +10,7 @@ from django.utils import timezone
 from feeds import canonical_urls, storage
 from feeds.models import Feed
 from feeds.outcomes import Outcome
-from feeds.planning.values import FeedState, ImportPlan, Move, NextCheck
+from feeds.planning.values import Circumstances, FeedState, ImportPlan, Move, NextCheck
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -42,7 +42,7 @@ def plan(known: FeedState) -> ImportPlan:
     return ImportPlan(
         feed=known,
         outcome=Outcome.UNCHANGED,
-        started_at=now,
+        circumstances=Circumstances(started_at=now, now=now, jitter=0.0),
         next_check=NextCheck(at=now, reason="", interval=3600),
         move=Move(url=NEW, reason="moved"),
     )
