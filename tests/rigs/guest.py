@@ -34,9 +34,9 @@ from django.conf import settings
 
 # What feeds imports, or could be tempted to mend. Dramatiq and its apps are a host's in both processes.
 FOREIGN = (
-    "charset_normalizer", "concurrent", "copy", "django", "django_dramatiq", "dramatiq", "dramatiq_crontab", "email",
-    "feedparser", "html", "http", "json", "logging", "multiprocessing", "nh3", "pebble", "pickle", "pymemcache", "sgmllib",
-    "signal", "socket", "ssl", "threading", "urllib3", "warnings", "xml",
+    "charset_normalizer", "concurrent", "copy", "django", "django_dramatiq", "dramatiq", "dramatiq_crontab",
+    "email", "feedparser", "html", "http", "json", "logging", "multiprocessing", "nh3", "pebble", "pickle",
+    "pymemcache", "sgmllib", "signal", "socket", "ssl", "threading", "urllib3", "warnings", "xml",
 )  # fmt: skip
 APPS = [
     "django.contrib.admin",
