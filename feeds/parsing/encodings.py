@@ -73,11 +73,11 @@ _GUESSED = [
 _FOREIGN_WORD = re.compile(rb"[\x80-\xff]{4}")
 _SAMPLE = 32 * 1024  # bytes that a guess is made from: 4 ms at most
 _PIECE = 64 * 1024  # bytes
-_MAX_BROKEN = 100_000  # characters; what has more is cut off there
+MAX_BROKEN = 100_000  # characters; what has more is cut off there
 _ASCII = bytes(range(128))
 
 _GZIP = b"\x1f\x8b"
-_MAX_MEMBERS = 1_000  # of a gzip file; empty ones take 20 bytes
+MAX_MEMBERS = 1_000  # of a gzip file; empty ones take 20 bytes
 # The two halves of one character beyond U+FFFF, as programs write them that think in UTF-16; perhaps escaped once more.
 _PAIR = re.compile(
     rb"&(?:amp;)?#(?:[xX](?P<high>[dD][89abAB][0-9a-fA-F]{2})|(?P<HIGH>5[56]\d{3}));"
@@ -125,7 +125,7 @@ def ungzipped(body: bytes, limit: int) -> bytes:
     reader = zlib.decompressobj(16 + zlib.MAX_WBITS)
     for start in range(0, len(body), _PIECE):
         rest = body[start : start + _PIECE]
-        while rest and size < limit and members < _MAX_MEMBERS:
+        while rest and size < limit and members < MAX_MEMBERS:
             if reader.eof:  # the next member (RFC 1952 §2.2), or what stands behind the last one
                 reader, members = zlib.decompressobj(16 + zlib.MAX_WBITS), members + 1
             try:
@@ -228,7 +228,7 @@ def _text(body: bytes, encoding: str) -> str:
     for start in range(0, len(body), _PIECE):
         pieces.append(decoder.decode(body[start : start + _PIECE], start + _PIECE >= len(body)))
         broken += pieces[-1].count("\ufffd")
-        if broken > _MAX_BROKEN:
+        if broken > MAX_BROKEN:
             break
     return "".join(pieces)
 

@@ -263,7 +263,7 @@ def test_surrogates_and_gzip_files_cost_no_more_than_they_are_long() -> None:
 
 
 def test_a_document_of_nothing_but_broken_pairs_is_cut_off() -> None:
-    assert len(read(b"<\0?\0" + b"\x00\xd8" * 1_000_000)) < 2 * encodings._MAX_BROKEN
+    assert len(read(b"<\0?\0" + b"\x00\xd8" * 1_000_000)) < 2 * encodings.MAX_BROKEN
 
 
 def test_python_remembers_no_label_of_a_stranger() -> None:
