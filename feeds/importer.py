@@ -19,6 +19,7 @@ from feeds.outcomes import FailureKind, Outcome
 from feeds.parsing import Document, ParsedFeed, Parser, Unreadable
 from feeds.planning import Circumstances, FeedState, ImportReport, NextCheck, Pace, RedirectRule, Rules
 from feeds.scheduling import Admission, OutageDetector, Postponed
+from feeds.storage import Keep
 
 logger = logging.getLogger(__name__)
 
@@ -214,6 +215,7 @@ class Importer:
         report = storage.apply(plan)
         if plan.pause:
             scheduling.pause(plan.pause)
+        storage.prune_flood(report, keep(self.settings), self._clock())
         return report
 
 
@@ -230,7 +232,13 @@ def rules(settings: FeedsSettings) -> Rules:
         longest=settings.max_interval,
         unconditional=settings.unconditional_interval,
     )
-    return Rules(pace=pace, redirects=RedirectRule(checks=settings.redirect_checks, days=settings.redirect_days))
+    redirects = RedirectRule(checks=settings.redirect_checks, days=settings.redirect_days)
+    return Rules(pace=pace, redirects=redirects, daily_entries=settings.daily_entries)
+
+
+def keep(settings: FeedsSettings) -> Keep:
+    """Return what the settings say about the entries that are kept."""
+    return Keep(days=settings.keep_days, entries=settings.keep_entries)
 
 
 def document_of(fetched: Fetched) -> Document:
@@ -247,6 +255,9 @@ def document_of(fetched: Fetched) -> Document:
 
 
 def _log(report: ImportReport, seconds: float) -> None:
+    if report.left_out:
+        text = "feed=%s left_out=%s: more new entries than FEEDS_DAILY_ENTRIES; a later check takes them"
+        logger.warning(text, canonical_urls.redacted(report.url), report.left_out)
     logger.info(
         "feed=%s outcome=%s new=%s changed=%s seconds=%.3f error=%s next=%s",
         canonical_urls.redacted(report.url),

@@ -69,6 +69,18 @@ class Feed(models.Model):
     checked_at = models.DateTimeField(null=True, blank=True, help_text="When the last check began.")
     imported_at = models.DateTimeField(null=True, blank=True, help_text="When the last successful check began.")
     changed_at = models.DateTimeField(null=True, blank=True, help_text="When a new entry was last seen.")
+    day_began_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="When the first of the new entries came that `day_entries` counts.",
+    )
+    day_entries = models.PositiveIntegerField(
+        default=0, editable=False, help_text="New entries in the day that began then; FEEDS_DAILY_ENTRIES is the limit."
+    )
+    left_out = models.PositiveIntegerField(
+        default=0, help_text="New entries of the last document over FEEDS_DAILY_ENTRIES. A later check takes them."
+    )
     next_check_at = models.DateTimeField(null=True, blank=True, db_default=Now())
     next_check_reason = models.TextField(blank=True, default="never checked")
     interval = models.PositiveIntegerField(default=0, help_text="Seconds between checks, learned. 0: not known yet.")

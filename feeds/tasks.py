@@ -10,7 +10,7 @@ from dramatiq_crontab import cron
 
 from feeds import canonical_urls, scheduling, storage
 from feeds.conf import feeds_settings
-from feeds.importer import ImportRequest, get_importer
+from feeds.importer import ImportRequest, get_importer, keep
 
 SLOT = "host_slot"  # message option: the slot that this message holds in its host's queue, in seconds since the epoch
 KNOWN = "known"  # message option: the feed was stored before; if it is no more, it has been deleted, and stays so
@@ -76,17 +76,12 @@ def prune_entries(after: int = 0) -> None:
 
     It needs no lock: what two of them do at the same time is done once.
     """
-    last = storage.prune_some(_keep(), timezone.now(), after=after)
+    last = storage.prune_some(keep(feeds_settings()), timezone.now(), after=after)
     if last is not None:
         prune_entries.send(last)
 
 
 cron("17 3 * * *")(prune_entries)
-
-
-def _keep() -> storage.Keep:
-    settings = feeds_settings()
-    return storage.Keep(days=settings.keep_days, entries=settings.keep_entries)
 
 
 def _delay(slot: datetime, shortest: float) -> int | None:

@@ -92,7 +92,7 @@ class FeedAdmin(FeedModelAdmin):
     show_facets = admin.ShowFacets.NEVER
     fieldsets = (
         (None, {"fields": ("url", *DECIDED)}),
-        ("Last check", {"fields": ("outcome", "error_text", "failing_since", "checked_at", "imported_at")}),
+        ("Last check", {"fields": ("outcome", "error_text", "failing_since", "checked_at", "imported_at", "left_out")}),
         ("Next check", {"fields": ("state", "next_check", "learned_interval")}),
         ("The feed", {"fields": ("title", "site_url", "description", "language", "format", "hubs", "entry_count")}),
         ("Said by the server", {"fields": ("etag", "last_modified", "ttl", "update_period", "redirected_to")}),

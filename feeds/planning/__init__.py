@@ -5,6 +5,7 @@ from feeds.planning.planner import EXPIRED, Rules, plan
 from feeds.planning.redirects import RedirectRule
 from feeds.planning.schedule import Pace, with_slot
 from feeds.planning.values import (
+    Budget,
     Circumstances,
     DocumentState,
     FeedState,
@@ -24,6 +25,7 @@ from feeds.planning.values import (
 
 __all__ = [
     "EXPIRED",
+    "Budget",
     "Circumstances",
     "DocumentState",
     "FeedState",

@@ -7,7 +7,7 @@ from feeds import canonical_urls
 from feeds.fetching import Failed, Fetched, FetchOutcome, Gone, NotModified, TooMany, is_private_host
 from feeds.outcomes import FailureKind, Outcome
 from feeds.parsing import ParsedFeed, Unreadable
-from feeds.planning import redirects, schedule
+from feeds.planning import budget, redirects, schedule
 from feeds.planning.values import (
     Circumstances,
     FeedState,
@@ -32,6 +32,7 @@ class Rules:
 
     pace: schedule.Pace
     redirects: redirects.RedirectRule
+    daily_entries: int = 0  # new ones of a feed; 0 = no limit
 
 
 def plan(
@@ -80,12 +81,14 @@ def _succeeded(
     rules: Rules,
     circumstances: Circumstances,
 ) -> ImportPlan:
-    new = tuple(entry for entry in entries if entry.stored is None)
+    unknown = tuple(entry for entry in entries if entry.stored is None)
+    new, used = budget.spend(feed, unknown, rules.daily_entries, circumstances)
     expired = EXPIRED if (parsed or feed.document).expired else ""  # a 304 leaves what the document said in force
     if expired:
         next_check = schedule.stop(interval=feed.history.interval, reason=expired)
     else:
-        news = _news(fetched, parsed, new, circumstances.now)
+        is_read = not used.left_out and not (parsed and parsed.cut_short)  # else its validators are not kept
+        news = _news(fetched, new, circumstances.now, has_validators=is_read)
         hints = document_hints(parsed) if parsed else feed.document.hints
         next_check = schedule.after_success(feed.history, news, hints, rules.pace, circumstances)
     streak = redirects.streak(feed, fetched, circumstances.started_at)
@@ -97,10 +100,11 @@ def _succeeded(
         parsed=parsed,
         new=new,
         changed=tuple(entry for entry in entries if _is_change(entry)),
-        listed=_listed(feed, parsed, entries) if parsed else (),
+        listed=_listed(feed, parsed, entries, unknown[len(new) :]) if parsed else (),
         next_check=next_check,
         disable=expired,
         redirect=streak,
+        budget=used if unknown or feed.budget.left_out else None,
         move=redirects.move(feed, streak, rules.redirects, circumstances.started_at),
     )
 
@@ -112,10 +116,16 @@ def _is_change(entry: PlannedEntry) -> bool:
     return (old.guid_digest, old.content_digest) != (entry.guid_digest, entry.content_digest)
 
 
-def _listed(feed: FeedState, parsed: ParsedFeed, entries: tuple[PlannedEntry, ...]) -> tuple[tuple[bytes, bytes], ...]:
-    """Return what the document lists: the digest of each entry, and its guid digest, also where it was not parsed."""
+def _listed(
+    feed: FeedState, parsed: ParsedFeed, entries: tuple[PlannedEntry, ...], left_out: tuple[PlannedEntry, ...]
+) -> tuple[tuple[bytes, bytes], ...]:
+    """Return what the document lists: the digest of each entry, and its guid digest, also where it was not parsed.
+
+    What was left out is to be read again.
+    """
     guids = dict(feed.document.listed) | {one.entry.digest: one.guid_digest for one in entries}
-    pairs = [(digest, guids.get(digest, UNKNOWN)) for digest in parsed.digests]
+    forgotten = {one.entry.digest for one in left_out}
+    pairs = [(digest, guids.get(digest, UNKNOWN)) for digest in parsed.digests if digest not in forgotten]
     pairs += [(UNKNOWN, one.guid_digest) for one in entries if not one.entry.digest]
     if not parsed.complete:  # absence means nothing
         pairs += feed.document.listed
@@ -133,14 +143,13 @@ def document_hints(parsed: ParsedFeed) -> Hints:
 
 
 def _news(
-    fetched: Fetched | NotModified, parsed: ParsedFeed | None, new: tuple[PlannedEntry, ...], now: datetime
+    fetched: Fetched | NotModified, new: tuple[PlannedEntry, ...], now: datetime, *, has_validators: bool
 ) -> schedule.News:
-    is_cut_short = parsed is not None and parsed.cut_short  # then its validators are not kept
     dates = (one.entry.published_at or one.entry.updated_at for one in new)
     return schedule.News(
         new_entries=len(new),
         dates=tuple(date for date in dates if date is not None and date < now),
-        has_validators=bool(fetched.etag or fetched.last_modified) and not is_cut_short,
+        has_validators=has_validators and bool(fetched.etag or fetched.last_modified),
         max_age=fetched.max_age,
     )
 

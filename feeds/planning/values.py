@@ -69,6 +69,15 @@ class Streak:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """The new entries of a feed in the day that began with the first of them."""
+
+    began_at: datetime | None = None
+    stored: int = 0
+    left_out: int = 0  # of the last document
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RedirectStreak:
     """A permanent redirect of a feed, seen by one successful check after the other."""
 
@@ -89,6 +98,7 @@ class FeedState:
     document: DocumentState = field(default_factory=DocumentState)
     failures: Streak = field(default_factory=Streak)
     redirect: RedirectStreak | None = None
+    budget: Budget = field(default_factory=Budget)
     host: HostState | None = None  # None = requests are not spaced
     found_on: str = ""  # the page that led to this feed; "" = a person gave its URL
     paused: bool = False  # by a person
@@ -193,6 +203,7 @@ class ImportPlan:
     disable: str = ""  # a reason = poll this feed no more
     pause: Pause | None = None  # of the whole host
     redirect: RedirectStreak | None = None  # to remember
+    budget: Budget | None = None  # to remember; None = as it was
     move: Move | None = None
 
 
@@ -205,6 +216,7 @@ class ImportReport:
     outcome: Outcome
     new: int = 0
     changed: int = 0
+    left_out: int = 0  # new entries over the budget of the day
     failure: Failed | None = None
     next_check: NextCheck | None = None
     slot: datetime | None = None  # postponed: come back then, with this slot; None = the schedule will

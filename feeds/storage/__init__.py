@@ -4,7 +4,7 @@ from feeds.storage.entries import CHUNK, EntryRows, chunked
 from feeds.storage.feeds import apply, load, note_slowness
 from feeds.storage.fields import no_error, url_fields
 from feeds.storage.merging import change_url
-from feeds.storage.retention import Keep, feeds_to_prune, prune, prune_some
+from feeds.storage.retention import Keep, feeds_to_prune, prune, prune_flood, prune_some
 from feeds.storage.subscriptions import Registered, Subscription, register
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "no_error",
     "note_slowness",
     "prune",
+    "prune_flood",
     "prune_some",
     "register",
     "url_fields",

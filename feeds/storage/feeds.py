@@ -13,6 +13,7 @@ from feeds.models import Entry, Feed
 from feeds.outcomes import Outcome
 from feeds.planning import (
     EXPIRED,
+    Budget,
     DocumentState,
     FeedState,
     Hints,
@@ -75,6 +76,7 @@ def _state(feed: Feed) -> FeedState:
         document=_document(feed),
         failures=Streak(count=feed.error_count, since=feed.failing_since, kind=feed.error_kind),
         redirect=_redirect(feed),
+        budget=Budget(began_at=feed.day_began_at, stored=feed.day_entries, left_out=feed.left_out),
         host=_host(feed),
         found_on=feed.found_on,
         paused=feed.status == Feed.Status.PAUSED,
@@ -184,6 +186,7 @@ def _report(plan: ImportPlan, feed_id: int, *, written: bool) -> ImportReport:
         outcome=Outcome.COVERED if is_known else plan.outcome,
         new=0 if is_handed_over else len(plan.new),
         changed=0 if is_handed_over else len(plan.changed),
+        left_out=plan.budget.left_out if plan.budget else 0,
         failure=plan.failure,
         next_check=plan.next_check,
     )

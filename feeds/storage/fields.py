@@ -9,7 +9,7 @@ from feeds.fetching import Fetched, NotModified
 from feeds.models import Feed
 from feeds.outcomes import FailureKind
 from feeds.parsing import ParsedFeed
-from feeds.planning import FeedState, ImportPlan, PlannedEntry, RedirectStreak
+from feeds.planning import Budget, FeedState, ImportPlan, PlannedEntry, RedirectStreak
 
 # After a day or six weeks of these a feed is disabled, so they count from their own first time.
 TERMINAL = frozenset({FailureKind.GONE, FailureKind.NOT_FOUND})
@@ -38,7 +38,8 @@ def feed_fields(plan: ImportPlan) -> dict[str, Any]:
     }
     if plan.fetched:
         values |= {"imported_at": started_at}
-    if plan.fetched and not (plan.parsed and plan.parsed.cut_short):  # what is missing must not look known
+    is_cut_short = plan.parsed is not None and plan.parsed.cut_short
+    if plan.fetched and not is_cut_short and not (plan.budget and plan.budget.left_out):  # it must not look known
         values |= _fetched_fields(plan.fetched, plan.feed)
     if plan.parsed:
         values |= _document_fields(plan.parsed)
@@ -47,6 +48,8 @@ def feed_fields(plan: ImportPlan) -> dict[str, Any]:
         values["listed_digests"] = b"".join(guid_digest for _, guid_digest in plan.listed)
     if plan.new:
         values["changed_at"] = started_at
+    if plan.budget:
+        values |= _budget_fields(plan.budget)
     return values
 
 
@@ -82,6 +85,10 @@ def _redirect_fields(redirect: RedirectStreak | None) -> dict[str, Any]:
     if redirect is None:
         return {"moved_to": "", "moved_since": None, "moved_count": 0}
     return {"moved_to": redirect.url, "moved_since": redirect.since, "moved_count": redirect.count}
+
+
+def _budget_fields(budget: Budget) -> dict[str, Any]:
+    return {"day_began_at": budget.began_at, "day_entries": budget.stored, "left_out": budget.left_out}
 
 
 def _fetched_fields(fetched: Fetched | NotModified, feed: FeedState) -> dict[str, Any]:

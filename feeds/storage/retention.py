@@ -12,8 +12,10 @@ from typing import Any
 from django.db import models, transaction
 
 from feeds.models import Entry, Feed, Tombstone
+from feeds.planning import ImportReport
 
 CHUNK = 500  # entries of one transaction
+FLOOD = 100  # new entries of one import, after which its feed is pruned at once: they come every hour, the night once
 SOME = 1_000  # feeds of one message
 LONGEST_DAYS = 36_500  # a date can hold no more than some of what people write for "for ever"
 TOMBSTONE_DAYS = 365  # for which a tombstone is kept
@@ -48,6 +50,13 @@ def prune_some(keep: Keep, now: datetime, *, after: int = 0) -> int | None:
     for feed in feeds:
         prune(feed, keep, now)
     return feeds[-1].pk if len(feeds) == SOME else None
+
+
+def prune_flood(report: ImportReport, keep: Keep, now: datetime) -> None:
+    """Prune the feed of an import that brought a flood of new entries."""
+    if report.new >= FLOOD:
+        for feed in feeds_to_prune(keep).filter(pk=report.feed_id):
+            prune(feed, keep, now)
 
 
 def prune(feed: Feed, keep: Keep, now: datetime, *, dry_run: bool = False) -> int:

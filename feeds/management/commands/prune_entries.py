@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import models
 from django.utils import timezone
 
-from feeds import canonical_urls, storage
+from feeds import canonical_urls, importer, storage
 from feeds.conf import feeds_settings
 from feeds.management.progress import counted, printable
 from feeds.models import Feed
@@ -47,7 +47,7 @@ def _number(text: str) -> int:
 def _keep(options: dict[str, Any]) -> storage.Keep:
     days, entries = options["days"], options["entries"]
     if days is None and entries is None:
-        return storage.Keep(days=feeds_settings().keep_days, entries=feeds_settings().keep_entries)
+        return importer.keep(feeds_settings())
     return storage.Keep(days=days or 0, entries=entries or 0, override=True)
 
 
