@@ -17,7 +17,7 @@ from feeds import locking, parsing
 from feeds.conf import FeedsSettings, feeds_settings
 from feeds.embedded import EmbeddedBroker
 from feeds.exceptions import ConfigurationError
-from feeds.fetching import IPPolicy
+from feeds.fetching import IPPolicy, doubts
 from feeds.locking import LockMiddleware, LockStore, LockStoreError
 
 Apps = Sequence[AppConfig] | None
@@ -173,6 +173,15 @@ def check_politeness(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]
             hint="Set FEEDS_CONTACT_URL to a page about your site; it goes into the User-Agent.",
             id="feeds.W003",
         )
+
+
+@register("feeds")
+def check_networks(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]:
+    values = typed_settings()
+    if values is None or list(_ranges(values)):  # said by check_settings
+        return
+    for doubt in doubts(values.allowed_networks):
+        yield Warning(doubt, hint="Any feed may lead to any address in it.", id="feeds.W008")
 
 
 @register("feeds")

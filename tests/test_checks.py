@@ -106,6 +106,35 @@ def test_a_cache_of_one_process_holds_locks_with_a_stub_broker_only(lock_cache):
         assert_found("feeds.E004")
 
 
+@pytest.mark.parametrize(
+    "network",
+    [
+        "0.0.0.0/0",
+        "::/0",
+        "0.0.0.0/1",
+        "169.254.0.0/16",
+        "169.254.169.254",
+        "fe80::/10",
+        "168.63.129.16",
+        "::ffff:0:0/96",
+        "64:ff9b::/96",
+        "10.0.0.5/8",
+        "fd12::1/64",
+        "192.168.1.7/24",
+    ],
+)
+def test_networks_that_are_probably_not_meant_are_found(settings, network):
+    settings.FEEDS_ALLOWED_NETWORKS = ["10.1.0.0/16", network]
+    messages = found("feeds.W008")
+    assert messages
+    assert all(f" {network} " in message.msg and message.hint for message in messages)
+
+
+def test_private_networks_are_allowed_without_a_word(settings):
+    settings.FEEDS_ALLOWED_NETWORKS = ["10.0.0.0/8", "127.0.0.1", "192.168.1.0/24", "172.16.0.0/12", "fc00::/7", "::1"]
+    assert run_checks(tags=["feeds"]) == []
+
+
 @pytest.mark.parametrize("expire", [4, 0, 31 * 24 * 3600])
 def test_an_expiry_that_cannot_be_kept_is_found(settings, expire):
     settings.FEEDS_LOCK_EXPIRE = expire

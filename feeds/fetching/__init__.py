@@ -1,7 +1,7 @@
 """Fetch a feed: one conditional GET, its redirects followed. Whatever a server does comes back as a value."""
 
 from feeds.fetching.fetcher import Fetcher
-from feeds.fetching.ip_policy import IPPolicy, is_private_host
+from feeds.fetching.ip_policy import IPPolicy, doubts, is_private_host
 from feeds.fetching.requests import OWN_HEADERS, plan_calls
 from feeds.fetching.responses import DELTA
 from feeds.fetching.values import (
@@ -32,6 +32,7 @@ __all__ = [
     "NotModified",
     "Redirect",
     "TooMany",
+    "doubts",
     "is_private_host",
     "plan_calls",
 ]

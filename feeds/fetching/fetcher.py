@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 from feeds.exceptions import InvalidURL
 from feeds.fetching.deadline import Deadline
@@ -40,36 +41,45 @@ class Fetcher:
             plan = plan_calls(request, self._user_agent)
         except InvalidURL as error:
             return Failed(kind=FailureKind.INVALID_URL, text=str(error))
-        hops: list[Redirect] = []
         seconds = self._settings.fetch_deadline if request.deadline is None else request.deadline
+        fetch = _Fetch(request, plan, Deadline(seconds, allowance))
         try:
-            return self._follow(request, plan, hops, Deadline(seconds, allowance))
+            outcome = self._follow(fetch)
         except TransportError as error:
-            return Failed(kind=error.kind, text=error.text, redirects=tuple(hops))
+            outcome = Failed(kind=error.kind, text=error.text, redirects=tuple(fetch.hops))
+        return replace(outcome, retry_after=longer(outcome.retry_after, fetch.wait))
 
-    def _follow(self, request: FeedRequest, plan: CallPlan, hops: list[Redirect], deadline: Deadline) -> FetchOutcome:
-        url = plan.start
-        wait: float | None = None
-        addresses: list[str] = []  # of the servers passed
+    def _follow(self, fetch: "_Fetch") -> FetchOutcome:
+        url = fetch.plan.start
         while True:
-            answer = self._transport.get(plan.call(url), deadline)
-            addresses.append(answer.address)
+            answer = self._transport.get(fetch.plan.call(url), fetch.deadline)
+            fetch.addresses.append(answer.address)
             now = self._clock()
             if answer.status not in FOLLOWED:
-                asked = plan.request_to(url)
-                return fetch_outcome(
-                    asked, str(url), answer, tuple(hops), now=now, wait=wait, private=into_private(addresses)
-                )
+                asked, private = fetch.plan.request_to(url), into_private(fetch.addresses)
+                return fetch_outcome(asked, str(url), answer, tuple(fetch.hops), now=now, private=private)
             # A redirect with a Retry-After is followed now; what it asks for counts for the next check.
-            wait = longer(wait, retry_after(answer.headers, now))
-            target = next_hop(url, answer, [str(plan.start), *(hop.url for hop in hops)], self._settings.max_redirects)
+            fetch.wait = longer(fetch.wait, retry_after(answer.headers, now))
+            target = next_hop(url, answer, fetch.passed, self._settings.max_redirects)
             if isinstance(target, str):
-                return Failed(
-                    kind=FailureKind.REDIRECT,
-                    text=target,
-                    status=answer.status,
-                    retry_after=wait,
-                    redirects=tuple(hops),
-                )
-            hops.append(Redirect(status=answer.status, url=str(target)))
+                hops = tuple(fetch.hops)
+                return Failed(kind=FailureKind.REDIRECT, text=target, status=answer.status, redirects=hops)
+            fetch.hops.append(Redirect(status=answer.status, url=str(target)))
             url = target
+
+
+@dataclass(slots=True)
+class _Fetch:
+    """One fetch under way."""
+
+    request: FeedRequest
+    plan: CallPlan
+    deadline: Deadline
+    hops: list[Redirect] = field(default_factory=list)
+    addresses: list[str] = field(default_factory=list)  # of the servers passed
+    wait: float | None = None  # seconds for which redirects asked not to come back
+
+    @property
+    def passed(self) -> list[str]:
+        """Return the URLs that were asked for."""
+        return [str(self.plan.start), *(hop.url for hop in self.hops)]

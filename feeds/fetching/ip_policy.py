@@ -1,7 +1,7 @@
 """The addresses, ports and host names that may be connected to. Pure: nothing here resolves or connects."""
 
-from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_interface, ip_network
 
 from feeds.exceptions import ConfigurationError
 
@@ -17,6 +17,7 @@ _REFUSED_IPV4 = tuple(
         "10.0.0.0/8",  # private
         "100.64.0.0/10",  # carrier-grade NAT
         "127.0.0.0/8",  # loopback
+        "168.63.129.16/32",  # Azure's own services, beside every virtual machine there
         "169.254.0.0/16",  # link-local; cloud metadata
         "172.16.0.0/12",  # private
         "192.0.0.0/24",  # protocol assignments
@@ -39,6 +40,19 @@ _REFUSED_IPV6 = tuple(
         "3fff::/20",  # documentation
     )
 )
+# Where clouds hand out credentials to whoever asks, and these as IPv6 addresses that lead there.
+_METADATA = tuple(
+    ip_network(network)
+    for network in (
+        "169.254.0.0/16",
+        "168.63.129.16/32",
+        "fe80::/10",
+        "::ffff:169.254.0.0/112",
+        "64:ff9b::a9fe:0/112",
+        "2002:a9fe::/32",
+    )
+)
+WIDEST_PRIVATE = {4: 8, 6: 7}  # bits of 10.0.0.0/8 and of fc00::/7
 _NAT64 = IPv6Network("64:ff9b::/96")
 _6TO4 = IPv6Network("2002::/16")
 
@@ -78,6 +92,18 @@ class IPPolicy:
 
     def _is_allowed_network(self, *addresses: IPAddress) -> bool:
         return any(address in network for network in self._allowed for address in addresses)
+
+
+def doubts(allowed_networks: Iterable[str]) -> Iterator[str]:
+    """Yield what is probably not meant in networks that are allowed."""
+    for text in allowed_networks:
+        network = _network(text)
+        if str(network.network_address) != str(ip_interface(text.strip()).ip):
+            yield f"FEEDS_ALLOWED_NETWORKS: {text} has bits set behind its prefix; it allows all of {network}"
+        if network.prefixlen < WIDEST_PRIVATE[network.version]:
+            yield f"FEEDS_ALLOWED_NETWORKS: {text} is wider than any private network; write down those that are needed"
+        if any(network.version == other.version and network.overlaps(other) for other in _METADATA):
+            yield f"FEEDS_ALLOWED_NETWORKS: {text} lets feeds read the credentials that clouds give to their machines"
 
 
 def _network(text: str) -> IPv4Network | IPv6Network:

@@ -76,26 +76,25 @@ def fetch_outcome(
     hops: tuple[Redirect, ...],
     *,
     now: float,
-    wait: float | None = None,
     private: bool = False,
 ) -> FetchOutcome:
-    """Return what the last answer means. `wait` is how many seconds the redirects before it asked for."""
+    """Return what the last answer means."""
     status = answer.status
     if status == HTTPStatus.NOT_MODIFIED:
-        result = _not_modified(request, url, answer, hops, now, wait)
+        result = _not_modified(request, url, answer, hops, now)
         return replace(result, into_private=private) if isinstance(result, NotModified) else result
     if status in WHOLE or _is_delta(request, answer):
-        return replace(_document(request, url, answer, hops, now, wait), into_private=private)
+        return replace(_document(request, url, answer, hops, now), into_private=private)
     if status == HTTPStatus.GONE:
         return Gone(url=url, redirects=hops)
-    later = longer(wait, retry_after(answer.headers, now))
+    later = retry_after(answer.headers, now)
     if status in TOO_MANY:
         return TooMany(url=url, status=status, retry_after=later, redirects=hops)
     return Failed(kind=_kind(status), text=_status_text(status), status=status, retry_after=later, redirects=hops)
 
 
 def _not_modified(
-    request: FeedRequest, url: str, answer: Answer, hops: tuple[Redirect, ...], now: float, wait: float | None
+    request: FeedRequest, url: str, answer: Answer, hops: tuple[Redirect, ...], now: float
 ) -> FetchOutcome:
     if not (request.etag or request.last_modified):
         text = "the server answered 304 (not modified) to a request without conditions"
@@ -105,16 +104,16 @@ def _not_modified(
         redirects=hops,
         etag=_validator(answer.headers, "etag") or request.etag,
         last_modified=_validator(answer.headers, "last-modified") or request.last_modified,
-        max_age=longer(freshness(answer.headers, now), wait),
+        max_age=freshness(answer.headers, now),
     )
 
 
 def _document(
-    request: FeedRequest, url: str, answer: Answer, hops: tuple[Redirect, ...], now: float, wait: float | None
+    request: FeedRequest, url: str, answer: Answer, hops: tuple[Redirect, ...], now: float
 ) -> Fetched | NotModified:
     headers = answer.headers
     etag, last_modified = _validator(headers, "etag"), _validator(headers, "last-modified")
-    max_age = longer(freshness(headers, now), wait)
+    max_age = freshness(headers, now)
     digest = hashlib.blake2b(answer.body, digest_size=16).digest()
     if digest == request.body_digest:
         return NotModified(

@@ -62,6 +62,7 @@ class Fetched:
     etag: str = ""
     last_modified: str = ""
     max_age: float | None = None  # seconds the answer stays fresh from now; None = the server does not say
+    retry_after: float | None = None  # seconds from now for which a redirect asks not to come back
     links: tuple[str, ...] = ()  # raw Link header values
     into_private: bool = False  # redirects led from a public address to one of ours
 
@@ -76,6 +77,7 @@ class NotModified:
     etag: str = ""  # to be stored from now on: a 304 may refresh either (RFC 9111 §4.3.4)
     last_modified: str = ""
     max_age: float | None = None
+    retry_after: float | None = None  # as with Fetched
     into_private: bool = False
 
 
@@ -84,6 +86,7 @@ class Gone:
     """410."""
 
     url: str
+    retry_after: float | None = None  # as with Fetched
     redirects: tuple[Redirect, ...] = ()
 
 

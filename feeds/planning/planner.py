@@ -61,8 +61,9 @@ def plan(
 def as_failure(response: Failed | Gone | TooMany) -> Failed:
     """Return what went wrong, in the words that are stored."""
     match response:
-        case Gone():
-            return Failed(kind=FailureKind.GONE, text="the server says that the feed is gone for good", status=410)
+        case Gone(retry_after=retry_after):
+            text = "the server says that the feed is gone for good"
+            return Failed(kind=FailureKind.GONE, text=text, status=410, retry_after=retry_after)
         case TooMany(status=status, retry_after=retry_after):
             text = f"the server answers {status}: too many requests, or overloaded"
             return Failed(kind=FailureKind.TOO_MANY, text=text, status=status, retry_after=retry_after)
@@ -151,6 +152,7 @@ def _news(
         dates=tuple(date for date in dates if date is not None and date < now),
         has_validators=has_validators and bool(fetched.etag or fetched.last_modified),
         max_age=fetched.max_age,
+        retry_after=fetched.retry_after,
     )
 
 
@@ -196,10 +198,10 @@ def _reason_to_stop(feed: FeedState, failure: Failed, now: datetime) -> str:
 
 
 def _after_failure(feed: FeedState, failure: Failed, pace: schedule.Pace, circumstances: Circumstances) -> NextCheck:
+    if failure.kind is FailureKind.GONE:
+        return schedule.to_confirm(feed.history, failure.retry_after or 0.0, circumstances)
     if failure.retry_after is not None:
         return schedule.after_retry_after(feed.history, failure.retry_after, pace, circumstances)
-    if failure.kind is FailureKind.GONE:
-        return schedule.to_confirm(feed.history, circumstances)
     return schedule.after_failure(feed.history, feed.failures.count + 1, failure.kind, pace, circumstances)
 
 

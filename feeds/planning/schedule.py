@@ -67,6 +67,7 @@ class News:
     dates: Sequence[datetime] = ()  # of the new entries; they give a first interval
     has_validators: bool = True  # does the server give an ETag or a Last-Modified?
     max_age: float | None = None  # seconds that the answer stays fresh
+    retry_after: float | None = None  # seconds for which a redirect on the way asked not to come back
 
 
 # The next check
@@ -76,10 +77,13 @@ def after_success(history: History, news: News, hints: Hints, pace: Pace, circum
     """Return the next check after one that went well."""
     now, jitter = circumstances.now, circumstances.jitter
     interval = learned_interval(history, news, pace, now)
+    asked = min(news.retry_after or 0.0, LONGEST_RETRY_AFTER)
     if history.fixed_interval is not None:
-        at = now + timedelta(seconds=history.fixed_interval * (1 + JITTER * jitter))
-        return NextCheck(at=at, reason=f"fixed interval {history.fixed_interval} s", interval=interval)
-    wait, reason = _longest(_constraints(interval, history, news, hints, pace, now))
+        fixed = float(history.fixed_interval)
+        reason = f"Retry-After {asked:.0f} s > " if asked > fixed else ""
+        at = now + timedelta(seconds=max(asked, fixed) * (1 + JITTER * jitter))
+        return NextCheck(at=at, reason=f"{reason}fixed interval {fixed:.0f} s", interval=interval)
+    wait, reason = _longest(_constraints(interval, history, news, hints, pace, now) | {"Retry-After": asked})
     at, skipped = _skip(now + timedelta(seconds=wait * (1 + JITTER * jitter)), hints, jitter)
     return NextCheck(at=at, reason=reason + skipped, interval=interval)
 
@@ -103,9 +107,9 @@ def after_retry_after(history: History, retry_after: float, pace: Pace, circumst
     return _check(history, wait * (1 + JITTER * circumstances.jitter), reason, circumstances)
 
 
-def to_confirm(history: History, circumstances: Circumstances) -> NextCheck:
+def to_confirm(history: History, retry_after: float, circumstances: Circumstances) -> NextCheck:
     """Return the check that is to confirm a 410: they come from broken deployments, too."""
-    wait = CONFIRMATION * (1 + JITTER * circumstances.jitter)
+    wait = max(CONFIRMATION, min(retry_after, LONGEST_RETRY_AFTER)) * (1 + JITTER * circumstances.jitter)
     return _check(history, wait, "the server says gone; asked once more after a day", circumstances)
 
 

@@ -324,8 +324,17 @@ def test_retry_after_counts_on_redirects_and_other_failures(server: FeedServer, 
     server.routes["/moved"] = answer(302, location="/feed", retry_after="7200")
     server.routes["/feed"] = answer(body=BODY, cache_control="max-age=60")
     server.routes["/broken"] = answer(500, retry_after="300")
-    assert fetched(fetcher, server.url("/moved")).max_age == 7200.0
+    moved = fetched(fetcher, server.url("/moved"))
+    assert (moved.max_age, moved.retry_after) == (60.0, 7200.0)
     assert failed(fetcher, server.url("/broken")).retry_after == 300.0
+
+
+@pytest.mark.parametrize(
+    "end", [answer(410), answer(404), b"no HTTP\r\n\r\n", answer(302), answer(429, retry_after="5")]
+)
+def test_what_a_redirect_asks_for_counts_whatever_it_leads_to(server: FeedServer, fetcher: Fetcher, end: bytes) -> None:
+    server.routes = {"/moved": answer(302, location="/end", retry_after="172800"), "/end": end}
+    assert fetcher.fetch(FeedRequest(url=server.url("/moved"))).retry_after == 172800.0
 
 
 # Ends

@@ -28,6 +28,7 @@ def after_success(
     dates: tuple[datetime, ...] = (),
     has_validators: bool = True,
     max_age: float | None = None,
+    retry_after: float | None = None,
     fixed_interval: int | None = None,
     pace: Pace = HOURLY,
     hints: Hints = NO_HINTS,
@@ -35,7 +36,13 @@ def after_success(
 ) -> NextCheck:
     changed_at = NOW - timedelta(seconds=silent)
     history = History(created_at=changed_at, changed_at=changed_at, interval=interval, fixed_interval=fixed_interval)
-    news = News(new_entries=new_entries, dates=dates, has_validators=has_validators, max_age=max_age)
+    news = News(
+        new_entries=new_entries,
+        dates=dates,
+        has_validators=has_validators,
+        max_age=max_age,
+        retry_after=retry_after,
+    )
     return schedule.after_success(history, news, hints, pace, circumstances(jitter))
 
 
@@ -100,6 +107,14 @@ def test_a_fixed_interval_overrides_pace_and_hints() -> None:
     check = after_success(fixed_interval=600, max_age=5000.0, hints=Hints(skip_days=0b100))
     assert seconds(check) == 600
     assert check.reason == "fixed interval 600 s"
+
+
+@pytest.mark.parametrize("fixed_interval", [None, 600])
+def test_the_retry_after_of_a_redirect_is_waited_for_whatever_else_is_said(fixed_interval: int | None) -> None:
+    check = after_success(retry_after=2 * DAY, fixed_interval=fixed_interval)
+    assert seconds(check) == 2 * DAY
+    assert check.reason.startswith("Retry-After 172800 s > ")
+    assert seconds(after_success(retry_after=30 * DAY)) == 7 * DAY
 
 
 # Hints
