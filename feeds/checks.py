@@ -5,12 +5,13 @@ from dataclasses import fields
 from typing import Any
 
 import dramatiq
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core.cache import caches
 from django.core.cache.backends.base import InvalidCacheBackendError
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured
+from django.db import router
 from dramatiq.middleware import CurrentMessage, Middleware, Retries, TimeLimit
 
 from feeds import locking, parsing
@@ -19,6 +20,8 @@ from feeds.embedded import EmbeddedBroker
 from feeds.exceptions import ConfigurationError
 from feeds.fetching import IPPolicy, doubts
 from feeds.locking import LockMiddleware, LockStore, LockStoreError
+from feeds.managers import primary_database
+from feeds.models import Lock
 
 Apps = Sequence[AppConfig] | None
 
@@ -139,14 +142,22 @@ def check_lock_server(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage
 
 @register("feeds")
 def check_database(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]:
-    for alias, database in settings.DATABASES.items():
-        options = database.get("OPTIONS", {})
-        if database["ENGINE"].endswith("sqlite3") and options.get("transaction_mode") != "IMMEDIATE":
-            yield Warning(
-                f"the SQLite database {alias!r} will answer 'database is locked' under threads",
-                hint="Set OPTIONS transaction_mode IMMEDIATE, timeout 5 and init_command 'PRAGMA journal_mode = WAL'.",
-                id="feeds.W002",
-            )
+    alias = primary_database()
+    database = settings.DATABASES[alias]
+    options = database.get("OPTIONS", {})
+    if database["ENGINE"].endswith("sqlite3") and options.get("transaction_mode") != "IMMEDIATE":
+        yield Warning(
+            f"the SQLite database {alias!r} will answer 'database is locked' under threads",
+            hint="Set OPTIONS transaction_mode IMMEDIATE, timeout 5 and init_command 'PRAGMA journal_mode = WAL'.",
+            id="feeds.W002",
+        )
+    models = (model for model in apps.get_app_config("feeds").get_models() if model is not Lock)
+    if elsewhere := sorted(model.__name__ for model in models if router.db_for_write(model) != alias):
+        yield Error(
+            f"DATABASE_ROUTERS write {', '.join(elsewhere)} elsewhere than Feed, which goes to {alias!r}",
+            hint="An import is one transaction: let db_for_write return one alias for the app label feeds.",
+            id="feeds.E020",
+        )
 
 
 @register("feeds")

@@ -40,7 +40,7 @@ class FeedForm(FeedModelForm):
             url = canonical_urls.canonical_url(self.cleaned_data["url"])
         except InvalidURL as error:
             raise forms.ValidationError(str(error), code="invalid") from error
-        if other := Feed.objects.filter(pk__in=Feed.objects.ids_by_url([url]).values()).exclude(pk=self.instance.pk):
+        if other := Feed.primary.filter(pk__in=Feed.primary.ids_by_url([url]).values()).exclude(pk=self.instance.pk):
             raise forms.ValidationError(f"There is a feed with this URL already: {other[0]}", code="unique")
         return url
 
@@ -140,7 +140,7 @@ class FetchOptionsFormSet(FetchOptionsBaseFormSet):
     @cached_property
     def _moves(self) -> bool:
         """Whether the form above, which is validated first, gives the feed a URL of another origin."""
-        stored = Feed.objects.filter(pk=self.instance.pk).values_list("url", flat=True).first()
+        stored = Feed.primary.filter(pk=self.instance.pk).values_list("url", flat=True).first()
         return stored is not None and _origin(stored) != _origin(self.instance.url)
 
     def clean(self) -> None:

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import dramatiq
 from django.core.cache import caches
-from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
@@ -27,6 +27,7 @@ from redis.retry import Retry
 from feeds.conf import feeds_settings
 from feeds.exceptions import describe
 from feeds.locking import LockStore
+from feeds.managers import primary_database
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ def _works(name: str, question: Callable[[], str]) -> bool:
 
 def ask_database() -> str:
     """Ask the database which migrations it has."""
-    connection = connections[DEFAULT_DB_ALIAS]
+    connection = connections[primary_database()]
     with _statement_timeout(connection):
         executor = MigrationExecutor(connection)
         plan = executor.migration_plan(executor.loader.graph.leaf_nodes())

@@ -2,16 +2,33 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from django.apps import apps
-from django.db import models
+from django.db import models, router
 
 from feeds import canonical_urls
 
 if TYPE_CHECKING:
     from feeds.importer import Importer
     from feeds.models import Feed, Host
+
+Row = TypeVar("Row", bound=models.Model, covariant=True)
+
+
+def primary_database() -> str:
+    """Return the alias of the database that holds the feeds: all that belongs together is written there.
+
+    What is read to decide on a write is read there, too. A replica, which a router may name for reading, lags behind.
+    """
+    return router.db_for_write(apps.get_model("feeds", "Feed"))
+
+
+class Primary(models.Manager[Row]):
+    """Rows as they are in the primary database."""
+
+    def get_queryset(self) -> models.QuerySet[Row]:
+        return super().get_queryset().using(primary_database())
 
 
 class FeedQuerySet(models.QuerySet["Feed"]):
@@ -48,8 +65,14 @@ class FeedManager(models.Manager.from_queryset(FeedQuerySet)):  # type: ignore[m
         """
         importer: Importer = apps.get_app_config("feeds").importer  # type: ignore[attr-defined]
         report = importer.run_now(canonical_urls.feed_url(url))
-        feed: Feed = self.get(pk=report.feed_id)
+        feed: Feed = self.using(primary_database()).get(pk=report.feed_id)
         return feed
+
+
+class PrimaryFeeds(models.Manager.from_queryset(FeedQuerySet)):  # type: ignore[misc]  # the same
+    def get_queryset(self) -> FeedQuerySet:
+        feeds: FeedQuerySet = super().get_queryset().using(primary_database())
+        return feeds
 
 
 class HostManager(models.Manager["Host"]):

@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from feeds import canonical_urls
-from feeds.managers import FeedManager, HostManager
+from feeds.managers import FeedManager, HostManager, Primary, PrimaryFeeds
 from feeds.outcomes import FailureKind, Outcome
 
 
@@ -125,6 +125,7 @@ class Feed(models.Model):
     moved_count = models.PositiveIntegerField(default=0, help_text="How many checks in a row saw these redirects.")
 
     objects = FeedManager()
+    primary = PrimaryFeeds()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["url_md5"], name="feeds_feed_url_unique")]
@@ -158,6 +159,9 @@ class Alias(models.Model):
     url_md5 = models.UUIDField("MD5 of the URL", editable=False)
     reason = models.TextField(blank=True, default="")
     created_at = models.DateTimeField()
+
+    objects: models.Manager["Alias"] = models.Manager()
+    primary: Primary["Alias"] = Primary()
 
     class Meta:
         verbose_name_plural = "aliases"
@@ -215,6 +219,7 @@ class Host(models.Model):
     pauses = models.PositiveBigIntegerField(default=0, editable=False)
 
     objects = HostManager()
+    primary: Primary["Host"] = Primary()
 
     def __str__(self) -> str:
         return self.name
@@ -251,6 +256,9 @@ class Entry(models.Model):
     changed_at = models.DateTimeField(null=True, blank=True, help_text="When a change was last stored.")
     changes = models.PositiveIntegerField(default=0)
 
+    objects: models.Manager["Entry"] = models.Manager()
+    primary: Primary["Entry"] = Primary()
+
     class Meta:
         verbose_name_plural = "entries"
         # The constraint's index serves the foreign key, too.
@@ -267,6 +275,9 @@ class Tombstone(models.Model):
     feed = models.ForeignKey(Feed, on_delete=models.CASCADE, related_name="tombstones", db_index=False)
     guid_digest = models.BinaryField(max_length=16, editable=False)
     created_at = models.DateTimeField()
+
+    objects: models.Manager["Tombstone"] = models.Manager()
+    primary: Primary["Tombstone"] = Primary()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["feed", "guid_digest"], name="feeds_tombstone_unique")]

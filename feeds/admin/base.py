@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import localize
@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
 from feeds import canonical_urls
+from feeds.managers import primary_database
 from feeds.models import Feed
 
 if TYPE_CHECKING:
@@ -36,6 +37,14 @@ def nobody(admin: object, request: HttpRequest, obj: Model | None = None) -> boo
 
 def may_change_feeds(admin: object, request: HttpRequest, obj: Model | None = None) -> bool:
     return request.user.has_perm("feeds.change_feed")
+
+
+class Editable:
+    """Rows that a person changes: a form decides by what it shows, so they are read where they will be written."""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset(request)  # type: ignore[misc]  # of ModelAdmin or of an inline
+        return rows.using(primary_database())
 
 
 class ReadOnlyAdmin(AnyModelAdmin):

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 
 from feeds import canonical_urls, storage
-from feeds.admin.base import NOTHING, AnyModelAdmin, link, list_of, may_change_feeds, moment, short
+from feeds.admin.base import NOTHING, AnyModelAdmin, Editable, link, list_of, may_change_feeds, moment, short
 from feeds.exceptions import InvalidURL, describe
 from feeds.forms import DECIDED, FeedForm, FetchOptionsForm, FetchOptionsFormSet
 from feeds.management.progress import counted
@@ -43,7 +43,7 @@ PUBLIC_URL = Case(
 )
 
 
-class AliasInline(AliasTabularInline):
+class AliasInline(Editable, AliasTabularInline):
     """Other URLs that lead to the feed. One that was removed can be given to a feed of its own."""
 
     model = Alias
@@ -56,7 +56,7 @@ class AliasInline(AliasTabularInline):
         return True  # for everybody who sees the feed
 
 
-class FetchOptionsInline(FetchOptionsStackedInline):
+class FetchOptionsInline(Editable, FetchOptionsStackedInline):
     """For people who may change the feed; others do not see it at all."""
 
     model = FetchOptions
@@ -78,7 +78,7 @@ class FetchOptionsInline(FetchOptionsStackedInline):
 
 
 @admin.register(Feed)
-class FeedAdmin(FeedModelAdmin):
+class FeedAdmin(Editable, FeedModelAdmin):
     form = FeedForm
     inlines = (AliasInline, FetchOptionsInline)
     list_display = ("name", "host_link", "state", "outcome", "checked_at", "next_check")
@@ -186,7 +186,7 @@ class FeedAdmin(FeedModelAdmin):
             return None
         if canonical_urls.redacted(url) != url and not self.has_change_permission(request):
             return None  # that would tell whether a guess is right
-        found = queryset.filter(pk__in=Feed.objects.ids_by_url([url]).values())
+        found = queryset.filter(pk__in=Feed.primary.ids_by_url([url]).values())
         return found if found.exists() else None
 
     # What is written

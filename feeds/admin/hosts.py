@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.utils import timezone
 
 from feeds import scheduling
+from feeds.admin.base import Editable
 from feeds.models import Host
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class HostForm(HostModelForm):
 
 
 @admin.register(Host)
-class HostAdmin(HostModelAdmin):
+class HostAdmin(Editable, HostModelAdmin):
     form = HostForm
     list_display = ("name", "delay", "paused_until", "requests", "waits", "pauses")
     fields = ("name", "delay", "paused_until", "pause_reason", "slot_at", "free_at", "requests", "waits", "pauses")

@@ -57,7 +57,7 @@ class Following:
     def some_urls(self) -> list[str]:
         """Return URLs of feeds that are still waited for, one chunk at most."""
         ids = list(islice(self._marks, storage.CHUNK))
-        return list(Feed.objects.filter(pk__in=ids).values_list("url", flat=True))
+        return list(Feed.primary.filter(pk__in=ids).values_list("url", flat=True))
 
     def look(self) -> list[Ending]:
         """Return the feeds that have ended since the last look, and wait for them no longer."""
@@ -94,7 +94,7 @@ class Following:
 
 def load(feed_ids: list[int]) -> QuerySet[Feed]:
     """Return the feeds of these ids, as many as there still are, with what is read here."""
-    feeds: QuerySet[Feed] = Feed.objects.filter(pk__in=feed_ids).order_by("pk")
+    feeds: QuerySet[Feed] = Feed.primary.filter(pk__in=feed_ids).order_by("pk")
     return feeds.only(*READ)
 
 
@@ -119,6 +119,6 @@ def _ending(feed_id: int, feed: Feed | None, before: Mark) -> Ending | None:
 def _with_new_entries(endings: list[Ending]) -> list[Ending]:
     ids = [ending.feed_id for ending in endings if ending.outcome is Outcome.IMPORTED]
     # In the transaction that stores a check its entries get the time of the check.
-    entries = Entry.objects.filter(feed__in=ids, first_seen_at__gte=F("feed__checked_at"))
+    entries = Entry.primary.filter(feed__in=ids, first_seen_at__gte=F("feed__checked_at"))
     new = dict(entries.values_list("feed").annotate(Count("id"))) if ids else {}
     return [replace(ending, new=new.get(ending.feed_id, 0)) for ending in endings]

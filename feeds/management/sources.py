@@ -142,11 +142,11 @@ def take_in(items: Iterable[Subscription | BadLine], *, register: Register, repo
 
 def rehearse(chunk: list[Subscription]) -> Registered:
     """Count what `storage.register` would do, and write nothing."""
-    known = len(Feed.objects.ids_by_url(subscription.url for subscription in chunk))
+    known = len(Feed.primary.ids_by_url(subscription.url for subscription in chunk))
     return Registered(added=len(chunk) - known, known=known)
 
 
 def _feed_ids(urls: list[str]) -> list[int]:
     """Return the ids of these feeds, in the order of the URLs."""
-    ids = Feed.objects.ids_by_url(urls)
+    ids = Feed.primary.ids_by_url(urls)
     return [ids[url] for url in urls if url in ids]

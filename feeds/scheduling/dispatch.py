@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from django.db import connections, router, transaction
+from django.db import connections, transaction
 from django.db.models import Q, QuerySet
 
 from feeds import planning
 from feeds.conf import FeedsSettings
-from feeds.managers import FeedQuerySet
+from feeds.managers import primary_database
 from feeds.models import Feed
 from feeds.planning import FeedState
 from feeds.scheduling import hosts, rate_limit
@@ -75,19 +75,19 @@ def _distrust(now: datetime) -> None:
         Q(slot_at__isnull=False, next_check_at__gt=far),
         Q(checked_at__gt=soon, next_check_at__gt=far),
     ):
-        feeds = Feed.objects.active().filter(wrong)
+        feeds = Feed.primary.active().filter(wrong)
         feeds.update(next_check_at=now, next_check_reason="a clock was wrong", slot_at=None, claimed_at=None)
 
 
 def outstanding(now: datetime) -> int:
     """Return how many feeds have been sent and not been checked since; what is older than the lease is lost."""
-    count: int = _feeds().filter(claimed_at__gt=now - rate_limit.LEASE).count()
+    count: int = Feed.primary.filter(claimed_at__gt=now - rate_limit.LEASE).count()
     return count
 
 
 def claim(now: datetime, count: int, host_delay: float) -> Batch:
     """Claim up to `count` due feeds in one transaction. Two claims at the same time get different feeds."""
-    with transaction.atomic(using=router.db_for_write(Feed)):
+    with transaction.atomic(using=primary_database()):
         chosen = rate_limit.fair(_window(now), count)
         rows = _locked(now, [feed.id for feed in chosen])
         due = [feed for feed in chosen if feed.id in rows]
@@ -95,7 +95,7 @@ def claim(now: datetime, count: int, host_delay: float) -> Batch:
         later = {id_: slot for id_, slot in slots.items() if not rate_limit.is_soon(slot, now)}
         _postpone({id_: (slot, rows[id_].reason) for id_, slot in later.items()}, now)
         sent = [feed.id for feed in due if feed.id not in later]
-        Feed.objects.filter(pk__in=sent).update(next_check_at=now + rate_limit.LEASE, claimed_at=now)
+        Feed.primary.filter(pk__in=sent).update(next_check_at=now + rate_limit.LEASE, claimed_at=now)
     return Batch(claimed=[Claimed(rows[id_].url, slots.get(id_)) for id_ in sent], postponed=len(later))
 
 
@@ -104,8 +104,8 @@ def windows(now: datetime) -> tuple[QuerySet[Feed], QuerySet[Feed]]:
 
     In one query it would have to read all that gets due soon, for the few of them that hold a slot.
     """
-    soon = _feeds().active().filter(next_check_at__gt=now, next_check_at__lte=now + rate_limit.LOOK_AHEAD)
-    return _feeds().due(now), soon.filter(slot_at__isnull=False).order_by("next_check_at", "id")
+    soon = Feed.primary.active().filter(next_check_at__gt=now, next_check_at__lte=now + rate_limit.LOOK_AHEAD)
+    return Feed.primary.due(now), soon.filter(slot_at__isnull=False).order_by("next_check_at", "id")
 
 
 def _window(now: datetime) -> list[rate_limit.Due]:
@@ -119,9 +119,9 @@ def _window(now: datetime) -> list[rate_limit.Due]:
 def _locked(now: datetime, ids: list[int]) -> dict[int, Locked]:
     """Return those of the chosen feeds that nobody else has claimed meanwhile, by their ids; locked."""
     soon = Q(next_check_at__lte=now + rate_limit.LOOK_AHEAD, slot_at__isnull=False)
-    due = Feed.objects.active().filter(Q(next_check_at__lte=now) | soon, pk__in=ids)
+    due = Feed.primary.active().filter(Q(next_check_at__lte=now) | soon, pk__in=ids)
     # Where rows cannot be skipped, a second scheduler waits for the first, and finds them claimed.
-    skips = connections[router.db_for_write(Feed)].features.has_select_for_update_skip_locked
+    skips = connections[primary_database()].features.has_select_for_update_skip_locked
     rows = due.select_for_update(skip_locked=skips).values_list("id", "url", "next_check_reason")
     return {id_: Locked(url, reason) for id_, url, reason in rows}
 
@@ -132,7 +132,7 @@ def _postpone(slots: dict[int, tuple[datetime, str]], now: datetime) -> None:
         Feed(pk=id_, next_check_at=slot, slot_at=slot, claimed_at=None, next_check_reason=_reason(reason, slot, now))
         for id_, (slot, reason) in slots.items()
     ]
-    Feed.objects.bulk_update(feeds, ["next_check_at", "slot_at", "claimed_at", "next_check_reason"])
+    Feed.primary.bulk_update(feeds, ["next_check_at", "slot_at", "claimed_at", "next_check_reason"])
 
 
 def _reason(reason: str, slot: datetime, now: datetime) -> str:
@@ -141,12 +141,6 @@ def _reason(reason: str, slot: datetime, now: datetime) -> str:
 
 def postpone(known: FeedState, slot: datetime, now: datetime) -> bool:
     """Leave it to the schedule to come back at `slot`. False: it does not look after this feed."""
-    polled = Feed.objects.filter(pk=known.id, status=Feed.Status.ACTIVE)
+    polled = Feed.primary.filter(pk=known.id, status=Feed.Status.ACTIVE)
     reason = _reason(known.history.next_check_reason, slot, now)
     return bool(polled.update(next_check_at=slot, slot_at=slot, claimed_at=None, next_check_reason=reason))
-
-
-def _feeds() -> FeedQuerySet:
-    """Read where is written: a replica may lag behind, and what is read here decides."""
-    feeds: FeedQuerySet = Feed.objects.using(router.db_for_write(Feed))
-    return feeds

@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import connections, router, transaction
+from django.db import connections, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
+from feeds.managers import primary_database
 from feeds.models import Host
 from feeds.planning import HostState, Pause
 from feeds.scheduling import rate_limit
@@ -43,12 +44,12 @@ def enter(
     """
     if not rate_limit.applies(host, default_delay, timezone.now()):
         return None
-    with transaction.atomic(using=router.db_for_write(Host)):
-        row = _locked(Host.objects.filter(name=host.name)).get()
+    with transaction.atomic(using=primary_database()):
+        row = _locked(Host.primary.filter(name=host.name)).get()
         now = timezone.now()  # of the moment from which on nobody else can decide
         answer = rate_limit.enter(_queue(row, now, default_delay), now=now, slot=slot, longest=deadline + MARGIN)
         queue, is_admitted = answer.queue, isinstance(answer, rate_limit.Admitted)
-        Host.objects.filter(name=host.name).update(
+        Host.primary.filter(name=host.name).update(
             slot_at=queue.slot_at,
             free_at=queue.free_at,
             **({"requests": F("requests") + 1} if is_admitted else {"waits": F("waits") + 1}),
@@ -67,7 +68,7 @@ def holding(request: HostRequest | None) -> Iterator[None]:
         if request is not None:
             free_at = rate_limit.leave(begun_at=request.begun_at, now=timezone.now(), delay=request.delay)
             # Where the request took longer than it was to, the host is another's by now, and this changes nothing.
-            Host.objects.filter(name=request.host, free_at=request.free_at).update(free_at=free_at)
+            Host.primary.filter(name=request.host, free_at=request.free_at).update(free_at=free_at)
 
 
 def pause(wanted: Pause) -> None:
@@ -75,7 +76,7 @@ def pause(wanted: Pause) -> None:
     Host.objects.ensure([wanted.host])
     beyond_belief = Q(paused_until__gt=timezone.now() + rate_limit.FARTHEST)
     shorter = Q(paused_until__isnull=True) | Q(paused_until__lt=wanted.until) | beyond_belief
-    Host.objects.filter(shorter, name=wanted.host).update(
+    Host.primary.filter(shorter, name=wanted.host).update(
         paused_until=wanted.until, pause_reason=wanted.reason, pauses=F("pauses") + 1
     )
 
@@ -90,7 +91,7 @@ def assign(due: Sequence[rate_limit.Due], *, now: datetime, default_delay: float
     """
     slots, changed = rate_limit.assign(due, _queues(due, now, default_delay), now)
     # Only the slot has moved; counters and pauses may be changed by others as soon as the rows are free.
-    Host.objects.bulk_update([Host(name=name, slot_at=queue.slot_at) for name, queue in changed.items()], ["slot_at"])
+    Host.primary.bulk_update([Host(name=name, slot_at=queue.slot_at) for name, queue in changed.items()], ["slot_at"])
     return slots
 
 
@@ -99,7 +100,7 @@ def _queues(due: Sequence[rate_limit.Due], now: datetime, default_delay: float) 
     counts = Counter(feed.host for feed in due)
     spaced = [name for name in counts if counts[name] > 1 and rate_limit.delay(HostState(name=name), default_delay) > 0]
     matters = Q(name__in=spaced) | Q(delay__gt=0) | Q(slot_at__gt=now) | Q(paused_until__gt=now)
-    rows = _locked(Host.objects.filter(matters, name__in=list(counts)))
+    rows = _locked(Host.primary.filter(matters, name__in=list(counts)))
     queues = {row.name: _queue(row, now, default_delay) for row in rows}
     return {name: queue for name, queue in queues.items() if queue.delay > 0 or queue.is_paused(now)}
 
@@ -116,6 +117,6 @@ def _queue(row: Host, now: datetime, default_delay: float) -> rate_limit.HostQue
 
 def _locked(hosts: QuerySet[Host]) -> QuerySet[Host]:
     """Return these rows, locked in the order of names: of two claims none waits for the other in a circle."""
-    features = connections[router.db_for_write(Host)].features
+    features = connections[primary_database()].features
     # Without the key, so that feeds can be stored meanwhile that refer to the host.
     return hosts.order_by("name").select_for_update(no_key=features.has_select_for_no_key_update)

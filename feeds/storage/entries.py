@@ -26,16 +26,16 @@ class EntryRows:
         found: dict[bytes, StoredEntry] = {}
         for chunk in chunked(guid_digests, CHUNK):
             if self._feed.pruned:
-                tombstones = Tombstone.objects.filter(feed_id=self._feed.id, guid_digest__in=chunk)
+                tombstones = Tombstone.primary.filter(feed_id=self._feed.id, guid_digest__in=chunk)
                 for guid_digest in map(bytes, tombstones.values_list("guid_digest", flat=True)):
                     found[guid_digest] = StoredEntry(guid_digest=guid_digest, is_tombstone=True)
-            rows = _stored(Entry.objects.filter(feed_id=self._feed.id, guid_digest__in=chunk))
+            rows = _stored(Entry.primary.filter(feed_id=self._feed.id, guid_digest__in=chunk))
             found.update((row.guid_digest, row) for row in rows)
         return found
 
     def newest(self, count: int) -> list[StoredEntry]:
         """Return the newest entries."""
-        return list(_stored(Entry.objects.filter(feed_id=self._feed.id).order_by("-sorted_at")[:count]))
+        return list(_stored(Entry.primary.filter(feed_id=self._feed.id).order_by("-sorted_at")[:count]))
 
 
 def _stored(entries: models.QuerySet[Entry]) -> Iterator[StoredEntry]:
@@ -63,10 +63,10 @@ def write_entries(plan: ImportPlan) -> None:
     """Write the new and the changed entries of a plan."""
     # The conflict can only be with a row that the plan could not see; the constraint makes it harmless.
     rows = [_entry(plan, planned) for planned in plan.new]
-    Entry.objects.bulk_create(rows, batch_size=CHUNK, ignore_conflicts=True)
+    Entry.primary.bulk_create(rows, batch_size=CHUNK, ignore_conflicts=True)
     for planned in plan.changed:
         stored_as = planned.stored.guid_digest if planned.stored else planned.guid_digest
-        Entry.objects.filter(feed_id=plan.feed.id, guid_digest=stored_as).update(
+        Entry.primary.filter(feed_id=plan.feed.id, guid_digest=stored_as).update(
             changes=models.F("changes") + 1, changed_at=plan.circumstances.started_at, **entry_fields(planned)
         )
 

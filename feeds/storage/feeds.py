@@ -9,6 +9,7 @@ from django.db.models import Exists, OuterRef
 
 from feeds import canonical_urls, signals
 from feeds.fetching import FeedRequest
+from feeds.managers import primary_database
 from feeds.models import Entry, Feed
 from feeds.outcomes import Outcome
 from feeds.planning import (
@@ -52,7 +53,7 @@ def load(url: str, *, create: bool = True) -> FeedState | None:
 
 
 def _feeds() -> models.QuerySet[Feed]:
-    feeds: models.QuerySet[Feed] = Feed.objects.select_related("options", "host").annotate(shares_host=SHARES_HOST)
+    feeds: models.QuerySet[Feed] = Feed.primary.select_related("options", "host").annotate(shares_host=SHARES_HOST)
     return feeds
 
 
@@ -145,7 +146,7 @@ def apply(plan: ImportPlan) -> ImportReport:
     """Write a plan in one transaction, or nothing of it if another import of the feed came first."""
     feed_id = plan.feed.id
     if plan.new or plan.changed or plan.move:
-        with transaction.atomic():
+        with transaction.atomic(using=primary_database()):
             written = _advance(plan)
             if written:
                 feed_id = _write(plan)
@@ -153,7 +154,7 @@ def apply(plan: ImportPlan) -> ImportReport:
         written = _advance(plan)  # one statement needs no transaction around it
     report = _report(plan, feed_id, written=written)
     if written and plan.next_check:
-        transaction.on_commit(lambda: _announce(plan, report))
+        transaction.on_commit(lambda: _announce(plan, report), using=primary_database())
     return report
 
 
@@ -170,7 +171,7 @@ def _write(plan: ImportPlan) -> int:
 
 def _advance(plan: ImportPlan) -> bool:
     """Move the feed on by one revision. First in the transaction: the row stays locked until the commit."""
-    at_revision = Feed.objects.filter(pk=plan.feed.id, revision=plan.feed.revision)
+    at_revision = Feed.primary.filter(pk=plan.feed.id, revision=plan.feed.revision)
     return bool(at_revision.fence(**feed_fields(plan)))
 
 
@@ -204,9 +205,9 @@ def _announce(plan: ImportPlan, report: ImportReport) -> None:
 
 def _rows(feed_id: int, entries: Iterable[PlannedEntry]) -> Iterator[list[Entry]]:
     for chunk in chunked((one.guid_digest for one in entries), CHUNK):
-        yield list(Entry.objects.filter(feed_id=feed_id, guid_digest__in=chunk).order_by("sorted_at", "id"))
+        yield list(Entry.primary.filter(feed_id=feed_id, guid_digest__in=chunk).order_by("sorted_at", "id"))
 
 
 def note_slowness(feed: FeedState, seconds: float) -> None:
     """Remember that a fetch took so long and was ended for the sake of others; it counts as no check."""
-    Feed.objects.filter(pk=feed.id).update(fetch_seconds=seconds)
+    Feed.primary.filter(pk=feed.id).update(fetch_seconds=seconds)

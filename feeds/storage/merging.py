@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, F, OuterRef
 
 from feeds import canonical_urls
+from feeds.managers import primary_database
 from feeds.models import Alias, Entry, Feed, Host, Tombstone
 from feeds.planning import FeedState, Move
 from feeds.storage.entries import CHUNK, chunked
@@ -25,14 +26,14 @@ def hand_over(feed: FeedState, move: Move, listed: Iterable[bytes]) -> int:
     """
     other = _at(move.url, other_than=feed.id)
     if other is None:
-        source = Feed.objects.get(pk=feed.id)
+        source = Feed.primary.get(pk=feed.id)
         register([Subscription(url=move.url, folder=source.folder, title=source.title)])
-        other = Feed.objects.get(url_md5=canonical_urls.url_md5(move.url))
+        other = Feed.primary.get(url_md5=canonical_urls.url_md5(move.url))
         for digests in chunked(listed, CHUNK):
-            entries = Entry.objects.filter(feed_id=feed.id, guid_digest__in=digests)
+            entries = Entry.primary.filter(feed_id=feed.id, guid_digest__in=digests)
             entries.update(feed=other, changes=0, content_digest=b"")
     reason = f"moved to {canonical_urls.redacted(move.url)}"
-    Feed.objects.filter(pk=feed.id).update(
+    Feed.primary.filter(pk=feed.id).update(
         status=Feed.Status.DISABLED, status_reason=reason, next_check_at=None, next_check_reason=reason
     )
     return int(other.pk)
@@ -55,18 +56,18 @@ def move_feed(feed: FeedState, move: Move, now: datetime) -> int:
 def add_alias(feed_id: int, url: str, reason: str, now: datetime) -> None:
     """Let a feed be known by a URL that it had."""
     values = {"feed_id": feed_id, "url": url, "reason": reason, "created_at": now}
-    Alias.objects.update_or_create(values, url_md5=canonical_urls.url_md5(url))
+    Alias.primary.update_or_create(values, url_md5=canonical_urls.url_md5(url))
 
 
 def remove_alias(url: str) -> None:
     """Remove the alias for this URL; a feed has it as its own again."""
-    Alias.objects.filter(url_md5=canonical_urls.url_md5(url)).delete()
+    Alias.primary.filter(url_md5=canonical_urls.url_md5(url)).delete()
 
 
 def _at(url: str, *, other_than: int) -> Feed | None:
     """Return the other feed that is known by this URL, locked."""
     md5 = canonical_urls.url_md5(url)
-    others = Feed.objects.exclude(pk=other_than).select_for_update(of=("self",))
+    others = Feed.primary.exclude(pk=other_than).select_for_update(of=("self",))
     found: Feed | None = others.filter(url_md5=md5).first() or others.filter(aliases__url_md5=md5).first()
     return found
 
@@ -77,9 +78,9 @@ def _rename(feed: FeedState, move: Move) -> Feed | None:
     values = url_fields(move.url) | ({"found_on": feed.url} if move.found else {})
     Host.objects.ensure([values["host_id"]])
     try:
-        with transaction.atomic():  # a savepoint: the transaction goes on
+        with transaction.atomic(using=primary_database()):  # a savepoint: the transaction goes on
             # The validators stay: they came from where the feed is now, or there are none.
-            Feed.objects.filter(pk=feed.id).update(**values)
+            Feed.primary.filter(pk=feed.id).update(**values)
     except IntegrityError:
         if (other := _at(move.url, other_than=feed.id)) is None:
             raise
@@ -89,11 +90,11 @@ def _rename(feed: FeedState, move: Move) -> Feed | None:
 
 def _merge(feed: FeedState, other: Feed) -> None:
     """Give a feed's entries to the other one, and end it. What both have stays as the other has it."""
-    source = Feed.objects.get(pk=feed.id)
-    for rows in (Entry.objects, Tombstone.objects):
+    source = Feed.primary.get(pk=feed.id)
+    for rows in (Entry.primary, Tombstone.primary):
         twin = Exists(rows.filter(feed=other, guid_digest=OuterRef("guid_digest")))
         rows.filter(~twin, feed=source).update(feed=other)
-    Alias.objects.filter(feed=source).update(feed=other)
+    Alias.primary.filter(feed=source).update(feed=other)
     other.folder = other.folder or source.folder
     other.pruned_at = other.pruned_at or source.pruned_at
     if other.status == Feed.Status.DISABLED and source.status == Feed.Status.ACTIVE and source.imported_at:
@@ -119,7 +120,7 @@ def _merge(feed: FeedState, other: Feed) -> None:
 def change_url(feed_id: int, old: str, new: str, *, reason: str, now: datetime) -> None:
     """Give a feed the URL that a person chose. The old one leads to it still, but what was said there is forgotten."""
     Host.objects.ensure([canonical_urls.host_key(new)])
-    feed = Feed.objects.filter(pk=feed_id)
+    feed = Feed.primary.filter(pk=feed_id)
     # It was disabled for what the old one said.
     feed.filter(status=Feed.Status.DISABLED).update(status=Feed.Status.ACTIVE, status_reason="")
     feed.fence(

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db import models, transaction
 
+from feeds.managers import primary_database
 from feeds.models import Entry, Feed, Tombstone
 from feeds.planning import ImportReport
 
@@ -38,7 +39,7 @@ class Keep:
 
 def feeds_to_prune(keep: Keep, after: int = 0) -> models.QuerySet[Feed]:
     """Return the feeds for which there is a limit, by their ids, from behind `after` on."""
-    feeds: models.QuerySet[Feed] = Feed.objects.filter(pk__gt=after).order_by("pk")
+    feeds: models.QuerySet[Feed] = Feed.primary.filter(pk__gt=after).order_by("pk")
     if not (keep.days or keep.entries or keep.override):
         feeds = feeds.filter(models.Q(keep_days__gt=0) | models.Q(keep_entries__gt=0))
     return feeds.only("url", "keep_days", "keep_entries", "pruned_at")
@@ -72,7 +73,7 @@ def prune(feed: Feed, keep: Keep, now: datetime, *, dry_run: bool = False) -> in
 
 def _candidates(feed: Feed, keep: Keep, now: datetime) -> dict[int, bytes]:
     """Return what is too much or too old, with the guid digests. Both go along the index of a feed's newest entries."""
-    entries = Entry.objects.filter(feed=feed).order_by("-sorted_at")
+    entries = Entry.primary.filter(feed=feed).order_by("-sorted_at")
     found = _digests(entries[keep.entries :]) if keep.entries else {}
     if keep.days:
         # An entry is as old as it has been here: what came late is not old yet, whatever its own date says.
@@ -87,28 +88,28 @@ def _digests(rows: models.QuerySet[Any]) -> dict[int, bytes]:
 
 def _unlisted(feed_id: int, entries: Mapping[int, bytes]) -> list[int]:
     """Return those of the entries that the feed's last document does not list."""
-    digests = bytes(Feed.objects.values_list("listed_digests", flat=True).get(pk=feed_id))
+    digests = bytes(Feed.primary.values_list("listed_digests", flat=True).get(pk=feed_id))
     listed = {digests[at : at + 16] for at in range(0, len(digests), 16)}
     return [pk for pk, digest in entries.items() if digest not in listed]
 
 
 def _remove(feed_id: int, entry_ids: list[int], now: datetime) -> int:
-    with transaction.atomic():
+    with transaction.atomic(using=primary_database()):
         # The fence. An import that is under way has read these entries as stored, and must not write on that ground.
         # It comes first: from here on nobody changes what the feed lists.
-        Feed.objects.filter(pk=feed_id).fence(pruned_at=now)
-        entries = _digests(Entry.objects.filter(pk__in=entry_ids))
+        Feed.primary.filter(pk=feed_id).fence(pruned_at=now)
+        entries = _digests(Entry.primary.filter(pk__in=entry_ids))
         removed = _unlisted(feed_id, entries)
         tombstones = [Tombstone(feed_id=feed_id, guid_digest=entries[pk], created_at=now) for pk in removed]
-        Tombstone.objects.bulk_create(tombstones, ignore_conflicts=True)
-        Entry.objects.filter(pk__in=removed).delete()
+        Tombstone.primary.bulk_create(tombstones, ignore_conflicts=True)
+        Entry.primary.filter(pk__in=removed).delete()
     return len(removed)
 
 
 def _expire_tombstones(feed_id: int, now: datetime) -> None:
     """Remove the tombstones of what the feed has not listed for a long time."""
-    old = Tombstone.objects.filter(feed_id=feed_id, created_at__lt=now - timedelta(days=TOMBSTONE_DAYS))
+    old = Tombstone.primary.filter(feed_id=feed_id, created_at__lt=now - timedelta(days=TOMBSTONE_DAYS))
     if tombstones := _digests(old):
         expired = _unlisted(feed_id, tombstones)
         for at in range(0, len(expired), CHUNK):
-            Tombstone.objects.filter(pk__in=expired[at : at + CHUNK]).delete()
+            Tombstone.primary.filter(pk__in=expired[at : at + CHUNK]).delete()

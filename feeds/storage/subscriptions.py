@@ -31,11 +31,11 @@ def register(subscriptions: Iterable[Subscription]) -> Registered:
     added = known = 0
     for chunk in chunked(subscriptions, CHUNK):
         wanted = {canonical_urls.url_md5(subscription.url): subscription for subscription in chunk}
-        there = set(Feed.objects.filter(url_md5__in=wanted).values_list("url_md5", flat=True))
-        there |= set(Alias.objects.filter(url_md5__in=wanted.keys() - there).values_list("url_md5", flat=True))
+        there = set(Feed.primary.filter(url_md5__in=wanted).values_list("url_md5", flat=True))
+        there |= set(Alias.primary.filter(url_md5__in=wanted.keys() - there).values_list("url_md5", flat=True))
         missing = [_feed(md5, subscription) for md5, subscription in wanted.items() if md5 not in there]
         Host.objects.ensure(feed.host_id for feed in missing)
-        Feed.objects.bulk_create(missing, ignore_conflicts=True)
+        Feed.primary.bulk_create(missing, ignore_conflicts=True)
         added += len(missing)
         known += len(chunk) - len(missing)
     return Registered(added=added, known=known)

@@ -103,5 +103,5 @@ class ForeignProject:
             timeout=60,
         )
         output = result.stdout + result.stderr
-        assert result.returncode == status, f"{arguments} ended with {result.returncode}:\n{output}"
+        assert result.returncode == status, f"ended with {result.returncode}:\n{output}"
         return output

@@ -219,7 +219,7 @@ def _check_success(tally: Tally, intake: Intake, timeout: float) -> None:
 
 def _stored(*, due: bool) -> Intake:
     intake = Intake()
-    feeds = Feed.objects.due(timezone.now()) if due else Feed.objects.active().order_by("id")
+    feeds = Feed.primary.due(timezone.now()) if due else Feed.primary.active().order_by("id")
     intake.feed_ids.extend(feeds.values_list("id", flat=True).iterator())
     return intake
 

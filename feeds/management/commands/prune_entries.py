@@ -56,7 +56,7 @@ def _feeds(urls: list[str], keep: storage.Keep) -> models.QuerySet[Feed]:
     if not urls:
         return feeds
     wanted = [canonical_urls.feed_url(url) for url in urls]
-    known = Feed.objects.ids_by_url(wanted)
+    known = Feed.primary.ids_by_url(wanted)
     if unknown := [url for url in wanted if url not in known]:
         raise CommandError(f"No such feed: {', '.join(canonical_urls.redacted(url) for url in unknown)}", returncode=2)
     return feeds.filter(pk__in=known.values())

@@ -1,0 +1,116 @@
+"""Projects with more than one database."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.checks import run_checks
+from django.db.models import Model
+
+from tests.rigs.foreign_project import ForeignProject
+from tests.rigs.servers.feed_server import FeedServer, Received, answer
+
+SETTINGS = """
+DATABASES["other"] = DATABASES["default"] | {"NAME": Path(__file__).with_name("other.sqlite3")}
+DATABASE_ROUTERS = ["routers.Router"]
+DRAMATIQ_BROKER["BROKER"] = "feeds.embedded.EmbeddedBroker"
+FEEDS_REDIRECT_CHECKS, FEEDS_REDIRECT_DAYS, FEEDS_KEEP_ENTRIES = 1, 0.0, 1
+"""
+SECOND = """
+class Router:
+    def db_for_read(self, model, **hints):
+        return "other" if model._meta.app_label == "feeds" else "default"
+
+    db_for_write = db_for_read
+
+    def allow_migrate(self, db, app_label, **hints):
+        return (db == "other") == (app_label == "feeds")
+"""
+LAGGING = """
+class Router:
+    def db_for_read(self, model, **hints):
+        return "default"  # where nothing ever arrives
+
+    def db_for_write(self, model, **hints):
+        return "other"
+
+    def allow_relation(self, one, another, **hints):
+        return True
+"""
+TITLES = "abcdefghijkl"
+LIFE = """
+import json
+from django.utils import timezone
+from dramatiq import get_broker
+from feeds import health, tasks
+from feeds.models import Alias, Entry, Feed, Host, Tombstone
+from feeds.signals import entries_added
+
+for alias in ("default", "other"):
+    call_command("migrate", database=alias, verbosity=0)
+added = []
+entries_added.connect(lambda entries, **_: added.extend(entry.title for entry in entries), weak=False)
+
+call_command("import_feeds", "{0}/feed", verbosity=0)
+call_command("import_feeds", "{0}/moved", verbosity=0)  # it is merged with the other
+feed = Feed.objects.import_feed("{0}/feed")
+Feed.objects.using("other").update(next_check_at=timezone.now())
+Host.objects.using("other").update(delay=0.01)
+tasks.import_due_feeds()
+get_broker().drain(20)
+call_command("prune_entries", verbosity=0)
+print(json.dumps({{
+    "error": feed.error_text,
+    "added": sorted({{*added}}),
+    "feeds": [*Feed.objects.using("other").values_list("url", flat=True)],
+    "kept": [*Entry.objects.using("other").values_list("title", flat=True)],
+    "aliases": [*Alias.objects.using("other").values_list("url", flat=True)],
+    "removed": Tombstone.objects.using("other").count(),
+    "ready": health.readiness(),
+}}))
+"""
+
+
+def document(*titles: str) -> bytes:
+    items = "".join(f"<item><guid>{title[0]}</guid><title>{title}</title></item>" for title in titles)
+    return f'<rss version="2.0"><channel><title>t</title>{items}</channel></rss>'.encode()
+
+
+class Changing:
+    """A feed that lists its two newest entries; with each request there is one more."""
+
+    def __init__(self) -> None:
+        self.requests = 0
+
+    def __call__(self, request: Received) -> bytes:
+        self.requests += 1
+        return answer(body=document(*TITLES[max(0, self.requests - 2) : self.requests]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("router", [SECOND, LAGGING], ids=["second", "lagging"])
+def test_a_feeds_life_goes_by_the_database_that_is_written(tmp_path: Path, router: str) -> None:
+    with FeedServer() as server:
+        feed = Changing()
+        server.routes |= {"/feed": feed, "/moved": answer(301, location=server.url("/feed"))}
+        project = ForeignProject(tmp_path, SETTINGS, {"routers.py": router})
+        found = json.loads(project.run(LIFE.format(server.url(""))).splitlines()[0])
+    assert found["error"] == ""
+    assert found["added"] == [*TITLES[: feed.requests]]
+    assert found["feeds"] == [server.url("/feed")]
+    assert found["aliases"] == [server.url("/moved")]
+    assert sorted(found["kept"]) == [*TITLES[feed.requests - 2 : feed.requests]]
+    assert found["removed"] == feed.requests - 2
+    assert found["ready"] == {"database": True, "lock_store": True, "broker": True}
+
+
+class EntriesElsewhere:
+    def db_for_write(self, model: type[Model], **hints: Any) -> str | None:
+        return "archive" if model._meta.model_name == "entry" else None
+
+
+def test_a_router_that_tears_an_import_apart_is_refused(settings: Any) -> None:
+    settings.DATABASE_ROUTERS = [EntriesElsewhere()]
+    (error,) = (message for message in run_checks(tags=["feeds"]) if message.id == "feeds.E020")
+    assert error.msg == "DATABASE_ROUTERS write Entry elsewhere than Feed, which goes to 'default'"
