@@ -326,7 +326,7 @@ def test_h22_a_known_feed_that_turns_into_a_page_stays_where_it_is(server: FeedS
 
 
 def test_h22_the_page_and_its_feed_go_through_their_hosts_door(server: FeedServer, settings: Any) -> None:
-    settings.FEEDS_HOST_DELAY = 1.0
+    settings.FEEDS_HOST_DELAY = 60.0
     named = f"http://feeds.example:{server.port}"
     server.routes = {"/": page("/feed"), "/feed": feed(), "/other": feed("other")}
     fetcher = Fetcher(
