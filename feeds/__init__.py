@@ -10,6 +10,7 @@ The path of a feed, from top to bottom:
     parsing      the bytes of a document to what it says
     planning     what that means: which entry is which, what is new, when to look again. Pure
     storage      the plan into the database, in one transaction, fenced by the feed's revision
+    history      what each import did, the last fifty of a feed
 
 `embedded` stands in for servers; `models` holds the tables, `conf` the settings, `outcomes` how an import can end.
 """

@@ -4,7 +4,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -15,10 +15,10 @@ from django.utils import timezone
 from feeds import canonical_urls, planning, scheduling, storage
 from feeds.conf import FeedsSettings
 from feeds.fetching import DELTA, Allowance, Failed, FeedRequest, Fetched, Fetcher, FetchOutcome, FetchSettings
-from feeds.outcomes import FailureKind, Outcome
+from feeds.outcomes import AskedBy, FailureKind, Outcome
 from feeds.parsing import Document, ParsedFeed, Parser, Unreadable
-from feeds.planning import Circumstances, FeedState, ImportReport, NextCheck, Pace, RedirectRule, Rules
-from feeds.scheduling import Admission, OutageDetector, Postponed
+from feeds.planning import Circumstances, FeedState, ImportReport, NextCheck, Pace, RedirectRule, Rules, Trace
+from feeds.scheduling import Admission, Admitted, OutageDetector, Postponed
 from feeds.storage import Keep
 
 logger = logging.getLogger(__name__)
@@ -36,6 +36,7 @@ class ImportRequest:
     requested_at: datetime | None = None  # a check that began later answers the request
     slot: datetime | None = None  # the slot that the last report gave
     create: bool = True  # False: the feed was known before; if it is no more, it has been deleted, and stays so
+    asked_by: str = AskedBy.CODE
 
     def answered_by(self, feed: FeedState) -> Outcome | None:
         """Return the outcome if no check is needed, or none wanted."""
@@ -105,9 +106,9 @@ class Importer:
         started_at = self._clock()
         report = self._attempt(request)
         if report.outcome is Outcome.SUPERSEDED:
-            report = self._attempt_again(report, request.requested_at or started_at)
+            report = self._attempt_again(report, replace(request, requested_at=request.requested_at or started_at))
         if report.outcome is Outcome.DISCOVERED:
-            report = self._attempt(ImportRequest(url=report.url, create=False))
+            report = self._attempt(ImportRequest(url=report.url, create=False, asked_by=request.asked_by))
         _log(report, (self._clock() - started_at).total_seconds())
         return report
 
@@ -138,6 +139,7 @@ class Importer:
         with admission:
             with admission.fetching():
                 response = self._fetcher.fetch(feed.request, admission.allowance)
+            fetched_after = admission.seconds
             if (cut := admission.cut) is not None:
                 return self._postpone(feed, cut)
             document = self._parse(feed, response)
@@ -147,15 +149,16 @@ class Importer:
             jitter=self._jitter(),
             fetch_seconds=admission.seconds,
             outage=self._is_outage(feed, response),
+            trace=_trace(request, started_at, response, admission, fetched_after),
         )
         return self._store(feed, response, document, circumstances)
 
-    def _attempt_again(self, report: ImportReport, requested_at: datetime) -> ImportReport:
+    def _attempt_again(self, report: ImportReport, request: ImportRequest) -> ImportReport:
         """Serve a superseded request once more, unless it was another import that came first, which answers it.
 
         To pause, move, merge or prune a feed moves its revision on, too, and imports nothing.
         """
-        again = self._attempt(ImportRequest(url=report.url, requested_at=requested_at, create=False))
+        again = self._attempt(replace(request, url=report.url, slot=None, create=False))
         return report if again.outcome is Outcome.COVERED else again
 
     def _postpone(self, feed: FeedState, admission: Postponed) -> ImportReport:
@@ -239,6 +242,21 @@ def rules(settings: FeedsSettings) -> Rules:
 def keep(settings: FeedsSettings) -> Keep:
     """Return what the settings say about the entries that are kept."""
     return Keep(days=settings.keep_days, entries=settings.keep_entries)
+
+
+def _trace(
+    request: ImportRequest, started_at: datetime, response: FetchOutcome, admission: Admitted, fetched_after: float
+) -> Trace:
+    """Return what the history tells of a check that was made; `fetched_after` seconds it had its answer."""
+    waited = (started_at - request.requested_at).total_seconds() if request.requested_at else None
+    connecting, parsing = admission.allowance.connecting, admission.seconds - fetched_after
+    return Trace(
+        asked_by=request.asked_by,
+        waited=waited,
+        seconds={"connect": connecting, "fetch": fetched_after, "parse": parsing},
+        status=response.status,
+        size=len(response.body) if isinstance(response, Fetched) else 0,
+    )
 
 
 def document_of(fetched: Fetched) -> Document:

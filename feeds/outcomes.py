@@ -1,4 +1,4 @@
-"""How an import can end, and why it can fail."""
+"""How an import can be asked for, how it can end, and why it can fail."""
 
 from enum import StrEnum
 
@@ -54,6 +54,14 @@ FAILURE_LABELS = {
     FailureKind.NOT_A_FEED: "the document is no feed",
     FailureKind.HOSTILE: "the document is built to do harm",
 }
+
+
+class AskedBy(StrEnum):
+    """The askers of imports, as the history has them."""
+
+    SCHEDULE = "schedule"
+    PERSON = "person"  # in the admin, or with a command
+    CODE = "code"  # anybody's, by a message or a call
 
 
 class Outcome(StrEnum):

@@ -1,6 +1,7 @@
 """The actors: their options, and one call each."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import dramatiq
@@ -8,12 +9,14 @@ from django.utils import timezone
 from dramatiq.middleware import CurrentMessage
 from dramatiq_crontab import cron
 
-from feeds import canonical_urls, scheduling, storage
+from feeds import canonical_urls, history, scheduling, storage
 from feeds.conf import feeds_settings
 from feeds.importer import ImportRequest, get_importer, keep
+from feeds.outcomes import AskedBy
 
 SLOT = "host_slot"  # message option: the slot that this message holds in its host's queue, in seconds since the epoch
 KNOWN = "known"  # message option: the feed was stored before; if it is no more, it has been deleted, and stays so
+ASKED_BY = "asked_by"  # message option: who asked, for the history
 SHORTEST_DELAY = 0.5  # seconds; sooner, a copy could meet the lock that its original is about to give back
 
 
@@ -41,6 +44,7 @@ def import_feed(url: str) -> None:
             requested_at=_sent_at(message),
             slot=_slot(message),
             create=KNOWN not in message.options,
+            asked_by=message.options.get(ASKED_BY, AskedBy.CODE),
         )
     )
     if report.slot is not None:
@@ -48,9 +52,9 @@ def import_feed(url: str) -> None:
         import_feed.broker.enqueue(copy, delay=_delay(report.slot, SHORTEST_DELAY))
 
 
-def send(url: str, slot: datetime | None = None) -> None:
+def send(url: str, slot: datetime | None = None, *, asked_by: str = AskedBy.PERSON) -> None:
     """Send a stored feed for import, by its URL. If it is deleted before a worker takes the message, it stays so."""
-    options: dict[str, Any] = {KNOWN: True}
+    options: dict[str, Any] = {KNOWN: True, ASKED_BY: str(asked_by)}
     if slot is not None:
         options |= {SLOT: slot.timestamp(), "delay": _delay(slot, 0.0)}
     import_feed.send_with_options(args=(url,), **options)
@@ -64,7 +68,7 @@ def send(url: str, slot: datetime | None = None) -> None:
 )
 def import_due_feeds() -> None:
     """Send the feeds that are due, as many as the queue may hold."""
-    scheduling.send_due(timezone.now(), send, feeds_settings())
+    scheduling.send_due(timezone.now(), partial(send, asked_by=AskedBy.SCHEDULE), feeds_settings())
 
 
 cron("* * * * *")(import_due_feeds)  # for `manage.py crontab`
@@ -76,6 +80,8 @@ def prune_entries(after: int = 0) -> None:
 
     It needs no lock: what two of them do at the same time is done once.
     """
+    if not after:
+        history.prune(timezone.now())
     last = storage.prune_some(keep(feeds_settings()), timezone.now(), after=after)
     if last is not None:
         prune_entries.send(last)

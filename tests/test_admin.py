@@ -17,7 +17,7 @@ from feeds import canonical_urls, storage, tasks
 from feeds.admin import entries
 from feeds.embedded.broker import EmbeddedBroker
 from feeds.exceptions import InvalidURL
-from feeds.models import Alias, Entry, Feed, Host, Lock
+from feeds.models import Alias, Entry, Feed, Host, Import, Lock
 from feeds.outcomes import FailureKind, Outcome
 from feeds.planning.values import Circumstances, ImportPlan, NextCheck
 from feeds.storage import Subscription
@@ -474,3 +474,23 @@ def test_a_host_is_not_paused_for_longer_than_is_believed(admin_client: Client) 
     answer = admin_client.post(page, {"delay": "", "paused_until_0": "2199-01-01", "paused_until_1": "00:00"})
     assert "A pause ends within 14 days." in answer.content.decode()
     assert Host.objects.get().paused_until is None
+
+
+# History
+
+
+def test_the_page_of_a_feed_tells_what_its_imports_did_in_one_query(admin_client: Client) -> None:
+    feed = new_feed(unchanged_count=7)
+    bare = queries_of(lambda: admin_client.get(page_of(feed)))
+    failed = {"outcome": Outcome.FAILED, "error_kind": FailureKind.TLS, "error_text": "<b>expired</b>"}
+    for number in range(1, 4):
+        Import.objects.create(feed=feed, number=number, started_at=NOON, asked_by="person", new=number)
+    Import.objects.create(feed=feed, number=4, started_at=NOON, asked_by="schedule", unchanged_before=12, **failed)
+    pages: list[str] = []
+    assert len(queries_of(lambda: pages.append(admin_client.get(page_of(feed)).content.decode()))) == len(bare)
+    page = pages[0]
+    assert "since then 7 checks found nothing new" in page
+    assert "before it 12 checks found nothing new" in page
+    assert "no trusted TLS connection" in page
+    assert "&lt;b&gt;expired&lt;/b&gt;" in page
+    assert page.index("✗") < page.index("3 new, 0 changed") < page.index("1 new, 0 changed")

@@ -13,6 +13,7 @@ from django.utils.html import format_html
 
 from feeds import canonical_urls, storage
 from feeds.admin.base import NOTHING, AnyModelAdmin, Editable, link, list_of, may_change_feeds, moment, short
+from feeds.admin.timeline import timeline
 from feeds.exceptions import InvalidURL, describe
 from feeds.forms import DECIDED, FeedForm, FetchOptionsForm, FetchOptionsFormSet
 from feeds.management.progress import counted
@@ -93,6 +94,7 @@ class FeedAdmin(Editable, FeedModelAdmin):
     fieldsets = (
         (None, {"fields": ("url", *DECIDED)}),
         ("Last check", {"fields": ("outcome", "error_text", "failing_since", "checked_at", "imported_at", "left_out")}),
+        ("What imports did", {"fields": ("timeline",)}),
         ("Next check", {"fields": ("state", "next_check", "learned_interval")}),
         ("The feed", {"fields": ("title", "site_url", "description", "language", "format", "hubs", "entry_count")}),
         ("Said by the server", {"fields": ("etag", "last_modified", "ttl", "update_period", "redirected_to")}),
@@ -132,6 +134,10 @@ class FeedAdmin(Editable, FeedModelAdmin):
     @admin.display(description="entries")
     def entry_count(self, feed: Feed) -> str:
         return link(list_of(Entry, feed__id__exact=feed.pk), counted(feed.entries.count(), "entry", "entries"))
+
+    @admin.display(description="timeline")
+    def timeline(self, feed: Feed) -> str:
+        return timeline(feed)
 
     @admin.display(description="redirected to")
     def redirected_to(self, feed: Feed) -> str:

@@ -87,6 +87,7 @@ class Gone:
 
     url: str
     retry_after: float | None = None  # as with Fetched
+    status: int = 410
     redirects: tuple[Redirect, ...] = ()
 
 

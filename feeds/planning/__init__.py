@@ -21,6 +21,7 @@ from feeds.planning.values import (
     RedirectStreak,
     StoredEntry,
     Streak,
+    Trace,
 )
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "Rules",
     "StoredEntry",
     "Streak",
+    "Trace",
     "match_entries",
     "plan",
     "with_slot",

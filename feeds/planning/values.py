@@ -57,6 +57,8 @@ class History:
     fixed_interval: int | None = None  # seconds, set by a person
     fetch_seconds: float | None = None  # that the last fetch took; None = there was none
     next_check_reason: str = ""
+    unchanged: int = 0  # checks that found nothing new, since the last import that has a row in the history
+    imports: int = 0  # rows that the history ever had
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +108,17 @@ class FeedState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """How a check went, for people to read; it decides nothing."""
+
+    asked_by: str = ""
+    waited: float | None = None  # seconds between the request and the begin; None = it was not sent
+    seconds: Mapping[str, float] = field(default_factory=dict)  # of each stage: connect, fetch, parse
+    status: int | None = None  # HTTP; None = no answer
+    size: int = 0  # bytes of the document, decoded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Circumstances:
     """Under which a check took place."""
 
@@ -114,6 +127,7 @@ class Circumstances:
     jitter: float  # a random number in [0, 1)
     fetch_seconds: float | None = None
     outage: bool = False  # nothing at all can be reached: no fault of the feed
+    trace: Trace = field(default_factory=Trace)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """Decide when which feed may be fetched: claims, one request at a time to a host, slow servers, outages."""
 
-from feeds.scheduling.admission import Admission, Postponed
+from feeds.scheduling.admission import Admission, Admitted, Postponed
 from feeds.scheduling.dispatch import postpone, send_due
 from feeds.scheduling.hosts import pause
 from feeds.scheduling.outage import OutageDetector
@@ -10,6 +10,7 @@ __all__ = [
     "FARTHEST",
     "LONGEST_DELAY",
     "Admission",
+    "Admitted",
     "OutageDetector",
     "Postponed",
     "is_for_the_schedule",

@@ -1,5 +1,6 @@
 """A feed's row: loaded as a FeedState, written by a plan in one fenced transaction."""
 
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from django.db import models, transaction
 from django.db.models import Exists, OuterRef
 
-from feeds import canonical_urls, signals
+from feeds import canonical_urls, history, signals
 from feeds.fetching import FeedRequest
 from feeds.managers import primary_database
 from feeds.models import Entry, Feed
@@ -73,6 +74,8 @@ def _state(feed: Feed) -> FeedState:
             fixed_interval=feed.fixed_interval,
             fetch_seconds=feed.fetch_seconds,
             next_check_reason=feed.next_check_reason,
+            unchanged=feed.unchanged_count,
+            imports=feed.import_count,
         ),
         document=_document(feed),
         failures=Streak(count=feed.error_count, since=feed.failing_since, kind=feed.error_kind),
@@ -144,12 +147,12 @@ def _host(feed: Any) -> HostState | None:
 
 def apply(plan: ImportPlan) -> ImportReport:
     """Write a plan in one transaction, or nothing of it if another import of the feed came first."""
-    feed_id = plan.feed.id
-    if plan.new or plan.changed or plan.move:
+    feed_id, begun = plan.feed.id, time.monotonic()
+    if plan.move or history.is_eventful(plan):
         with transaction.atomic(using=primary_database()):
             written = _advance(plan)
             if written:
-                feed_id = _write(plan)
+                feed_id = _write(plan, begun)
     else:
         written = _advance(plan)  # one statement needs no transaction around it
     report = _report(plan, feed_id, written=written)
@@ -158,12 +161,15 @@ def apply(plan: ImportPlan) -> ImportReport:
     return report
 
 
-def _write(plan: ImportPlan) -> int:
-    """Write the entries, and move the feed; return the id of the feed at the plan's URL."""
-    if plan.move and plan.move.across_sites:
+def _write(plan: ImportPlan, begun: float) -> int:
+    """Write the entries and the history, and move the feed; return the id of the feed at the plan's URL."""
+    is_handed_over = plan.move is not None and plan.move.across_sites
+    if not is_handed_over:
+        write_entries(plan)
+    history.record(plan, begun)
+    if plan.move and is_handed_over:
         listed = plan.listed if plan.parsed else plan.feed.document.listed
         return merging.hand_over(plan.feed, plan.move, (guid_digest for _, guid_digest in listed))
-    write_entries(plan)
     if plan.move:
         return merging.move_feed(plan.feed, plan.move, plan.circumstances.started_at)
     return plan.feed.id

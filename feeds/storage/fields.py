@@ -4,7 +4,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from feeds import canonical_urls
+from feeds import canonical_urls, history
 from feeds.fetching import Fetched, NotModified
 from feeds.models import Feed
 from feeds.outcomes import FailureKind
@@ -35,6 +35,7 @@ def feed_fields(plan: ImportPlan) -> dict[str, Any]:
         **_status_fields(plan),
         **_error_fields(plan),
         **_redirect_fields(plan.redirect),
+        **history.counts(plan),
     }
     if plan.fetched:
         values |= {"imported_at": started_at}

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from feeds.models import Entry, Feed
+from feeds.models import Entry, Feed, Import
 from tests.rigs.documents import import_document, item, items, rss
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-FEED, ENTRY = Feed._meta.db_table, Entry._meta.db_table
+FEED, ENTRY, IMPORT = Feed._meta.db_table, Entry._meta.db_table, Import._meta.db_table
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -44,7 +44,7 @@ class Statements:
 
 
 def table(sql: str) -> str:
-    return next(name for name in (ENTRY, FEED) if f'"{name}"' in sql)
+    return next(name for name in (IMPORT, ENTRY, FEED) if f'"{name}"' in sql)
 
 
 @contextmanager
@@ -93,12 +93,12 @@ def test_also_where_the_document_has_to_be_parsed_whole() -> None:
 
 
 @pytest.mark.usefixtures("database")
-def test_one_new_entry_in_a_feed_of_500_costs_one_insert_and_reads_its_own_keys_only() -> None:
+def test_one_new_entry_in_a_feed_of_500_costs_its_insert_and_one_for_the_history_and_reads_its_own_keys_only() -> None:
     import_document(rss(*items(range(500))))
     with statements() as log:
         report = import_document(rss(item(500), *items(range(1, 500))))
     assert report.new == 1
-    assert log.writes() == [f"INSERT {ENTRY}", f"UPDATE {FEED}"]
+    assert log.writes() == [f"INSERT {ENTRY}", f"INSERT {IMPORT}", f"UPDATE {FEED}"]
     (keys,) = [count for sql, count in log.sent if sql.startswith("SELECT") and table(sql) == ENTRY]
     assert keys <= 1 + 4, "the feed's id, and the names that this one entry may have"
     assert Entry.objects.count() == 501

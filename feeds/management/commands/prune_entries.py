@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import models
 from django.utils import timezone
 
-from feeds import canonical_urls, importer, storage
+from feeds import canonical_urls, history, importer, storage
 from feeds.conf import feeds_settings
 from feeds.management.progress import counted, printable
 from feeds.models import Feed
@@ -27,6 +27,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         keep, now = _keep(options), timezone.now()
+        if not options["dry_run"]:
+            history.prune(now)
         feeds = entries = 0
         for feed in _feeds(options["urls"], keep):
             removed = storage.prune(feed, keep, now, dry_run=options["dry_run"])

@@ -1,4 +1,4 @@
-"""The tables: fields, constraints and indexes. `storage` is the only writer of import results."""
+"""Feeds, their hosts and their entries."""
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -58,6 +58,10 @@ class Feed(models.Model):
     listed_digests = models.BinaryField(
         blank=True, default=b"", editable=False, help_text="The GUID digests of the same entries, in the same order."
     )
+    unchanged_count = models.PositiveIntegerField(
+        default=0, editable=False, help_text="Checks that found nothing new since the last row of the history."
+    )
+    import_count = models.PositiveIntegerField(default=0, editable=False, help_text="Rows that the history ever had.")
     revision = models.PositiveBigIntegerField(
         default=0,
         editable=False,
@@ -284,14 +288,3 @@ class Tombstone(models.Model):
 
     def __str__(self) -> str:
         return bytes(self.guid_digest).hex()
-
-
-class Lock(models.Model):
-    """A lock of `DatabaseLocks`, which stand in for memcached."""
-
-    key = models.CharField(max_length=250, primary_key=True)
-    token = models.TextField()
-    expires_at = models.DateTimeField()
-
-    def __str__(self) -> str:
-        return self.key

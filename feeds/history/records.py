@@ -1,0 +1,77 @@
+"""The rows: which import gets one, what stands in it, and when it goes.
+
+An unchanged poll gets none, and no statement besides its own: it adds one to a number on the feed's row, and the next
+row tells how many came before it.
+"""
+
+import time
+from datetime import datetime, timedelta
+from typing import Any
+
+from feeds.models import Import
+from feeds.planning import ImportPlan
+
+KEPT = 50  # rows of a feed
+DAYS = 90  # for which a row is kept
+CHUNK = 1_000  # rows of one statement
+MOST_TEXT = 500  # characters of an error
+
+
+def is_eventful(plan: ImportPlan) -> bool:
+    """Tell whether the import gets a row. A page that names a feed has none: the feed that is imported next has."""
+    return plan.next_check is not None and bool(plan.failure or plan.new or plan.changed or plan.move or plan.disable)
+
+
+def counts(plan: ImportPlan) -> dict[str, int]:
+    """Return the numbers that an import writes on its feed."""
+    history = plan.feed.history
+    if is_eventful(plan):
+        return {"unchanged_count": 0, "import_count": history.imports + 1}
+    return {"unchanged_count": history.unchanged + 1}
+
+
+def record(plan: ImportPlan, storing_since: float) -> None:
+    """Write the row of an import, if it gets one; its feed has the numbers already.
+
+    `storing_since` is by the monotonic clock. The commit, which is still to come, is in no stage.
+    """
+    if not is_eventful(plan):
+        return
+    is_handed_over = plan.move is not None and plan.move.across_sites
+    trace, number = plan.circumstances.trace, plan.feed.history.imports + 1
+    Import.objects.create(
+        feed_id=plan.feed.id,
+        number=number,
+        started_at=plan.circumstances.started_at,
+        asked_by=trace.asked_by,
+        waited=trace.waited,
+        seconds=_rounded({**trace.seconds, "store": time.monotonic() - storing_since}),
+        outcome=plan.outcome.value,
+        status=trace.status,
+        size=trace.size,
+        new=0 if is_handed_over else len(plan.new),
+        changed=0 if is_handed_over else len(plan.changed),
+        unchanged_before=plan.feed.history.unchanged,
+        **_error(plan),
+    )
+    if number > KEPT:
+        Import.objects.filter(feed_id=plan.feed.id, number__lte=number - KEPT).delete()
+
+
+def _rounded(seconds: dict[str, float]) -> dict[str, float]:
+    return {stage: round(each, 3) for stage, each in seconds.items()}
+
+
+def _error(plan: ImportPlan) -> dict[str, Any]:
+    if plan.failure is None:
+        return {}
+    return {"error_kind": plan.failure.kind.value, "error_text": plan.failure.text[:MOST_TEXT]}
+
+
+def prune(now: datetime) -> int:
+    """Remove the rows that are too old, and return how many."""
+    old = Import.objects.filter(started_at__lt=now - timedelta(days=DAYS)).order_by("started_at")
+    removed = 0
+    while ids := list(old.values_list("pk", flat=True)[:CHUNK]):
+        removed += Import.objects.filter(pk__in=ids).delete()[0]
+    return removed

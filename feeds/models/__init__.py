@@ -1,0 +1,15 @@
+"""The tables: fields, constraints and indexes. `storage` is the only writer of import results."""
+
+from feeds.models.feeds import Alias, Entry, Feed, FetchOptions, Host, Tombstone
+from feeds.models.records import Import, Lock
+
+__all__ = [
+    "Alias",
+    "Entry",
+    "Feed",
+    "FetchOptions",
+    "Host",
+    "Import",
+    "Lock",
+    "Tombstone",
+]

@@ -1,0 +1,46 @@
+"""What the program notes of itself: what imports did, and locks."""
+
+from django.db import models
+
+from feeds.models.feeds import Feed
+from feeds.outcomes import FailureKind, Outcome
+
+
+class Import(models.Model):
+    """An import that did something, or failed. `history` says how many are kept."""
+
+    feed = models.ForeignKey(Feed, on_delete=models.CASCADE, related_name="imports", db_index=False)
+    number = models.PositiveIntegerField(help_text="The feed's first is 1.")
+    started_at = models.DateTimeField()
+    asked_by = models.CharField(max_length=20, help_text="The schedule, a person, or a push.")
+    waited = models.FloatField(null=True, help_text="Seconds between the request and the begin.")
+    seconds = models.JSONField(default=dict, help_text="Seconds of each stage.")
+    outcome = models.CharField(max_length=20, choices=[(outcome.value, outcome.value) for outcome in Outcome])
+    status = models.PositiveSmallIntegerField("HTTP status", null=True)
+    size = models.PositiveBigIntegerField(default=0, help_text="Bytes of the document, decoded.")
+    new = models.PositiveIntegerField(default=0)
+    changed = models.PositiveIntegerField(default=0)
+    error_kind = models.CharField(max_length=20, default="", choices=[(kind.value, kind.label) for kind in FailureKind])
+    error_text = models.TextField(default="")
+    unchanged_before = models.PositiveIntegerField(
+        default=0, help_text="Checks that found nothing new since the row before. They have none of their own."
+    )
+
+    class Meta:
+        # The constraint's index serves the foreign key, too.
+        constraints = [models.UniqueConstraint(fields=["feed", "number"], name="feeds_import_number_unique")]
+        indexes = [models.Index(fields=["started_at"], name="feeds_import_age")]
+
+    def __str__(self) -> str:
+        return f"import {self.number} of feed {self.feed_id}"
+
+
+class Lock(models.Model):
+    """A lock of `DatabaseLocks`, which stand in for memcached."""
+
+    key = models.CharField(max_length=250, primary_key=True)
+    token = models.TextField()
+    expires_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.key

@@ -1,0 +1,122 @@
+"""The history: what gets a row, what stands in it, and how many are kept."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import DataError
+from django.utils import timezone
+
+from feeds import history, storage, tasks
+from feeds.conf import feeds_settings
+from feeds.fetching import Failed, NotModified
+from feeds.importer import Importer, ImportRequest
+from feeds.models import Feed, Import
+from feeds.outcomes import AskedBy, FailureKind
+from feeds.planning import ImportPlan
+from tests.rigs.documents import URL, import_document, item, items, rss
+from tests.rigs.importing import PARSER, GivenFetcher, import_feed
+
+pytestmark = pytest.mark.django_db
+
+
+def test_an_import_that_found_something_has_a_row() -> None:
+    import_document(rss(*items(range(3))))
+    import_document(rss(item(0, "another text"), *items(range(1, 5))))
+    first, second = Import.objects.order_by("number")
+    assert (first.number, first.new, first.changed, first.outcome, first.status) == (1, 3, 0, "imported", 200)
+    assert (second.number, second.new, second.changed) == (2, 2, 1)
+    assert second.size == len(rss(item(0, "another text"), *items(range(1, 5))))
+    assert second.seconds.keys() == {"connect", "fetch", "parse", "store"}
+    assert all(seconds >= 0 for seconds in second.seconds.values())
+
+
+def test_checks_that_find_nothing_new_are_counted_in_the_next_row_and_have_none() -> None:
+    import_document(rss(item(1)))
+    for _ in range(3):
+        import_document(None)
+    assert Import.objects.count() == 1
+    assert Feed.objects.get().unchanged_count == 3
+    import_document(rss(item(1), item(2)))
+    assert Import.objects.get(number=2).unchanged_before == 3
+    assert Feed.objects.get().unchanged_count == 0
+
+
+def test_a_failure_has_a_row_with_its_reason() -> None:
+    failure = Failed(kind=FailureKind.SERVER_ERROR, text="HTTP 502 " + "x" * 9999, status=502)
+    import_feed(URL, fetch=lambda *_: failure)
+    row = Import.objects.get()
+    assert (row.outcome, row.status, row.error_kind) == ("failed", 502, "server_error")
+    assert row.error_text.startswith("HTTP 502")
+    assert len(row.error_text) <= 500
+
+
+def test_the_last_fifty_of_a_feed_are_kept() -> None:
+    failure = Failed(kind=FailureKind.TIMEOUT, text="too late")
+    for _ in range(history.KEPT + 3):
+        import_feed(URL, fetch=lambda *_: failure)
+    numbers = Import.objects.order_by("number").values_list("number", flat=True)
+    assert list(numbers) == list(range(4, history.KEPT + 4))
+
+
+def test_nothing_is_told_of_an_import_that_wrote_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    import_document(rss(item(1)), before=lambda: Feed.objects.all().fence())
+    assert not Import.objects.exists(), "another import came first, again and again"
+    import_document(rss(item(1)))
+
+    def refuse(plan: ImportPlan) -> None:
+        if plan.new:
+            raise DataError
+
+    monkeypatch.setattr(storage.feeds, "write_entries", refuse)
+    import_document(rss(item(1), item(2)))
+    row = Import.objects.get(number=2)
+    assert (row.new, row.error_kind) == (0, "hostile"), "the document could not be stored, and that is what is told"
+
+
+def test_a_row_says_who_asked_and_how_long_that_took() -> None:
+    fetcher = GivenFetcher(lambda *_: Failed(kind=FailureKind.DNS, text="no such host"))
+    asked = timezone.now() - timedelta(seconds=90)
+    request = ImportRequest(url=URL, requested_at=asked, asked_by=AskedBy.SCHEDULE)
+    Importer(feeds_settings(), fetcher=fetcher, parser=PARSER).run(request)
+    row = Import.objects.get()
+    assert row.asked_by == "schedule"
+    assert row.waited is not None
+    assert row.waited >= 90
+
+
+def test_messages_carry_who_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    options: list[dict[str, object]] = []
+    monkeypatch.setattr(tasks.import_feed, "send_with_options", lambda **sent: options.append(sent))
+    tasks.send(URL)
+    tasks.send(URL, asked_by=AskedBy.SCHEDULE)
+    assert [sent[tasks.ASKED_BY] for sent in options] == ["person", "schedule"]
+
+
+def test_a_feed_that_moves_and_one_that_is_merged_keep_their_numbers_apart() -> None:
+    import_document(rss(item(1)))
+    other = "http://10.0.0.1/other"
+    import_document(rss(item(2)), other)
+    import_document(rss(item(1), item(3)))
+    storage.change_url(Feed.objects.get(url=URL).pk, URL, URL + "2", reason="", now=timezone.now())
+    import_document(rss(item(1), item(4)), URL + "2")
+    assert sorted(Import.objects.values_list("feed__url", "number")) == [
+        (URL + "2", 1),
+        (URL + "2", 2),
+        (URL + "2", 3),
+        (other, 1),
+    ]
+
+
+def test_old_rows_are_pruned_with_the_entries() -> None:
+    import_document(rss(item(1)))
+    import_document(rss(item(1), item(2)))
+    long_ago = timezone.now() - timedelta(days=history.DAYS + 1)
+    Import.objects.filter(number=1).update(started_at=long_ago)
+    tasks.prune_entries.fn()
+    assert list(Import.objects.values_list("number", flat=True)) == [2]
+
+
+def test_an_unchanged_poll_sends_no_further_statement(django_assert_num_queries: object) -> None:
+    import_document(rss(item(1)))
+    with django_assert_num_queries(2):  # type: ignore[operator]
+        import_feed(URL, fetch=lambda *_: NotModified(url=URL, etag="x"))
