@@ -1,8 +1,8 @@
 """The names that an entry may be stored under, from the usual one to one that tells it from everything else. Pure.
 
-    with a guid       guid; guid and link; these with title and date; these with the content
-    else with a link  link; title and date; these with the content
-    else              title and date; these with the content
+    with a guid       guid; guid and link; these with title and date; these and the content
+    else with a link  link; title and date; these and the content
+    else              title and date; these and the content
 
 In Atom an id is the entry, whatever else there is (RFC 4287 §4.2.6), and the newest of two wins.
 """
@@ -68,15 +68,18 @@ def _newest_first(entry: ParsedEntry) -> float:
 
 
 def _names(entry: ParsedEntry, content: bytes) -> tuple[bytes, ...]:
-    """Return digests of the names of an entry; each begins with the kind of the name."""
+    """Return digests of the names of an entry; each begins with the kind of the name.
+
+    The last one tells apart whatever another one does: entries that share it are one.
+    """
     link, date = steady_url(entry.url), date_text(entry)
     if entry.guid:
         guid = ("guid", entry.guid)
         longer = (link, entry.title, date)
-        return digest(*guid), digest(*guid, link), digest(*guid, *longer), digest(*guid, content.hex())
+        return digest(*guid), digest(*guid, link), digest(*guid, *longer), digest(*guid, content.hex(), date)
     names = [digest("link", link)] if link else []
     names += [dated_name(entry)] if entry.title and date else []
-    return (*names, digest("content", content.hex()))
+    return (*names, digest("content", content.hex(), date))
 
 
 def dated_name(entry: ParsedEntry) -> bytes:

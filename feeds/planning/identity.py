@@ -54,9 +54,12 @@ def _match_disambiguated(named: Sequence[NamedEntry], stored: Mapping[bytes, Sto
     found: dict[bytes, int] = {}
     for level in range(max((len(one.names) for one in named), default=0) - 1, 0, -1):
         matched = set(found.values())
+        free = stored.keys() - found.keys()
+        groups: dict[bytes, list[int]] = {}
         for index, one in enumerate(named):
-            if index not in matched and len(one.names) > level and one.names[level] in stored:
-                found.setdefault(one.names[level], index)
+            if index not in matched and len(one.names) > level and one.names[level] in free:
+                groups.setdefault(one.names[level], []).append(index)
+        found |= {name: _closest(indexes, named, stored[name]) for name, indexes in groups.items()}
     return {index: name for name, index in found.items()}
 
 
@@ -76,9 +79,14 @@ def _usual(
 def _owner(indexes: Sequence[int], named: Sequence[NamedEntry], row: StoredEntry) -> int | None:
     """Return which of the entries that share a name the row belongs to."""
     if len(indexes) > 1:
-        closest = max(indexes, key=lambda index: _similarity(named[index], row))
+        closest = _closest(indexes, named, row)
         return closest if _similarity(named[closest], row) else None
     return None if _is_reused_guid(named[indexes[0]], row) else indexes[0]
+
+
+def _closest(indexes: Sequence[int], named: Sequence[NamedEntry], row: StoredEntry) -> int:
+    """Return which of some entries is most like a row, whatever the order in which the document has them."""
+    return max(indexes, key=lambda index: (_similarity(named[index], row), named[index].names[-1]))
 
 
 def _similarity(one: NamedEntry, row: StoredEntry) -> int:

@@ -117,6 +117,27 @@ def test_one_atom_id_stays_one_entry_though_everything_else_is_new():
     assert new(rows.poll(entry(2, guid="guid 1"), form="atom10")) == []
 
 
+def test_entries_that_say_the_same_with_and_without_a_date_are_two_in_any_order():
+    for values in ({"guid": ""}, {"guid": "always the same"}):
+        bare = entry(1, url="", published_text="", **values)
+        items = [bare, replace(bare, published_at=None), entry(2, url="", **values)]
+        rows = Rows()
+        assert len(new(rows.poll(*items))) == 3
+        assert new(rows.poll(*reversed(items))) == []
+
+
+def test_of_two_entries_with_the_title_and_the_date_of_a_row_it_stays_with_the_one_it_is_like():
+    def linked(link: str, text: str) -> ParsedEntry:
+        return entry(1, guid="", url=f"https://e.org/{link}", summary=text)
+
+    rows = Rows()
+    rows.poll(linked("a", "one"), entry(2, guid="", url="https://e.org/a"))  # under title and date: their link is one
+    items = [linked("a", "two"), linked("b", "three")]
+    assert len(new(rows.poll(*items))) == 1
+    planned = rows.poll(*reversed(items))
+    assert (new(planned), rewritten(planned)) == ([], [])
+
+
 # Guids that are no identities
 
 
