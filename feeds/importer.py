@@ -265,7 +265,6 @@ def document_of(fetched: Fetched) -> Document:
         url=fetched.url,
         body=fetched.body,
         content_type=fetched.content_type,
-        content_location=fetched.content_location,
         content_language=fetched.content_language,
         links=fetched.links,
         is_delta=fetched.status == DELTA,

@@ -126,7 +126,6 @@ def _document(
         status=answer.status,
         redirects=hops,
         content_type=_text(headers.get("content-type", "")),
-        content_location=_text(headers.get("content-location", "")),
         content_language=_text(headers.get("content-language", "")),
         etag=etag,
         last_modified=last_modified,

@@ -57,7 +57,6 @@ class Fetched:
     status: int = 200  # or 226: the body is a delta (RFC 3229)
     redirects: tuple[Redirect, ...] = ()
     content_type: str = ""
-    content_location: str = ""
     content_language: str = ""
     etag: str = ""
     last_modified: str = ""

@@ -76,7 +76,7 @@ _PIECE = 64 * 1024  # bytes
 MAX_BROKEN = 100_000  # characters; what has more is cut off there
 _ASCII = bytes(range(128))
 
-_GZIP = b"\x1f\x8b"
+GZIP = b"\x1f\x8b"
 MAX_MEMBERS = 1_000  # of a gzip file; empty ones take 20 bytes
 # The two halves of one character beyond U+FFFF, as programs write them that think in UTF-16; perhaps escaped once more.
 _PAIR = re.compile(
@@ -119,7 +119,7 @@ def ungzipped(body: bytes, limit: int) -> bytes:
 
     Files are served so without a Content-Encoding. Of one that is damaged or cut short, what can be read is kept.
     """
-    if not body.startswith(_GZIP):
+    if not body.startswith(GZIP):
         return body
     pieces, size, members = [], 0, 1
     reader = zlib.decompressobj(16 + zlib.MAX_WBITS)

@@ -15,7 +15,7 @@ from xml.parsers import expat
 
 from feeds.outcomes import FailureKind
 from feeds.parsing import reading
-from feeds.parsing.encodings import to_utf8, without_forbidden_bytes
+from feeds.parsing.encodings import GZIP, joined_surrogates, to_utf8, ungzipped, without_forbidden_bytes
 from feeds.parsing.feedparser_adapter import MAX_ENTRIES
 from feeds.parsing.sandbox import ALERT, PATIENCE, Sandbox
 from feeds.parsing.sanitizer import safe_url
@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 PLAIN_BYTES = 256 * 1024
 PLAIN_TAGS = 3_000  # tags and references of XML, of HTML, and of HTML that is escaped
 PLAIN_NAMESPACES = 64  # declarations
+MAX_UNPACKED = 10 * 1024 * 1024  # bytes of a document that is a gzip file
 
 _START = re.compile(rb"<\?xml|<(?:\w+:)?(?:rss|rdf|feed)\b", re.IGNORECASE)
 _ROOT = re.compile(rb"<\w+")
@@ -71,7 +72,7 @@ class Parser:
     @contextmanager
     def _room_for(self, document: Document) -> Iterator[None]:
         """Decode no more large documents at once than there are children to read them."""
-        if len(document.body) <= PLAIN_BYTES:
+        if len(document.body) <= PLAIN_BYTES and not document.body.startswith(GZIP):
             yield
             return
         asked = time.monotonic()
@@ -119,7 +120,7 @@ def parse(
         return parsed
     return replace(
         parsed,
-        hubs=tuple(dict.fromkeys((*_header_hubs(document.links, decoded.base), *parsed.hubs))),
+        hubs=tuple(dict.fromkeys((*_header_hubs(document.links, document.url), *parsed.hubs))),
         complete=parsed.complete and not document.is_delta,
     )
 
@@ -128,9 +129,9 @@ def parse(
 
 
 def _decoded(document: Document) -> Document:
-    """Return the document in UTF-8, and its base as an absolute URL."""
-    body = to_utf8(document.body, document.content_type).lstrip()
-    return replace(document, body=body, content_location=safe_url(document.content_location, document.url))
+    """Return the document in UTF-8."""
+    body = to_utf8(ungzipped(document.body, MAX_UNPACKED), document.content_type)
+    return replace(document, body=joined_surrogates(body.lstrip()))
 
 
 def _tidy(document: Document) -> Document:
@@ -158,7 +159,7 @@ def _parse_xml(document: Document, seen: frozenset[bytes], read: Read) -> Parsed
     root = _ROOT.search(document.body)
     if root is None or root[0].lower() == b"<html":
         return reading.NOT_A_FEED
-    salt = "\n".join((reading.READING.decode(), document.base, document.content_language))
+    salt = "\n".join((reading.READING.decode(), document.url, document.content_language))
     parts = split(document.body, salt.encode())
     if isinstance(parts, Unreadable):
         return parts

@@ -11,7 +11,7 @@ from feeds.parsing.feedparser_parsers import feedparser_result
 from feeds.parsing.values import Document, ParsedFeed, Unreadable
 
 # Salts the digests of entries: raise it when one that was seen before would be read, split or refused otherwise now.
-READING = b"2"
+READING = b"3"
 
 _ENDING = re.compile(rb"</(?:\w+:)?(?:rss|feed|rdf|channel)\s*>", re.IGNORECASE)
 _FAULTS = (ArithmeticError, LookupError, TypeError, ValueError, AttributeError)  # of feedparser
@@ -21,13 +21,13 @@ NOT_A_FEED = Unreadable(kind=FailureKind.NOT_A_FEED, text="the document is neith
 def read(document: Document, seen: frozenset[bytes] = frozenset()) -> ParsedFeed | Unreadable:
     """Read all of a document in UTF-8; items of JSON whose digest is in `seen` may be left out of `entries`."""
     if document.is_json:
-        return jsonfeed.parse(without_forbidden_bytes(document.body), document.base, seen, salt=READING)
+        return jsonfeed.parse(without_forbidden_bytes(document.body), document.url, seen, salt=READING)
     try:
-        result = feedparser_result(document.body, document.base, document.content_language)
+        result = feedparser_result(document.body, document.url, document.content_language)
     except _FAULTS as error:
         return Unreadable(kind=FailureKind.NOT_A_FEED, text=f"feedparser failed: {type(error).__name__}")
     if not result.version and not result.entries:
         return NOT_A_FEED
-    parsed = read_feed(result.feed, result.entries, result.version or "", document.base)
+    parsed = read_feed(result.feed, result.entries, result.version or "", document.url)
     has_ended = _ENDING.search(document.body, max(len(document.body) - 1_000, 0)) is not None
     return replace(parsed, complete=parsed.complete and has_ended, cut_short=not has_ended)

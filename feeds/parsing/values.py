@@ -15,21 +15,15 @@ class SandboxUnavailable(FeedsError):
 class Document:
     """The bytes of a document, and what its server said of them.
 
-    Inside of the parser, once it is decoded, the body is UTF-8 and `content_location` absolute or "".
+    Inside of the parser, once it is decoded, the body is UTF-8. Content-Location is no base: RFC 7231 took that back.
     """
 
-    url: str  # where it was found
+    url: str  # where it was found: what relative references go by where the document names nothing else
     body: bytes = field(repr=False)
     content_type: str = ""
-    content_location: str = ""
     content_language: str = ""
     links: tuple[str, ...] = ()  # raw Link header values
     is_delta: bool = False  # a 226 (RFC 3229): what it does not list is not gone
-
-    @property
-    def base(self) -> str:
-        """The URL that relative references go by where the document names no other; of a decoded one, absolute."""
-        return self.content_location or self.url
 
     @property
     def is_json(self) -> bool:

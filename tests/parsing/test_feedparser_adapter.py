@@ -68,13 +68,6 @@ def test_relative_urls_are_resolved_against_the_nearest_base() -> None:
     assert entry.content == '<img src="https://b.example/x/deep/i.png">'
 
 
-def test_content_location_is_the_base_and_may_be_relative() -> None:
-    body = rss("<item><link>1</link></item>")
-    assert parsed(body, content_location="https://o.example/a/feed").entries[0].url == "https://o.example/a/1"
-    assert parsed(body, content_location="/a/feed").entries[0].url == "https://example.com/a/1"
-    assert parsed(body, content_location="javascript:x").entries[0].url == "https://example.com/1"
-
-
 def test_content_encoded_is_the_content_and_the_description_the_summary() -> None:
     for inner in (
         "<description>short</description><content:encoded>&lt;p&gt;long&lt;/p&gt;</content:encoded>",
