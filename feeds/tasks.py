@@ -1,8 +1,10 @@
 """The actors: their options, and one call each."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 import dramatiq
 from django.utils import timezone
@@ -17,11 +19,23 @@ from feeds.outcomes import AskedBy
 SLOT = "host_slot"  # message option: the slot that this message holds in its host's queue, in seconds since the epoch
 KNOWN = "known"  # message option: the feed was stored before; if it is no more, it has been deleted, and stays so
 ASKED_BY = "asked_by"  # message option: who asked, for the history
+# What our own messages hold instead of a URL with a login, which brokers would keep and logs show: its digest.
+REFERENCE = re.compile("md5:([0-9a-f]{32})")
 SHORTEST_DELAY = 0.5  # seconds; sooner, a copy could meet the lock that its original is about to give back
 
 
+def reference(url: str) -> str:
+    """Return what names a stored feed in a message: its URL, or where that has a login, what stands for it."""
+    return url if canonical_urls.redacted(url) == url else f"md5:{canonical_urls.url_md5(url).hex}"
+
+
+def _digest(text: str) -> UUID | None:
+    found = REFERENCE.fullmatch(text)
+    return UUID(found[1]) if found else None
+
+
 @dramatiq.actor(
-    lock_key=lambda url: canonical_urls.feed_url(url),  # by this name, too
+    lock_key=lambda url: _digest(url) or canonical_urls.feed_url(url),  # by this name, too
     lock_expire=feeds_settings().lock_expire,
     lock_busy_message="Feed %s is already being imported by another worker",
     time_limit=feeds_settings().time_limit * 1000,
@@ -34,13 +48,17 @@ def import_feed(url: str) -> None:
     A feed not known yet is stored first; for one that is stored, use `send`. Where its host is busy the message goes
     back with its slot. No thread waits, and no retry is used up.
     """
+    digest = _digest(url)
+    known = storage.url_of(digest) if digest else canonical_urls.feed_url(url)
+    if known is None:
+        return  # deleted meanwhile
     message = CurrentMessage.get_current_message()
     if message is None:  # called like a function
-        get_importer().run_now(canonical_urls.feed_url(url))
+        get_importer().run_now(known)
         return
     report = get_importer().run(
         ImportRequest(
-            url=canonical_urls.feed_url(url),
+            url=known,
             requested_at=_sent_at(message),
             slot=_slot(message),
             create=KNOWN not in message.options,
@@ -48,7 +66,7 @@ def import_feed(url: str) -> None:
         )
     )
     if report.slot is not None:
-        copy = message.copy(options={SLOT: report.slot.timestamp(), KNOWN: True})
+        copy = message.copy(args=(reference(known),), kwargs={}, options={SLOT: report.slot.timestamp(), KNOWN: True})
         import_feed.broker.enqueue(copy, delay=_delay(report.slot, SHORTEST_DELAY))
 
 
@@ -57,7 +75,7 @@ def send(url: str, slot: datetime | None = None, *, asked_by: str = AskedBy.PERS
     options: dict[str, Any] = {KNOWN: True, ASKED_BY: str(asked_by)}
     if slot is not None:
         options |= {SLOT: slot.timestamp(), "delay": _delay(slot, 0.0)}
-    import_feed.send_with_options(args=(url,), **options)
+    import_feed.send_with_options(args=(reference(url),), **options)
 
 
 @dramatiq.actor(

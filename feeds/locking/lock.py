@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol, Self
+from uuid import UUID
 
 LONGEST_EXPIRE = 30 * 24 * 3600  # seconds; memcached reads more than that as a date (its protocol.txt)
 LATEST = 1e11  # wall time that a token may name: the year 5138
@@ -33,8 +34,10 @@ class Store(Protocol):
     def delete(self, key: str, version: int | None = ...) -> bool: ...
 
 
-def lock_key(actor_name: str, subject: str) -> str:
-    """Return the recipe's key. MD5 makes it short and printable; it protects nothing."""
+def lock_key(actor_name: str, subject: str | UUID) -> str:
+    """Return the recipe's key for a text or its MD5, which makes it short and printable; it protects nothing."""
+    if isinstance(subject, UUID):
+        return f"{actor_name}-lock-{subject.hex}"
     return f"{actor_name}-lock-{hashlib.md5(subject.encode(), usedforsecurity=False).hexdigest()}"
 
 

@@ -12,17 +12,17 @@ from __future__ import annotations
 import itertools
 import logging
 import random
-import re
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from django.conf import settings
 from django.core.cache import caches
 from dramatiq.errors import ActorNotFound
 from dramatiq.middleware import Interrupt, Middleware, MiddlewareError, SkipMessage
 
-from feeds.locking import checks, lock
+from feeds.locking import checks, lock, logs
 from feeds.locking.store import LockStore, LockStoreError
 
 if TYPE_CHECKING:
@@ -38,8 +38,6 @@ WAITS = "lock_waits"  # how often in succession
 UNCONFIRMED = "lock_unconfirmed"  # tokens that the store may hold although no reply said so; nothing ran under them
 MOST_UNCONFIRMED = 10
 
-LOGIN = re.compile(r"(^|/)[^/?#]+@")  # of a URL: user name and password, with what ends them
-
 
 class LockError(MiddlewareError):
     """The lock could not be asked for. Fails the message like an error in the actor, which does not run."""
@@ -54,7 +52,7 @@ class LockMiddleware(Middleware):
 
     Actor options:
       lock_key: a callable on the message's arguments that returns a text; the lock's key is
-        `<actor>-lock-<MD5 of the text>`.
+        `<actor>-lock-<MD5 of the text>`. It may return that MD5 instead, as a UUID.
       lock_expire: whole seconds until a lock ends by itself; by default `expire`.
       lock_conflict: what becomes of a message that meets another's lock.
         "skip" (the default): it is done with, as in the recipe.
@@ -74,6 +72,7 @@ class LockMiddleware(Middleware):
         """
         self._store = store
         self._alias = str(getattr(settings, "FEEDS_LOCK_CACHE", "locks")) if store is None else ""
+        self._hides_logins = logs.HidesLogins()
         self.expire = getattr(settings, "FEEDS_LOCK_EXPIRE", checks.DEFAULT_EXPIRE) if expire is None else expire
         self._filters: dict[Worker, logging.Filter] = {}
 
@@ -91,6 +90,8 @@ class LockMiddleware(Middleware):
     def before_declare_actor(self, broker: Broker, actor: Actor[..., Any]) -> None:
         for problem in checks.option_problems(actor):
             raise LockConfigurationError(problem)
+        if "lock_key" in actor.options:
+            actor.logger.addFilter(self._hides_logins)
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         try:
@@ -99,12 +100,12 @@ class LockMiddleware(Middleware):
             raise LockConfigurationError(f"{type(error).__name__}: {error}") from error
         if problem is not None:
             raise LockConfigurationError(problem)
-        self._filters[worker] = SkipsAreNoWarnings()
-        logging.getLogger(WORKER_LOGGER).addFilter(self._filters[worker])
+        self._filters[worker] = logs.WorkerLog()
+        logging.getLogger(logs.WORKER_LOGGER).addFilter(self._filters[worker])
 
     def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
         if worker in self._filters:
-            logging.getLogger(WORKER_LOGGER).removeFilter(self._filters.pop(worker))
+            logging.getLogger(logs.WORKER_LOGGER).removeFilter(self._filters.pop(worker))
 
     def _problems(self, broker: Broker) -> Iterator[str]:
         yield from checks.order_problems(broker, LockMiddleware)
@@ -146,7 +147,9 @@ class LockMiddleware(Middleware):
             return  # the worker says so itself
         if "lock_key" not in actor.options:
             return
-        subject = str(actor.options["lock_key"](*message.args, **message.kwargs))
+        subject = actor.options["lock_key"](*message.args, **message.kwargs)
+        if not isinstance(subject, UUID):
+            subject = str(subject)
         key = lock.lock_key(actor.actor_name, subject)
         lease = lock.claim(key, message.message_id, checks.lock_expire(actor.options, self.expire))
         answer = self._acquire(message, lease)
@@ -252,22 +255,8 @@ def put_back(broker: Broker, message: MessageProxy, seconds: float, options: dic
             return
 
 
-def _log_busy(actor: Actor[..., Any], message: MessageProxy, subject: str, key: str) -> None:
+def _log_busy(actor: Actor[..., Any], message: MessageProxy, subject: str | UUID, key: str) -> None:
     if line := actor.options.get("lock_busy_message"):
-        logger.debug(line, LOGIN.sub(r"\1", subject))
+        logger.debug(line, logs.without_login(str(subject)))
     else:  # only the actor's author knows what the text of `lock_key` may tell
         logger.debug("lock=busy key=%s message=%s", key, message.message_id)
-
-
-# Dramatiq warns of each skipped message, and leaves a hook no other way to end one well. While a worker of ours runs, a
-# filter makes DEBUG of the warnings that a skip of ours brings about, and touches no others.
-WORKER_LOGGER = "dramatiq.worker.WorkerThread"
-
-
-class SkipsAreNoWarnings(logging.Filter):
-    def filter(self, record: logging.LogRecord) -> bool:
-        arguments = record.args if record.levelno == logging.WARNING and isinstance(record.args, tuple) else ()
-        if not any(getattr(argument, "__dict__", {}).get("lock_skipped") for argument in arguments):
-            return True
-        record.levelno, record.levelname = logging.DEBUG, "DEBUG"
-        return logging.getLogger(record.name).isEnabledFor(logging.DEBUG)

@@ -1,7 +1,7 @@
 """The only writer of import results: a feed's state out of the database, a plan into it."""
 
 from feeds.storage.entries import CHUNK, EntryRows, chunked
-from feeds.storage.feeds import apply, load, note_slowness
+from feeds.storage.feeds import apply, load, note_slowness, url_of
 from feeds.storage.fields import no_error, url_fields
 from feeds.storage.merging import change_url
 from feeds.storage.retention import Keep, feeds_to_prune, prune, prune_flood, prune_some
@@ -25,4 +25,5 @@ __all__ = [
     "prune_some",
     "register",
     "url_fields",
+    "url_of",
 ]

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 from django.db import models, transaction
 from django.db.models import Exists, OuterRef
@@ -51,6 +52,13 @@ def load(url: str, *, create: bool = True) -> FeedState | None:
         register([Subscription(url=url)])
         feed = _feeds().get(url_md5=md5)
     return _state(feed) if feed else None
+
+
+def url_of(md5: UUID) -> str | None:
+    """Return the URL of the feed that is known by a URL with this digest."""
+    urls = Feed.objects.values_list("url", flat=True)
+    found: str | None = urls.filter(url_md5=md5).first() or urls.filter(aliases__url_md5=md5).first()
+    return found
 
 
 def _feeds() -> models.QuerySet[Feed]:

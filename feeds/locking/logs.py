@@ -1,0 +1,60 @@
+"""What the log of a worker says: a skip of ours is no warning, and no message is printed with the login of a URL."""
+
+import logging
+import re
+from typing import Any
+
+from dramatiq import Message
+from dramatiq.broker import MessageProxy
+
+WORKER_LOGGER = "dramatiq.worker.WorkerThread"
+
+# A URL up to its path: with a login, and for sure without one. In other texts nobody knows where a login ends.
+_LOGIN = re.compile(r"(\w[\w+.-]*://|)[^/?#]*@(?=[^/?#@]*(?:[/?#]|$))")
+_NO_LOGIN = re.compile(r"\w[\w+.-]*://[^/?#@:\s]*(?::\d*)?(?:[/?#]|$)")
+
+
+def without_login(text: str) -> str:
+    """Return a text without the login that it has if it is a URL."""
+    if "@" not in text or _NO_LOGIN.match(text):
+        return text
+    found = _LOGIN.match(text)
+    return found[1] + text[found.end() :] if found else "…@" + text.rpartition("@")[2]
+
+
+class HidesLogins(logging.Filter):
+    """Takes the logins out of messages, and of arguments of actors, that are printed."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(_shown(argument) for argument in record.args)
+        return True
+
+
+class WorkerLog(HidesLogins):
+    """Makes DEBUG of the warnings that a skip of ours brings about, too.
+
+    Dramatiq warns of each skipped message, and leaves a hook no other way to end one well.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        arguments = record.args if record.levelno == logging.WARNING and isinstance(record.args, tuple) else ()
+        is_skip = any(getattr(argument, "__dict__", {}).get("lock_skipped") for argument in arguments)
+        if is_skip:
+            record.levelno, record.levelname = logging.DEBUG, "DEBUG"
+            if not logging.getLogger(record.name).isEnabledFor(logging.DEBUG):
+                return False
+        return super().filter(record)
+
+
+def _shown(value: Any) -> Any:
+    match value:
+        case str():
+            return without_login(value)
+        case list() | tuple():
+            return type(value)(map(_shown, value))
+        case dict():
+            return {key: _shown(one) for key, one in value.items()}
+        case Message() | MessageProxy():
+            return str(value.copy(args=_shown(value.args), kwargs=_shown(value.kwargs)))
+    return value
