@@ -56,7 +56,7 @@ def load(url: str, *, create: bool = True) -> FeedState | None:
 
 def url_of(md5: UUID) -> str | None:
     """Return the URL of the feed that is known by a URL with this digest."""
-    urls = Feed.objects.values_list("url", flat=True)
+    urls = Feed.primary.values_list("url", flat=True)
     found: str | None = urls.filter(url_md5=md5).first() or urls.filter(aliases__url_md5=md5).first()
     return found
 
