@@ -4,7 +4,7 @@
     ├── InvalidURL           the text is no http(s) URL; trying again cannot help
     ├── ConfigurationError   a setting has a wrong type or range; the operator must act
     ├── OPMLError            the document is no OPML; trying again cannot help
-    └── SandboxUnavailable   no process for parsing can start (feeds.parsing); a retry can help
+    └── SandboxUnavailable   no process for parsing can start (feeds.parsing): the importer fetches again, later
 
 Expected outcomes of fetching and parsing (a 404, a body that is no feed) are values: see `fetching.Failed`. The lock's
 own errors stand in `feeds.locking`, which any project can use without the rest.

@@ -15,6 +15,7 @@ from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
+from django.utils import timezone
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 from dramatiq.brokers.rabbitmq import RabbitmqBroker
@@ -24,6 +25,7 @@ from redis import ConnectionPool, Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from feeds import parsing, scheduling
 from feeds.conf import feeds_settings
 from feeds.exceptions import describe
 from feeds.locking import LockStore
@@ -42,7 +44,7 @@ def readiness() -> dict[str, bool]:
     for an answer `TIMEOUT` or, of memcached, 1 s. Without a bound is one wait only: for a PostgreSQL that was connected
     to before and answers nothing, while the system under it still acknowledges what is sent.
     """
-    parts = {"database": ask_database, "lock_store": ask_lock_store, "broker": ask_broker}
+    parts = {"database": ask_database, "lock_store": ask_lock_store, "broker": ask_broker, "parser": ask_parser}
     return {name: _works(name, question) for name, question in parts.items()}
 
 
@@ -103,6 +105,16 @@ def ask_broker() -> str:
     return ""
 
 
+def ask_parser() -> str:
+    """Ask whether this process can have children that read documents."""
+    return parsing.start_problem()
+
+
+def ask_workers() -> str:
+    """Ask the database for a document that no process could read lately."""
+    return scheduling.unread(timezone.now())
+
+
 def _redis(pool: ConnectionPool) -> Redis:
     """Return a client of the same server that tries once. By default a client asks a silent server eleven times."""
     bounds = {"socket_connect_timeout": TIMEOUT, "socket_timeout": TIMEOUT, "retry": Retry(NoBackoff(), 0)}
@@ -133,6 +145,8 @@ def readyz(request: HttpRequest) -> JsonResponse:
     parts = readiness()
     ready = all(parts.values())
     words = {name: _word(works) for name, works in parts.items()}
+    if parts["database"]:  # it is told, but the site need not go down because a worker cannot start its children
+        words["workers"] = _word(_works("workers", ask_workers))
     return JsonResponse({"status": _word(ready), **words}, status=200 if ready else 503)
 
 

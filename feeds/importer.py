@@ -16,7 +16,7 @@ from feeds import canonical_urls, planning, scheduling, storage
 from feeds.conf import FeedsSettings
 from feeds.fetching import DELTA, Allowance, Failed, FeedRequest, Fetched, Fetcher, FetchOutcome, FetchSettings
 from feeds.outcomes import AskedBy, FailureKind, Outcome
-from feeds.parsing import Document, ParsedFeed, Parser, Unreadable
+from feeds.parsing import Document, ParsedFeed, Parser, SandboxUnavailable, Unreadable
 from feeds.planning import Circumstances, FeedState, ImportReport, NextCheck, Pace, RedirectRule, Rules, Trace
 from feeds.scheduling import Admission, Admitted, OutageDetector, Postponed
 from feeds.storage import Keep
@@ -119,8 +119,7 @@ class Importer:
         while report.slot is not None:
             rest = max(0.0, (report.slot - self._clock()).total_seconds())
             if time.monotonic() + rest > give_up:
-                if (feed := storage.load(report.url, create=False)) is not None:
-                    scheduling.postpone(feed, report.slot, self._clock())
+                scheduling.postpone(report.feed_id, report.slot, report.next_check.reason if report.next_check else "")
                 break
             time.sleep(rest)
             report = self.run(ImportRequest(url=url, slot=report.slot, create=False))
@@ -142,7 +141,10 @@ class Importer:
             fetched_after = admission.seconds
             if (cut := admission.cut) is not None:
                 return self._postpone(feed, cut)
-            document = self._parse(feed, response)
+            try:
+                document = self._parse(feed, response)
+            except SandboxUnavailable as error:
+                return self._unread(feed, error)
         circumstances = Circumstances(
             started_at=started_at,
             now=self._clock(),
@@ -167,15 +169,18 @@ class Importer:
         if admission.cut_after is not None:
             storage.note_slowness(feed, admission.cut_after)
         is_far = scheduling.is_for_the_schedule(at=admission.at, now=now, claimed_at=feed.history.claimed_at)
-        is_scheduled = is_far and scheduling.postpone(feed, admission.at, now)
         reason = planning.with_slot(feed.history.next_check_reason, (admission.at - now).total_seconds())
-        return ImportReport(
-            feed_id=feed.id,
-            url=feed.url,
-            outcome=Outcome.DELAYED,
-            next_check=NextCheck(at=admission.at, reason=reason, interval=feed.history.interval),
-            slot=None if is_scheduled else admission.at,
-        )
+        is_scheduled = is_far and scheduling.postpone(feed.id, admission.at, reason)
+        next_check = NextCheck(at=admission.at, reason=reason, interval=feed.history.interval)
+        return _delayed(feed, next_check, slot=None if is_scheduled else admission.at)
+
+    def _unread(self, feed: FeedState, error: SandboxUnavailable) -> ImportReport:
+        """Leave it to the schedule to fetch the document again: what is wrong is ours, and stands on no feed."""
+        logger.error("feed=%s: %s", canonical_urls.redacted(feed.url), error)
+        next_check = planning.unread(feed.history, str(error), self._clock())
+        if next_check.at is not None:
+            scheduling.postpone(feed.id, next_check.at, next_check.reason)
+        return _delayed(feed, next_check, slot=None)
 
     def _parse(self, feed: FeedState, response: FetchOutcome) -> ParsedFeed | Unreadable | None:
         if not isinstance(response, Fetched):
@@ -257,6 +262,10 @@ def _trace(
         status=response.status,
         size=len(response.body) if isinstance(response, Fetched) else 0,
     )
+
+
+def _delayed(feed: FeedState, next_check: NextCheck, slot: datetime | None) -> ImportReport:
+    return ImportReport(feed_id=feed.id, url=feed.url, outcome=Outcome.DELAYED, next_check=next_check, slot=slot)
 
 
 def document_of(fetched: Fetched) -> Document:

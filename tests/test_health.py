@@ -86,12 +86,13 @@ def with_memcached(location: str) -> dict[str, Any]:
     return {"locks": {"BACKEND": "feeds.locking.MemcachedLocks", "LOCATION": location}}
 
 
-ALL_OK = {"status": "ok", "database": "ok", "lock_store": "ok", "broker": "ok"}
+ALL_OK = dict.fromkeys(("status", "database", "lock_store", "broker", "parser", "workers"), "ok")
 
 
 def failing(part: str) -> tuple[int, dict[str, Any]]:
     """Return the answer when this part fails and no other."""
-    return 503, ALL_OK | {"status": "failed", part: "failed"}
+    asked = {name: word for name, word in ALL_OK.items() if (name, part) != ("workers", "database")}
+    return 503, asked | {"status": "failed", part: "failed"}
 
 
 def test_healthz_answers_without_a_query(client: Client, django_assert_num_queries: Any) -> None:

@@ -14,7 +14,6 @@ APP = PROJECT / "feeds"
 
 # Names that a package offers to other projects; nothing in this one may use them.
 FOR_USERS = {
-    "feeds.parsing.SandboxUnavailable": "what an import raises where no child that parses can start",
     "feeds.locking.LockMiddleware": "Dramatiq's MIDDLEWARE names it",
     "feeds.locking.LockStore": "base class of a lock store of one's own",
     "feeds.locking.LockStoreError": "what a lock store raises",

@@ -26,7 +26,9 @@ from typing import Any
 
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
+from feeds.exceptions import describe
 from feeds.outcomes import FailureKind
+from feeds.parsing.interpreter import start_problem
 from feeds.parsing.reading import read
 from feeds.parsing.values import (
     Category,
@@ -50,8 +52,6 @@ RETIRED_AFTER = 100  # documents; a new child takes 0.3 s of the processor
 
 # Signals that nothing in a document brings about, while the memory is limited: a deployment, a system short of memory.
 _FROM_OUTSIDE = frozenset({-signal.SIGKILL, -signal.SIGTERM, -signal.SIGHUP, -signal.SIGINT})
-# What starting processes can fail with. AssertionError: the parent is a daemon of multiprocessing.
-_START_FAULTS = (RuntimeError, OSError, EOFError, AssertionError)
 _VALUES = (
     *(Category, Enclosure, ParsedEntry, ParsedFeed, Person, Unreadable),
     *(FailureKind, datetime, timedelta, timezone),
@@ -133,15 +133,15 @@ class _Children:
         pool = self._current_pool()
         try:
             future = pool.schedule(_answer, args=(document, seen, self._limits.processor))
-        except _START_FAULTS as error:
+        except Exception as error:  # the pool starts here; the document is sent later, by a thread of its own
             self._discard(pool)
-            raise _NotBegun(error) from error
+            raise _NotBegun(describe(error)) from error
         self._asked[future] = pool
         try:
             return self._result(future)
         except BrokenProcessPool as error:
             self._discard(pool)
-            raise _NotBegun(error) from error
+            raise _NotBegun(describe(error.__cause__ or error)) from error
         except TimeoutError as error:
             self._discard(pool)
             raise SandboxUnavailable(str(error)) from error
@@ -188,6 +188,8 @@ class _Children:
     def _current_pool(self) -> ProcessPool:
         with self._lock:
             if self._pool is None:
+                if problem := start_problem():  # or it would be waited for, and in vain
+                    raise SandboxUnavailable(problem)
                 self._pool = ProcessPool(
                     max_workers=os.cpu_count() or 1,
                     max_tasks=RETIRED_AFTER,
@@ -247,14 +249,18 @@ def _prepare(memory: int) -> None:
     # Pebble's own handler waits for Python, which a regular expression may hold.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.environ.clear()
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA):
-        hard = resource.getrlimit(kind)[1]
-        try:
-            resource.setrlimit(kind, (memory if hard == resource.RLIM_INFINITY else min(memory, hard), hard))
-        except (ValueError, OSError, OverflowError):  # macOS
-            continue
-        return
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_AS, memory) or _limit(resource.RLIMIT_DATA, memory)
+
+
+def _limit(kind: int, most: int) -> bool:
+    """Lower a limit of this process; return False where the system, such as macOS, or whoever started us refuses."""
+    hard = resource.getrlimit(kind)[1]
+    try:
+        resource.setrlimit(kind, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
+    except (ValueError, OSError, OverflowError):
+        return False
+    return True
 
 
 def _answer(document: Document, seen: frozenset[bytes], limit: float) -> tuple[bool, bytes]:
@@ -276,7 +282,6 @@ def _packed(parsed: _Parsed) -> bytes:
 
 
 def _limit_processor(limit: float) -> None:
-    """Let the system end this process (SIGXCPU) when it has taken so many seconds more."""
+    """Let the system end this process (SIGXCPU) when it has taken so many seconds more; else its parent does, later."""
     used = resource.getrusage(resource.RUSAGE_SELF)
-    seconds = int(used.ru_utime + used.ru_stime + limit) + 1
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.getrlimit(resource.RLIMIT_CPU)[1]))
+    _limit(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime + limit) + 1)

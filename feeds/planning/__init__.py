@@ -3,7 +3,7 @@
 from feeds.planning.identity import match_entries
 from feeds.planning.planner import EXPIRED, Rules, plan
 from feeds.planning.redirects import RedirectRule
-from feeds.planning.schedule import Pace, with_slot
+from feeds.planning.schedule import UNREAD, UNREAD_AGAIN, Pace, unread, with_slot
 from feeds.planning.values import (
     Budget,
     Circumstances,
@@ -26,6 +26,8 @@ from feeds.planning.values import (
 
 __all__ = [
     "EXPIRED",
+    "UNREAD",
+    "UNREAD_AGAIN",
     "Budget",
     "Circumstances",
     "DocumentState",
@@ -48,5 +50,6 @@ __all__ = [
     "Trace",
     "match_entries",
     "plan",
+    "unread",
     "with_slot",
 ]

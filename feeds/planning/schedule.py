@@ -43,6 +43,9 @@ SILENCE_SHARE = 1 / 8  # a feed silent for eight days is polled once a day
 SILENCES = ((365, 7), (90, 4), (30, 2))
 
 SLOT = "; host slot "
+UNREAD = "; no process could read the document: "
+# Children that end are replaced at once; what stays wrong must not cost the publisher a document each minute.
+UNREAD_ONCE, UNREAD_AGAIN = timedelta(minutes=1), timedelta(minutes=15)
 LEARNED = "learned interval"
 
 
@@ -127,7 +130,19 @@ def stop(*, interval: int, reason: str) -> NextCheck:
 
 def with_slot(reason: str, seconds: float) -> str:
     """Add to a reason that the host's queue postpones the check by so many seconds."""
-    return f"{reason.partition(SLOT)[0]}{SLOT}+{seconds:.0f} s"
+    return f"{_check_reason(reason)}{SLOT}+{seconds:.0f} s"
+
+
+def unread(history: History, fault: str, now: datetime) -> NextCheck:
+    """Return when to fetch a document again that a fault of ours kept from being read; the reason so far is kept."""
+    reason = history.next_check_reason
+    wait = UNREAD_AGAIN if UNREAD in reason else UNREAD_ONCE
+    return NextCheck(at=now + wait, reason=f"{_check_reason(reason)}{UNREAD}{fault}", interval=history.interval)
+
+
+def _check_reason(reason: str) -> str:
+    """Return why the check was due at first."""
+    return reason.partition(SLOT)[0].partition(UNREAD)[0]
 
 
 def _check(history: History, wait: float, reason: str, circumstances: Circumstances) -> NextCheck:

@@ -1,7 +1,7 @@
 """Decide when which feed may be fetched: claims, one request at a time to a host, slow servers, outages."""
 
 from feeds.scheduling.admission import Admission, Admitted, Postponed
-from feeds.scheduling.dispatch import postpone, send_due
+from feeds.scheduling.dispatch import postpone, send_due, unread
 from feeds.scheduling.hosts import pause
 from feeds.scheduling.outage import OutageDetector
 from feeds.scheduling.rate_limit import FARTHEST, LONGEST_DELAY, is_for_the_schedule
@@ -17,4 +17,5 @@ __all__ = [
     "pause",
     "postpone",
     "send_due",
+    "unread",
 ]

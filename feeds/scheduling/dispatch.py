@@ -16,7 +16,6 @@ from feeds import planning
 from feeds.conf import FeedsSettings
 from feeds.managers import primary_database
 from feeds.models import Feed
-from feeds.planning import FeedState
 from feeds.scheduling import hosts, rate_limit
 
 logger = logging.getLogger(__name__)
@@ -139,8 +138,14 @@ def _reason(reason: str, slot: datetime, now: datetime) -> str:
     return planning.with_slot(reason, (slot - now).total_seconds())
 
 
-def postpone(known: FeedState, slot: datetime, now: datetime) -> bool:
+def postpone(feed_id: int, slot: datetime, reason: str) -> bool:
     """Leave it to the schedule to come back at `slot`. False: it does not look after this feed."""
-    polled = Feed.primary.filter(pk=known.id, status=Feed.Status.ACTIVE)
-    reason = _reason(known.history.next_check_reason, slot, now)
+    polled = Feed.primary.filter(pk=feed_id, status=Feed.Status.ACTIVE)
     return bool(polled.update(next_check_at=slot, slot_at=slot, claimed_at=None, next_check_reason=reason))
+
+
+def unread(now: datetime) -> str:
+    """Return why a document that was fetched lately could not be read, be it in another process; "" = all were."""
+    soon = Feed.primary.active().filter(slot_at__isnull=False, next_check_at__range=(now, now + planning.UNREAD_AGAIN))
+    reasons = soon.filter(next_check_reason__contains=planning.UNREAD).values_list("next_check_reason", flat=True)
+    return (reasons.first() or "").partition(planning.UNREAD)[2]
