@@ -2,16 +2,18 @@
 
 import hashlib
 import re
-import socket
 import unicodedata
 from dataclasses import dataclass
 from ipaddress import IPv6Address
 from urllib.parse import unquote
 from uuid import UUID
 
+import ada_url
+
 from feeds.exceptions import InvalidURL
 
 MAX_URL_LENGTH = 8_000  # characters; RFC 9110 §4.1 asks everybody to support this many
+MAX_HOST_LENGTH = 253  # characters, as written and as looked up (RFC 1035 §2.3.4)
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -171,7 +173,7 @@ def _without_dots(path: str) -> str:
 
 
 _LABEL = re.compile(r"[a-z0-9_-]{1,63}")
-_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_HOST = re.compile(r"https?://(?:[^/?#@]*@)?([^/?#:]*)")  # of what ada-url wrote; an IPv6 address is cut short
 
 
 def _host_and_port(location: str) -> tuple[str, int | None]:
@@ -180,6 +182,8 @@ def _host_and_port(location: str) -> tuple[str, int | None]:
         host, port = location, ""
     if port and not (port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65_536 and len(port) < 6):
         raise InvalidURL("after the host's colon there must be a port from 1 to 65535")
+    if len(host) > MAX_HOST_LENGTH:
+        raise InvalidURL("the host name is too long")
     if host.startswith("["):
         return _ipv6_host(host), int(port) if port else None
     return _named_host(host), int(port) if port else None
@@ -197,33 +201,42 @@ def _ipv6_host(text: str) -> str:
 
 
 def _named_host(text: str) -> str:
-    host = (text if text.isascii() else _mapped(text)).lower().removesuffix(".")
-    if not host:
+    """Return a host name in the letters to look it up with, or an IPv4 address, however it is spelled (WHATWG URL)."""
+    if not text.rstrip("."):
         raise InvalidURL("the URL has no host; write it like https://example.org/feed")
-    labels = [label if label.isascii() else "xn--" + label.encode("punycode").decode() for label in host.split(".")]
-    host = ".".join(labels)
-    if len(host) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
-        raise InvalidURL("the host name is empty in places, too long, or has characters that host names cannot have")
-    if _NUMBER.fullmatch(labels[-1]):
-        return _ipv4_host(host)
-    return host
-
-
-def _mapped(host: str) -> str:
-    """Return a host name in the letters to look it up with.
-
-    This is UTS 46, non-transitional as in browsers, as far as `unicodedata` goes. The codec "idna" follows the rules
-    of 2003 and would look up strasse.de for straße.de, which is somebody else's.
-    """
-    host = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", host).lower()).replace("。", ".")
-    if any(unicodedata.category(letter)[0] in "CZ" and letter not in "\u200c\u200d" for letter in host):
+    if not text.isascii() and any(unicodedata.category(letter)[0] in "CZ" for letter in text if letter not in _JOINERS):
         raise InvalidURL("the host name has an invisible character in it; take that out")
-    return host
+    # Browsers decode escapes, and read the digit that is missing after 0x as 0; servers write neither.
+    found = None if _ODD_HOST.search(text) else _HOST.match(browser_url(f"http://{text.removesuffix('.')}/"))
+    if not found:
+        raise InvalidURL("the host name is empty in places, too long, or has characters that host names cannot have")
+    return found[1]
 
 
-def _ipv4_host(text: str) -> str:
-    # Resolvers read 127.1, 0x7f.1 and 2130706433 as addresses; so we do, before the address is judged.
+_ODD_HOST = re.compile(r"%|(?:^|\.)0x\.?$", re.IGNORECASE)
+_JOINERS = "\u200c\u200d"  # letters of some scripts
+
+
+# As browsers do
+
+
+def browser_url(text: str, base: str = "") -> str:
+    """Return the absolute URL that a browser would go to, written anew from its parts (WHATWG URL).
+
+    It is "" where there is none, and where it or its host is longer than a URL or a host may be: before anything is
+    done that costs more than its length, and after host names were mapped, which makes some of them longer.
+    """
+    if len(text) > MAX_URL_LENGTH:
+        return ""
     try:
-        return socket.inet_ntoa(socket.inet_aton(text))
-    except OSError:
-        raise InvalidURL("the host ends in a number and is no IPv4 address") from None
+        url = ada_url.join_url(base, text) if 0 < len(base) <= MAX_URL_LENGTH else ada_url.normalize_url(text)
+    except ValueError:
+        return browser_url(text) if base else ""
+    host = _HOST.match(url)
+    return url if len(url) <= MAX_URL_LENGTH and (host is None or _is_host(host[1])) else ""
+
+
+def _is_host(host: str) -> bool:
+    if host.startswith("["):
+        return True
+    return len(host) <= MAX_HOST_LENGTH and all(map(_LABEL.fullmatch, host.removesuffix(".").split(".")))

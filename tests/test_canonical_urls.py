@@ -9,9 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeds.canonical_urls import MAX_URL_LENGTH, canonical_url, feed_url, host_key, redacted, split_url, url_md5
+from feeds.canonical_urls import (
+    MAX_URL_LENGTH,
+    browser_url,
+    canonical_url,
+    feed_url,
+    host_key,
+    redacted,
+    split_url,
+    url_md5,
+)
 from feeds.exceptions import ConfigurationError, InvalidURL
 from feeds.fetching.ip_policy import IPPolicy
+from tests.rigs.growth import assert_linear
 
 TABLE = [
     line.split()[:2]
@@ -227,3 +237,56 @@ def test_s11_credentials_are_in_no_error_text() -> None:
         with pytest.raises(InvalidURL) as caught:
             canonical_url(text)
         assert "sec" not in str(caught.value)
+
+
+HAN = "".join(map(chr, range(0x4E00, 0x4E00 + 7_900)))  # a punycode coder takes time that grows with the square of it
+
+
+@pytest.mark.parametrize("host", [HAN, HAN[:254], f"a.{HAN[:64]}.org", "ß" * 250, "\u3300" * 100, "a" * 7_900])
+def test_a_long_host_name_is_refused_before_it_is_mapped_and_after(host: str) -> None:
+    for url in (f"http://{host}/", f"//{host}/x", f"http://a@{host}:80/"):
+        with pytest.raises(InvalidURL):
+            canonical_url(url)
+        assert browser_url(url, "https://example.org/") == ""
+    assert host_key(f"http://{host}/") == ""
+
+
+def test_long_host_names_cost_no_more_than_they_are_long() -> None:
+    assert_linear(host_key, ["\u4e00\u4e01\u4e02", "é", "%E4", "xn--", "a."], before="http://", after="/")
+    assert_linear(redacted, ["\u4e00\u4e01\u4e02", "a@"], before="http://a@", after="/")
+    assert_linear(browser_url, ["\u4e00\u4e01\u4e02", "é", "%E4%B8%80", "xn--", "a."], before="http://", after="/")
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        (r"/\evil.example/x", "https://evil.example/x"),
+        (r"https:\\evil.example\x", "https://evil.example/x"),
+        (r"https://evil.example\@example.org/", "https://evil.example/@example.org/"),
+        ("ht\ntps://ex\tample.org/", "https://example.org/"),
+        ("https:page", "https://example.org/blog/page"),
+        ("https://EXAMPLE.org:443/a/../b?q='<é>", "https://example.org/b?q=%27%3C%C3%A9%3E"),
+        ("https://user:pass@example.org/", "https://user:pass@example.org/"),
+        ("https://2130706433/", "https://127.0.0.1/"),
+        ("javascript:alert(1)", "javascript:alert(1)"),
+        ("https://example.org:99999/", ""),
+        ("https://exa mple.org/", ""),
+        ("https://-.example.org:0x50/", ""),
+        ("x" * 8_001, ""),
+        ("é" * 2_700, ""),
+    ],
+)
+def test_a_url_is_what_a_browser_makes_of_it(text: str, url: str) -> None:
+    assert browser_url(text, "https://example.org/blog/post") == url
+
+
+def test_a_base_that_is_none_is_no_base() -> None:
+    for base in ("nonsense", "x" * 9_000, "javascript:x", "mailto:a@b"):
+        assert browser_url("https://example.org/x", base) == "https://example.org/x"
+        assert browser_url("x", base) == ""
+
+
+@given(st.text(max_size=60), st.text(max_size=30))
+def test_a_url_that_a_browser_would_go_to_is_stable(text: str, base: str) -> None:
+    url = browser_url(text, base)
+    assert browser_url(url) == url

@@ -4,10 +4,11 @@ import html
 import re
 from functools import lru_cache
 from typing import NamedTuple
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import nh3
 
+from feeds.canonical_urls import MAX_URL_LENGTH, browser_url
 from feeds.parsing.encodings import without_forbidden
 
 HTML_LIMIT = (
@@ -68,8 +69,10 @@ _FLAT = frozenset(
     "area base br col embed hr img input link meta param source track wbr p li dt dd tr td th option".split()  # noqa: SIM905
 )
 _TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)")
-# What needs no second look. Other hosts, beyond ASCII for example, are left to urlsplit, which refuses some of them.
-_ABSOLUTE = re.compile(r"https?://[0-9A-Za-z._~-]+(?:[/?#][^\[\]\\]*)?")
+# What means the same to every browser as it stands; it keeps its spelling, by which entries are known.
+_ABSOLUTE = re.compile(
+    r"https?://(?!\S{0,250}xn--)(?:[0-9A-Za-z_-]{1,63}\.){1,9}[A-Za-z][0-9A-Za-z-]{0,62}(?:[/?#][^\[\]\\\s\"<>^`{|}]*+)?"
+)
 # What stands inside a frame is shown by no browser, and nh3 lets it pass as it is: a script, for another HTML parser.
 _FRAMED = re.compile(r"(<iframe(?: [a-z]+=\"[^\"]*\")*>).*?</iframe>", re.DOTALL)
 _EMPTY_IFRAME = re.compile(r"<iframe(?: (?:allowfullscreen|height|width)=\"[^\"]*\")*></iframe>")
@@ -122,17 +125,13 @@ def text_of_html(value: str) -> Cleaned:
 
 def safe_url(value: str, base: str = "", *, mail: bool = False) -> str:
     """Return the URL, absolute, if it is http or https (or mailto, if `mail`); else an empty text."""
+    if len(value) > MAX_URL_LENGTH:
+        return ""
     text = _STRIPPED_FROM_URLS.sub("", value).strip().replace(" ", "%20")
     if not text or _ABSOLUTE.fullmatch(text):
         return text
-    try:
-        url = urljoin(base, text)
-        parts = urlsplit(url)
-    except ValueError:
-        return ""
-    if parts.scheme in ("http", "https"):
-        return url if parts.netloc else ""
-    return url if mail and parts.scheme == "mailto" else ""
+    url = browser_url(text, base)
+    return url if url.startswith(("http://", "https://")) or (mail and url.startswith("mailto:")) else ""
 
 
 def _escaped(text: str) -> str:
