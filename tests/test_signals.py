@@ -54,6 +54,7 @@ def test_receivers_get_the_rows_of_a_moved_site_under_their_new_identities():
     assert [entry.guid for entry in changed[0]["entries"]] == ["new 1", "new 2"]
 
 
+@pytest.mark.slow
 def test_many_entries_come_in_portions():
     with heard(signals.entries_added) as added:
         import_document(rss(*(item(number) for number in range(1_100))))

@@ -15,6 +15,8 @@ from feeds_project.management.commands.demo import demo_environment
 
 PROJECT = Path(__file__).parents[2]
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:

@@ -407,14 +407,14 @@ def peak_memory() -> int:
         HEAD + b"Content-Length: 100\r\n\r\nshort",
         HEAD + b"Content-Length: 5, 6\r\n\r\nabcdef",
         HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
-        HEAD + b"Transfer-Encoding: gzip\r\n\r\n" + gzip.compress(b"<rss/>"),
+        HEAD + b"Transfer-Encoding: gzip\r\n\r\n" + gzip.compress(b"<rss/>", mtime=0),
         b"HTTP/1.1 2\x000\x1b[31m \r\n\r\n",
         HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\nab",
         HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n",
         HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nabcde\r\n0\r\n\r\n",
         HEAD + b"Transfer-Encoding: chunked\r\n\r\n-5\r\nabcde\r\n0\r\n\r\n",
         HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"1" * 70_000,
-        HEAD + b"Content-Length: 30\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(b"x")[:15],
+        HEAD + b"Content-Length: 30\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(b"x", mtime=0)[:15],
     ],
 )
 def test_an_answer_that_is_broken_is_a_failure(server: FeedServer, fetcher: Fetcher, reply: bytes) -> None:

@@ -407,6 +407,7 @@ def test_a_message_that_has_run_waits_from_the_start_when_it_comes_again():
     assert waits == [1, 0]  # put back since the store was away, retried
 
 
+@pytest.mark.slow
 def test_a_retry_budget_is_not_touched_by_being_put_back():
     down = [ConnectionRefusedError()] * 4  # both tries, twice
     with working(*ours(Store(*down)), lock_key=str, max_retries=0) as desk:

@@ -130,6 +130,7 @@ def test_lock_conflict_delay_brings_the_message_back(broker, work, caplog):
     assert sync.runs == ["a", "a"]
 
 
+@pytest.mark.slow
 def test_a_redelivered_message_waits_for_its_own_lease_and_then_runs(broker, work):
     runs: list[str] = []
     actor = declare(broker, runs.append)
@@ -141,6 +142,7 @@ def test_a_redelivered_message_waits_for_its_own_lease_and_then_runs(broker, wor
     assert runs == ["a"]
 
 
+@pytest.mark.slow
 def test_a_silent_store_delays_the_message_until_it_answers(settings, broker, work):
     settings.CACHES = settings.CACHES | {"locks": {"BACKEND": "tests.locking.stores.DownStore"}}
     runs: list[str] = []

@@ -1,4 +1,4 @@
-"""Five hundred documents that nobody wrote; `python -m tests.rigs.fuzz` checks twenty thousand."""
+"""Two hundred documents that nobody wrote; `python -m tests.rigs.fuzz` checks twenty thousand."""
 
 import logging
 
@@ -9,12 +9,13 @@ from tests.rigs import fuzz
 pytestmark = pytest.mark.django_db
 
 
+@pytest.mark.slow
 def test_no_document_does_harm(caplog):
     caplog.set_level(logging.CRITICAL, logger="feeds")
-    findings = fuzz.run(500, fuzz.samples(fuzz.SAMPLES), seed=20260304)
+    findings = fuzz.run(200, fuzz.samples(fuzz.SAMPLES), seed=20260304)
     assert findings.problems == []
-    assert findings.documents >= 500
-    assert findings.outcomes["imported"] > 250
+    assert findings.documents >= 200
+    assert findings.outcomes["imported"] > 100
 
 
 @pytest.mark.parametrize(

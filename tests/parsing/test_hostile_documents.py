@@ -65,6 +65,7 @@ LARGE: dict[str, Callable[[], bytes]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LARGE)
 def test_every_document_comes_to_an_end_and_in_little_memory(family: Family, name: str) -> None:
     body = LARGE[name]()
@@ -94,6 +95,7 @@ SMALL = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("body", SMALL.values(), ids=SMALL)
 def test_every_document_comes_to_an_end_without_a_child(body: str) -> None:
     assert isinstance(parser.parse(fetched(body.encode())), ParsedFeed | Unreadable)

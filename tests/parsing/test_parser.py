@@ -148,6 +148,7 @@ def test_a_body_that_names_a_file_is_not_opened(tmp_path: Path) -> None:
     assert isinstance(parser.parse(fetched(str(path).encode())), Unreadable)
 
 
+@pytest.mark.slow
 def test_entries_after_the_first_so_many_are_left_out() -> None:
     feed = parsed(rss("".join(f"<item><guid>{number}</guid></item>" for number in range(MAX_ENTRIES + 1))))
     assert len(feed.entries) == MAX_ENTRIES
@@ -258,6 +259,7 @@ def by_digest(feed: ParsedFeed) -> dict[bytes, ParsedEntry]:
     return {entry.digest: entry for entry in feed.entries}
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(pairs())
 def test_to_read_only_what_is_new_says_the_same_as_to_read_everything(pair: tuple[str, str, str]) -> None:

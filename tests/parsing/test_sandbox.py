@@ -52,12 +52,14 @@ def test_the_limit_is_time_of_the_processor_and_a_longer_one_by_the_clock() -> N
     assert question.answer == Unreadable(kind=FailureKind.HOSTILE, text="parsing took longer than 0.5 s")
 
 
+@pytest.mark.slow
 def test_what_takes_too_much_memory_is_refused(family: Family) -> None:
     items = b'{"id":1},' * MEGABYTE
     result = family.parse(b'{"version":"https://jsonfeed.org/version/1","items":[' + items + b"{}]}")
     assert result == Unreadable(kind=FailureKind.HOSTILE, text="parsing took more than 240 MB of memory")
 
 
+@pytest.mark.slow
 def test_a_child_that_has_read_much_still_has_memory_for_more(family: Family) -> None:
     item = b"<item><description>" + b"Many words. " * 1_000 + b"</description></item>"
     body = OPEN + item * 700  # 8 MiB, not well-formed
@@ -130,6 +132,7 @@ def test_more_threads_than_children_wait_for_one(family: Family) -> None:
     assert 1 <= len(family.children()) <= (os.cpu_count() or 1)
 
 
+@pytest.mark.slow
 def test_a_child_ends_with_its_parent_whether_it_is_idle_or_at_work() -> None:
     program = """
 import threading, time

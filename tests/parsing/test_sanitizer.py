@@ -83,6 +83,7 @@ def test_s7_a_long_value_is_cut_and_marked() -> None:
     assert not clean_html("<p>x</p>", BASE).capped
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize(
     "value",

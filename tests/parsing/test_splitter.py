@@ -84,6 +84,7 @@ def test_entries_that_share_everything_do_not_stay() -> None:
     assert halves(body).without(halves(body).digests, most=10).digests == ()
 
 
+@pytest.mark.slow
 def test_entries_after_the_first_so_many_are_cut_out() -> None:
     body = RSS % b"".join(item(str(number)) for number in range(5))
     assert halves(body).without((), most=3).body == RSS % b"".join(item(str(number)) for number in range(3))
@@ -144,6 +145,7 @@ def test_what_follows_the_document_is_left_out() -> None:
     assert halves(body + b"\n<script>x</script>").body.rstrip() == body
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "body",
     [

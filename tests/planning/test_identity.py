@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -307,6 +308,7 @@ entries = st.lists(
 forms = st.sampled_from(["rss20", "atom10"])
 
 
+@pytest.mark.slow
 @given(entries, entries, forms, st.randoms())
 def test_the_same_document_again_in_any_order_adds_nothing(before, document, form, random):
     rows = Rows()

@@ -95,6 +95,7 @@ def come(url: str) -> Any:
     return answer
 
 
+@pytest.mark.slow
 def test_a_bulk_import_of_one_host_is_spaced_and_never_two_at_once(server: TimedServer) -> None:
     spaced()
     urls = server.serve(*(f"feed-{number}" for number in range(10)))  # more than there are threads
@@ -107,6 +108,7 @@ def test_a_bulk_import_of_one_host_is_spaced_and_never_two_at_once(server: Timed
     assert Host.objects.get().requests == len(urls)
 
 
+@pytest.mark.slow
 def test_a_message_that_meets_a_busy_host_uses_up_no_retry(server: TimedServer) -> None:
     spaced(free_at=timezone.now() + timedelta(seconds=3))  # somebody's request takes long
     urls = server.serve("feed")
@@ -116,6 +118,7 @@ def test_a_message_that_meets_a_busy_host_uses_up_no_retry(server: TimedServer) 
     assert tasks.import_feed.broker.dead_letters == []
 
 
+@pytest.mark.slow
 def test_other_hosts_do_not_wait(server: TimedServer) -> None:
     spaced(delay=2.0)
     slow = server.serve("a", "b", "c")

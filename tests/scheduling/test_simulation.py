@@ -7,6 +7,9 @@ from tests.rigs.simulation.engine import Engine
 from tests.rigs.simulation.figures import Figures
 from tests.rigs.simulation.world import OUTAGE
 
+# In one process: the week is simulated once.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("simulation")]
+
 
 @pytest.fixture(scope="module")
 def week() -> Engine:

@@ -93,6 +93,7 @@ documents = st.lists(
 WHOLE = URL.replace("/feed", "/whole")
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(documents)
 def test_parsing_only_what_is_new_leaves_the_rows_that_parsing_everything_leaves(history):
