@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from django.apps import apps
 from django.db import models, router
@@ -31,6 +31,17 @@ class Primary(models.Manager[Row]):
         return super().get_queryset().using(primary_database())
 
 
+def complete(feeds: Iterable["Feed"]) -> None:
+    """Give new feeds their URLs' canonical spelling and digest, and their hosts, which are stored."""
+    incomplete = [feed for feed in feeds if feed.url_md5 is None]
+    for feed in incomplete:
+        feed.url = canonical_urls.feed_url(feed.url)
+        feed.url_md5 = canonical_urls.url_md5(feed.url)
+        feed.host_id = canonical_urls.host_key(feed.url) or None
+    hosts: HostManager = apps.get_model("feeds", "Host").objects
+    hosts.ensure(feed.host_id for feed in incomplete)
+
+
 class FeedQuerySet(models.QuerySet["Feed"]):
     def active(self) -> Self:
         """Return the feeds that are polled."""
@@ -39,6 +50,12 @@ class FeedQuerySet(models.QuerySet["Feed"]):
     def due(self, now: datetime) -> Self:
         """Return the feeds to check by `now`, the longest due first."""
         return self.active().filter(next_check_at__lte=now).order_by("next_check_at", "id")
+
+    def bulk_create(self, objs: Iterable["Feed"], *args: Any, **kwargs: Any) -> list["Feed"]:
+        """Store new feeds, which need nothing but their URLs."""
+        feeds = list(objs)
+        complete(feeds)
+        return super().bulk_create(feeds, *args, **kwargs)
 
     def fence(self, **values: object) -> int:
         """Update feeds and move their revision on; return how many.

@@ -18,7 +18,7 @@ from feeds.exceptions import InvalidURL, describe
 from feeds.forms import DECIDED, FeedForm, FetchOptionsForm, FetchOptionsFormSet
 from feeds.management.progress import counted
 from feeds.managers import FeedQuerySet
-from feeds.models import Alias, Entry, Feed, FetchOptions, Host
+from feeds.models import Alias, Entry, Feed, FetchOptions
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -200,9 +200,6 @@ class FeedAdmin(Editable, FeedModelAdmin):
     def save_model(self, request: HttpRequest, obj: Feed, form: FeedForm, change: bool) -> None:
         """Store what the form holds, and nothing else: a worker may be writing the same row."""
         if not change:
-            Host.objects.ensure([canonical_urls.host_key(obj.url)])
-            for name, value in storage.url_fields(obj.url).items():
-                setattr(obj, name, value)
             obj.save()
             return
         obj.save(update_fields=DECIDED)

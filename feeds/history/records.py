@@ -55,7 +55,7 @@ def record(plan: ImportPlan, storing_since: float) -> None:
         **_error(plan),
     )
     if number > KEPT:
-        Import.objects.filter(feed_id=plan.feed.id, number__lte=number - KEPT).delete()
+        Import.primary.filter(feed_id=plan.feed.id, number__lte=number - KEPT).delete()
 
 
 def _rounded(seconds: dict[str, float]) -> dict[str, float]:
@@ -70,8 +70,8 @@ def _error(plan: ImportPlan) -> dict[str, Any]:
 
 def prune(now: datetime) -> int:
     """Remove the rows that are too old, and return how many."""
-    old = Import.objects.filter(started_at__lt=now - timedelta(days=DAYS)).order_by("started_at")
+    old = Import.primary.filter(started_at__lt=now - timedelta(days=DAYS)).order_by("started_at")
     removed = 0
     while ids := list(old.values_list("pk", flat=True)[:CHUNK]):
-        removed += Import.objects.filter(pk__in=ids).delete()[0]
+        removed += Import.primary.filter(pk__in=ids).delete()[0]
     return removed

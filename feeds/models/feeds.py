@@ -1,10 +1,12 @@
 """Feeds, their hosts and their entries."""
 
+from typing import Any
+
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Now
 
-from feeds import canonical_urls
+from feeds import canonical_urls, managers
 from feeds.managers import FeedManager, HostManager, Primary, PrimaryFeeds
 from feeds.outcomes import FailureKind, Outcome
 
@@ -153,6 +155,12 @@ class Feed(models.Model):
 
     def __str__(self) -> str:
         return self.title or canonical_urls.redacted(self.url)
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Store the feed; a new one needs nothing but its URL."""
+        if self._state.adding:
+            managers.complete([self])
+        super().save(*args, **kwargs)
 
 
 class Alias(models.Model):

@@ -2,6 +2,7 @@
 
 from django.db import models
 
+from feeds.managers import Primary
 from feeds.models.feeds import Feed
 from feeds.outcomes import FailureKind, Outcome
 
@@ -25,6 +26,9 @@ class Import(models.Model):
     unchanged_before = models.PositiveIntegerField(
         default=0, help_text="Checks that found nothing new since the row before. They have none of their own."
     )
+
+    objects: models.Manager["Import"] = models.Manager()
+    primary: Primary["Import"] = Primary()
 
     class Meta:
         # The constraint's index serves the foreign key, too.

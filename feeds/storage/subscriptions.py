@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from uuid import UUID
 
 from feeds import canonical_urls
-from feeds.models import Alias, Feed, Host
+from feeds.models import Alias, Feed
 from feeds.storage.entries import CHUNK, chunked
 
 
@@ -33,19 +32,12 @@ def register(subscriptions: Iterable[Subscription]) -> Registered:
         wanted = {canonical_urls.url_md5(subscription.url): subscription for subscription in chunk}
         there = set(Feed.primary.filter(url_md5__in=wanted).values_list("url_md5", flat=True))
         there |= set(Alias.primary.filter(url_md5__in=wanted.keys() - there).values_list("url_md5", flat=True))
-        missing = [_feed(md5, subscription) for md5, subscription in wanted.items() if md5 not in there]
-        Host.objects.ensure(feed.host_id for feed in missing)
+        missing = [_feed(subscription) for md5, subscription in wanted.items() if md5 not in there]
         Feed.primary.bulk_create(missing, ignore_conflicts=True)
         added += len(missing)
         known += len(chunk) - len(missing)
     return Registered(added=added, known=known)
 
 
-def _feed(md5: UUID, subscription: Subscription) -> Feed:
-    return Feed(
-        url=subscription.url,
-        url_md5=md5,
-        host_id=canonical_urls.host_key(subscription.url) or None,
-        folder=subscription.folder,
-        title=subscription.title,
-    )
+def _feed(subscription: Subscription) -> Feed:
+    return Feed(url=subscription.url, folder=subscription.folder, title=subscription.title)

@@ -127,3 +127,16 @@ def test_receivers_hear_of_it_after_the_commit_and_may_fail():
     finally:
         signals.feed_imported.disconnect(fail)
     assert [report.new for report in heard] == [1]
+
+
+def test_a_feed_that_is_created_needs_nothing_but_its_url():
+    Feed.objects.create(url=URL.replace("https", "HTTPS").replace("/feed", "/./feed"), folder="mine")
+    storage.apply(plan(storage.load(URL), ONE))
+    feed = Feed.objects.get()
+    assert (feed.url, feed.folder, feed.entries.count()) == (URL, "mine", 1)
+
+
+def test_feeds_that_are_created_in_bulk_get_their_hosts():
+    Feed.objects.bulk_create([Feed(url="https://other.example"), Feed(url="no URL")])
+    found = Feed.objects.order_by("id").values_list("url", "host_id")
+    assert list(found) == [("https://other.example/", "other.example"), ("no URL", None)]
