@@ -101,7 +101,8 @@ def test_folders_are_small() -> None:
 
 def test_no_name_is_a_retired_word() -> None:
     found = ((path, name) for path in _files(APP) for name in _definitions(path))
-    none((f"{_name(path)}: {name}" for path, name in found if RETIRED_IN_NAMES.search(_words(name))), "retired")
+    retired = ((path, name) for path, name in found if RETIRED_IN_NAMES.search(_words(name)))
+    none((f"{_name(path)}: {name}" for path, name in retired if name != "bulk_create"), "retired")  # Django's
 
 
 def test_no_docstring_has_a_retired_word() -> None:

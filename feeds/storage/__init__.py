@@ -2,7 +2,7 @@
 
 from feeds.storage.entries import CHUNK, EntryRows, chunked
 from feeds.storage.feeds import apply, load, note_slowness, url_of
-from feeds.storage.fields import no_error, url_fields
+from feeds.storage.fields import no_error
 from feeds.storage.merging import change_url
 from feeds.storage.retention import Keep, feeds_to_prune, prune, prune_flood, prune_some
 from feeds.storage.subscriptions import Registered, Subscription, register
@@ -24,6 +24,5 @@ __all__ = [
     "prune_flood",
     "prune_some",
     "register",
-    "url_fields",
     "url_of",
 ]
