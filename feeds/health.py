@@ -89,6 +89,8 @@ def ask_lock_store() -> str:
     key, token = f"readyz-{uuid4().hex}", uuid4().hex
     if not store.add(key, token, TEST_LOCK_EXPIRE):
         return "a lock that nobody holds was refused"
+    if store.add(key, uuid4().hex, TEST_LOCK_EXPIRE):
+        return "a lock that is held was granted once more: it excludes nobody"
     if store.get(key) != token:
         return "a lock just taken holds another value"
     return "" if store.compare_and_delete(key, token) else "a lock just taken could not be given back"

@@ -11,7 +11,7 @@ from django.utils import timezone
 from dramatiq.middleware import CurrentMessage
 from dramatiq_crontab import cron
 
-from feeds import canonical_urls, history, scheduling, storage
+from feeds import canonical_urls, heartbeat, history, scheduling, storage
 from feeds.conf import feeds_settings
 from feeds.importer import ImportRequest, get_importer, keep
 from feeds.outcomes import AskedBy
@@ -87,6 +87,7 @@ def send(url: str, slot: datetime | None = None, *, asked_by: str = AskedBy.PERS
 def import_due_feeds() -> None:
     """Send the feeds that are due, as many as the queue may hold."""
     scheduling.send_due(timezone.now(), partial(send, asked_by=AskedBy.SCHEDULE), feeds_settings())
+    heartbeat.note_schedule(timezone.now())
 
 
 cron("* * * * *")(import_due_feeds)  # for `manage.py crontab`

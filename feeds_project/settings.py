@@ -173,6 +173,7 @@ DRAMATIQ_BROKER = {
     # when the two below can interrupt no more, and before Retries puts the message back. `feeds.E002` checks it.
     "MIDDLEWARE": [
         "dramatiq.middleware.AgeLimit",
+        "feeds.heartbeat.Heartbeat",
         "django_dramatiq.middleware.DbConnectionsMiddleware",
         "dramatiq.middleware.Callbacks",
         "dramatiq.middleware.Pipelines",

@@ -166,7 +166,7 @@ def test_memcached_is_ready_and_gets_the_test_lock_back(client: Client, settings
     settings.CACHES = with_memcached(memcached.location)
     assert readyz(client) == (200, ALL_OK)
     counts = server_counts(memcached)  # not curr_items: memcached counts what has expired until it tidies up
-    assert (counts[b"cmd_set"], counts[b"cas_hits"]) == (2, 1)
+    assert (counts[b"cmd_set"], counts[b"cas_hits"]) == (3, 1)  # one of them in vain
 
 
 # The broker

@@ -39,7 +39,7 @@ def record(plan: ImportPlan, storing_since: float) -> None:
         return
     is_handed_over = plan.move is not None and plan.move.across_sites
     trace, number = plan.circumstances.trace, plan.feed.history.imports + 1
-    Import.objects.create(
+    Import.primary.create(
         feed_id=plan.feed.id,
         number=number,
         started_at=plan.circumstances.started_at,

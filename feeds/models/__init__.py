@@ -1,7 +1,7 @@
 """The tables: fields, constraints and indexes. `storage` is the only writer of import results."""
 
 from feeds.models.feeds import Alias, Entry, Feed, FetchOptions, Host, Tombstone
-from feeds.models.records import Import, Lock
+from feeds.models.records import Import, Lock, Minute, Process
 
 __all__ = [
     "Alias",
@@ -11,5 +11,7 @@ __all__ = [
     "Host",
     "Import",
     "Lock",
+    "Minute",
+    "Process",
     "Tombstone",
 ]

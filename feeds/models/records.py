@@ -1,4 +1,4 @@
-"""What the program notes of itself: what imports did, and locks."""
+"""What the program notes of itself: what imports did, which processes live, and locks."""
 
 from django.db import models
 
@@ -37,6 +37,38 @@ class Import(models.Model):
 
     def __str__(self) -> str:
         return f"import {self.number} of feed {self.feed_id}"
+
+
+class Process(models.Model):
+    """A worker that is alive, or was when it was last seen; and the schedule, by the name that all schedulers share."""
+
+    name = models.CharField(max_length=255, primary_key=True)
+    role = models.CharField(max_length=20)
+    threads = models.PositiveSmallIntegerField(default=0)
+    began_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+
+    objects: models.Manager["Process"] = models.Manager()
+    primary: Primary["Process"] = Primary()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Minute(models.Model):
+    """What all workers together did in a minute."""
+
+    at = models.DateTimeField(primary_key=True, help_text="Its begin.")
+    imported = models.PositiveIntegerField(default=0)
+    unchanged = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)
+    new = models.PositiveIntegerField(default=0, help_text="Entries.")
+
+    objects: models.Manager["Minute"] = models.Manager()
+    primary: Primary["Minute"] = Primary()
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M}"
 
 
 class Lock(models.Model):

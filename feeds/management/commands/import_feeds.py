@@ -15,7 +15,7 @@ from django.core.cache import caches
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from feeds import canonical_urls, locking, storage, tasks
+from feeds import canonical_urls, heartbeat, locking, storage, tasks
 from feeds.conf import feeds_settings
 from feeds.embedded import EmbeddedBroker
 from feeds.management import following, sources
@@ -94,6 +94,8 @@ class Command(BaseCommand):
             self._say(f"{counted(len(intake.feed_ids) + intake.added, 'feed')} would be sent to the queue")
         else:
             with _quiet_imports(self.verbosity):
+                if options["due"]:
+                    heartbeat.note_schedule(timezone.now())
                 self._import(intake, wait=options["wait"] or _is_embedded(), timeout=options["timeout"])
         _check_success(self.tally, intake, options["timeout"])
 

@@ -1,0 +1,141 @@
+"""Signs of life in the database: which worker processes there are, what they did in which minute, and the schedule.
+
+It works the same on every broker. What a process counted is written every half minute, so an import costs nothing more.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections import Counter
+from datetime import datetime, timedelta
+from threading import Event, Lock, Thread
+from typing import TYPE_CHECKING, Any
+
+from django.apps import apps
+from django.db import connections
+from django.db.models import F
+from django.utils import timezone
+from dramatiq.middleware import Middleware
+
+from feeds.managers import primary_database
+from feeds.outcomes import Outcome
+from feeds.signals import feed_failed, feed_imported
+
+if TYPE_CHECKING:
+    from django.db.models import Manager
+    from dramatiq import Broker, Worker
+
+    from feeds.planning import ImportReport
+
+logger = logging.getLogger(__name__)
+
+EVERY = 30.0  # seconds between two signs of life
+SILENT_AFTER = timedelta(seconds=90)  # a worker that gave none for so long is taken for dead
+LATE_AFTER = timedelta(minutes=5)  # the schedule runs every minute
+KEPT_DAYS = 2  # for which minutes and silent processes are kept
+SCHEDULER = "scheduler"
+
+COUNTED = {Outcome.IMPORTED: "imported", Outcome.UNCHANGED: "unchanged", Outcome.FAILED: "failed"}
+
+
+class Heartbeat(Middleware):
+    """Note that this process lives, from a thread of its own: a worker without messages calls no hook."""
+
+    def __init__(self) -> None:
+        self._mutex = Lock()
+        self._counts: Counter[str] = Counter()
+        self._beats: dict[Worker, _Beat] = {}
+
+    def after_worker_boot(self, broker: Broker, worker: Worker) -> None:
+        for signal in (feed_imported, feed_failed):
+            signal.connect(self._count, dispatch_uid=id(self))
+        beat = self._beats[worker] = _Beat(self, threads=worker.worker_threads)
+        beat.start()
+
+    def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+        if (beat := self._beats.pop(worker, None)) is not None:
+            beat.end()
+
+    def _count(self, report: ImportReport, **_: Any) -> None:
+        if (name := COUNTED.get(report.outcome)) is not None:
+            with self._mutex:
+                self._counts.update({name: 1, "new": report.new})
+
+    def taken(self) -> Counter[str]:
+        """Return what was counted since this was asked last."""
+        with self._mutex:
+            counts, self._counts = self._counts, Counter()
+        return counts
+
+    def give_back(self, counts: Counter[str]) -> None:
+        """Count once more what could not be written."""
+        with self._mutex:
+            self._counts.update(counts)
+
+
+class _Beat(Thread):
+    """The signs of life of one worker."""
+
+    def __init__(self, heartbeat: Heartbeat, *, threads: int) -> None:
+        super().__init__(name="feeds-heartbeat", daemon=True)
+        self._heartbeat = heartbeat
+        self._threads = threads
+        self._ending = Event()
+        self._name = f"{socket.gethostname()}:{os.getpid()}:{id(self):x}"
+        self._began_at = timezone.now()
+
+    def run(self) -> None:
+        while not self._ending.is_set():
+            self._write(timezone.now())
+            self._ending.wait(EVERY)
+        self._write(None)
+
+    def end(self) -> None:
+        self._ending.set()
+        self.join(EVERY)
+
+    def _write(self, now: datetime | None) -> None:
+        """Write what was counted, and that the process lives; None: it ends. What fails is tried again."""
+        counts = self._heartbeat.taken()
+        try:
+            _add(counts, timezone.now())
+            counts = Counter()
+            if now is None:
+                _rows("Process").filter(name=self._name).delete()
+            else:
+                values = {"role": "worker", "threads": self._threads, "began_at": self._began_at, "seen_at": now}
+                _rows("Process").update_or_create(values, name=self._name)
+                _forget(now)
+        except Exception:  # of whatever database; the next one may be luckier
+            logger.warning("heartbeat=failed", exc_info=True)
+            self._heartbeat.give_back(counts)
+        finally:
+            connections.close_all()  # this thread's own: one that idles for half a minute is worth none
+
+
+def note_schedule(now: datetime) -> None:
+    """Note that the feeds that are due have been sent."""
+    values = {"role": SCHEDULER, "threads": 0, "began_at": now, "seen_at": now}
+    _rows("Process").update_or_create(values, name=SCHEDULER)
+
+
+def _add(counts: Counter[str], now: datetime) -> None:
+    if not counts:
+        return
+    minutes = _rows("Minute")
+    minutes.bulk_create([minutes.model(at=(at := now.replace(second=0, microsecond=0)))], ignore_conflicts=True)
+    minutes.filter(at=at).update(**{name: F(name) + count for name, count in counts.items()})
+
+
+def _forget(now: datetime) -> None:
+    before = now - timedelta(days=KEPT_DAYS)
+    _rows("Process").filter(seen_at__lt=before).exclude(role=SCHEDULER).delete()
+    _rows("Minute").filter(at__lt=before).delete()
+
+
+def _rows(model: str) -> Manager[Any]:
+    """Return the rows of a model by its name: brokers and their middleware are made before the models are."""
+    rows: Manager[Any] = apps.get_model("feeds", model)._default_manager.db_manager(primary_database())
+    return rows

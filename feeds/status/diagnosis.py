@@ -1,0 +1,132 @@
+"""What is wrong, part by part, each with what to do: `manage.py doctor`, and the sentence of the status page."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import dramatiq
+from django.core.checks import CheckMessage
+from django.db import connections
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from feeds import checks, health
+from feeds.embedded import EmbeddedBroker
+from feeds.exceptions import describe
+from feeds.heartbeat import LATE_AFTER, SCHEDULER, SILENT_AFTER, Heartbeat
+from feeds.managers import primary_database
+from feeds.models import Process
+
+MOST_CLOCK_ERROR = timedelta(seconds=2)  # between this machine's clock and the database's
+
+Problem = tuple[str, str]  # what is wrong, what to do
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What was found of one part."""
+
+    part: str
+    problems: tuple[Problem, ...] = ()  # none: it is well
+
+
+def examine() -> Iterator[Finding]:
+    """Examine each part; servers are asked. One that cannot be asked is a finding, too."""
+    unfit = False  # is the database?
+    for part, question in QUESTIONS.items():
+        if unfit and part in NEED_TABLES:
+            continue
+        try:
+            problems = tuple(question())
+        except Exception as error:  # each client has its own
+            problems = ((describe(error), "Is the server up, and its address in the settings right?"),)
+        unfit = unfit or (part in ("database", "migrations") and bool(problems))
+        yield Finding(part=part, problems=problems)
+
+
+def workers(now: datetime) -> list[Process]:
+    """Return the workers that are alive."""
+    return list(Process.primary.filter(role="worker", seen_at__gt=now - SILENT_AFTER).order_by("name"))
+
+
+def schedule_at() -> datetime | None:
+    """Return when the feeds that are due were last sent."""
+    return Process.primary.filter(name=SCHEDULER).values_list("seen_at", flat=True).first()
+
+
+# The questions
+
+
+def _said(*questions: Callable[..., Iterable[CheckMessage]]) -> Callable[[], Iterator[Problem]]:
+    """Return the question for what some system checks say."""
+
+    def ask() -> Iterator[Problem]:
+        for question in questions:
+            yield from ((str(message.msg), f"{message.hint or ''} ({message.id})") for message in question(None))
+
+    return ask
+
+
+def _database() -> Iterator[Problem]:
+    yield from _said(checks.check_database)()
+    with connections[primary_database()].cursor() as cursor:
+        cursor.execute("SELECT 1")
+
+
+def _migrations() -> Iterator[Problem]:
+    if problem := health.ask_database():
+        yield problem, "Run `manage.py migrate`."
+
+
+def _lock_store() -> Iterator[Problem]:
+    wrong = list(_said(checks.check_lock_cache, checks.check_lock_server)())
+    yield from wrong
+    if not wrong and (problem := health.ask_lock_store()):
+        yield problem, "Nothing is imported twice as long as the database answers, but feeds may be fetched twice."
+
+
+def _broker() -> Iterator[Problem]:
+    if problem := health.ask_broker():
+        yield problem, "Is BROKER_URL right, and the server up?"
+
+
+def _workers() -> Iterator[Problem]:
+    broker = dramatiq.get_broker()
+    if not any(isinstance(each, Heartbeat) for each in broker.middleware):
+        yield "workers cannot be seen", "Add feeds.heartbeat.Heartbeat to MIDDLEWARE of DRAMATIQ_BROKER."
+    elif not workers(timezone.now()):
+        is_embedded = isinstance(broker, EmbeddedBroker)
+        command = "manage.py crontab" if is_embedded else "manage.py rundramatiq"
+        yield "no worker is running, so nothing is imported", f"Start `{command}`."
+
+
+def _schedule() -> Iterator[Problem]:
+    at, now = schedule_at(), timezone.now()
+    if at is None or now - at > LATE_AFTER:
+        when = f"last {at:%Y-%m-%d %H:%M} UTC" if at else "never"
+        yield f"the feeds that are due are not sent ({when})", "Start `manage.py crontab`, and a worker."
+
+
+def _clock() -> Iterator[Problem]:
+    before = timezone.now()
+    theirs = Process.primary.annotate(now=Now()).values_list("now", flat=True).first()
+    if theirs is not None and abs(theirs - before) > MOST_CLOCK_ERROR + (timezone.now() - before):
+        seconds = (theirs - before).total_seconds()
+        yield f"the database's clock is {seconds:+.0f} s off this machine's", "Let NTP set both."
+
+
+NEED_TABLES = frozenset({"migrations", "workers", "schedule", "clock"})
+QUESTIONS: dict[str, Callable[[], Iterable[Problem]]] = {
+    "settings": _said(checks.check_settings),
+    "middleware": _said(checks.check_middleware),
+    "database": _database,
+    "migrations": _migrations,
+    "lock store": _lock_store,
+    "broker": _broker,
+    "workers": _workers,
+    "schedule": _schedule,
+    "clock": _clock,
+    "publishers": _said(checks.check_politeness),
+    "network": _said(checks.check_networks),
+    "parser": _said(checks.check_parser),
+}

@@ -1,0 +1,132 @@
+"""doctor: what it names, and that it says what to do."""
+
+import io
+import json
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import dramatiq
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+from django.utils import timezone
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.brokers.stub import StubBroker
+
+from feeds import heartbeat
+from feeds.models import Process
+from tests.rigs.servers.daemon import free_port
+from tests.rigs.servers.memcached import Memcached
+from tests.test_health import with_memcached
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def alive(settings: Any) -> None:
+    """A worker and a schedule, as they are in the database."""
+    settings.FEEDS_CONTACT_URL = "https://example.org/"
+    now = timezone.now()
+    Process.objects.create(name="a:1", role="worker", threads=8, began_at=now, seen_at=now)
+    heartbeat.note_schedule(now)
+
+
+def wrong() -> dict[str, str]:
+    """Return the parts that doctor finds something wrong with, and what it prints of them."""
+    out = io.StringIO()
+    with suppress(CommandError):
+        call_command("doctor", format="json", stdout=out)
+    return {each["part"]: str(each["problems"]) for each in json.loads(out.getvalue()) if each["problems"]}
+
+
+@pytest.mark.usefixtures("alive")
+def test_a_deployment_that_is_well_has_a_line_for_each_part_and_exits_with_0() -> None:
+    out = io.StringIO()
+    call_command("doctor", stdout=out)
+    lines = out.getvalue().splitlines()
+    assert all(line.startswith("OK     ") for line in lines), lines
+    assert {"database", "lock store", "broker", "workers", "schedule", "clock"} <= {line[7:] for line in lines}
+
+
+def test_without_worker_and_schedule_it_says_how_to_start_them() -> None:
+    out = io.StringIO()
+    with pytest.raises(CommandError, match=r"2 parts of \d+ not well"):
+        call_command("doctor", stdout=out)
+    assert "WRONG  workers: no worker is running" in out.getvalue()
+    assert "WRONG  schedule: the feeds that are due are not sent (never)" in out.getvalue()
+    assert "→ Start `manage.py crontab`" in out.getvalue()
+
+
+@pytest.mark.usefixtures("alive")
+def test_a_worker_and_a_schedule_that_fell_silent_are_named() -> None:
+    Process.objects.update(seen_at=timezone.now() - timedelta(minutes=10))
+    assert wrong().keys() == {"workers", "schedule"}
+
+
+@pytest.mark.usefixtures("alive")
+def test_workers_that_cannot_be_seen_are_named() -> None:
+    broker = dramatiq.get_broker()
+    middleware = broker.middleware
+    broker.middleware = [each for each in middleware if not isinstance(each, heartbeat.Heartbeat)]
+    try:
+        assert "feeds.heartbeat.Heartbeat" in wrong()["workers"]
+    finally:
+        broker.middleware = middleware
+
+
+@pytest.mark.usefixtures("alive")
+def test_an_unmigrated_database_is_named_and_its_tables_are_not_asked() -> None:
+    last = MigrationRecorder(connection).migration_qs.filter(app="feeds").latest("id")
+    last.delete()
+    found = wrong()
+    assert found.keys() == {"migrations"}
+    assert "manage.py migrate" in found["migrations"]
+
+
+@pytest.mark.usefixtures("alive")
+def test_a_broker_that_is_down_is_named() -> None:
+    before = dramatiq.get_broker()
+    down = RedisBroker(url=f"redis://user:secret@127.0.0.1:{free_port()}/0", middleware=before.middleware)
+    dramatiq.set_broker(down)
+    try:
+        found = wrong()
+    finally:
+        dramatiq.set_broker(before)
+    assert "ConnectionError" in found["broker"]
+    assert "secret" not in found["broker"]
+
+
+@pytest.mark.usefixtures("alive")
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [(["-v"], "drops locks"), (["-M", "-C"], "without CAS"), (["-M"], ""), (None, "the server up")],
+)
+def test_a_memcached_that_does_not_hold_locks_is_named(
+    settings: Any, tmp_path: Path, options: list[str] | None, words: str
+) -> None:
+    class Started(Memcached):
+        def command(self) -> list[str]:
+            return [*super().command(), *(options or ())]
+
+    with Started(tmp_path) as memcached:
+        settings.CACHES = settings.CACHES | with_memcached(memcached.location)
+        if options is None:
+            memcached.stop()
+        assert words.lower() in wrong().get("lock store", "").lower()
+
+
+@pytest.mark.usefixtures("alive")
+def test_settings_out_of_range_and_a_missing_contact_are_named(settings: Any) -> None:
+    settings.FEEDS_HOST_DELAY = -1.0
+    settings.FEEDS_CONTACT_URL = ""
+    before = dramatiq.get_broker()
+    dramatiq.set_broker(StubBroker(middleware=before.middleware))
+    try:
+        found = wrong()
+    finally:
+        dramatiq.set_broker(before)
+    assert "FEEDS_HOST_DELAY must not be less than 0" in found["settings"]
+    assert "FEEDS_CONTACT_URL" in found["publishers"]
