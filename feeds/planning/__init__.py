@@ -2,7 +2,7 @@
 
 from feeds.planning.identity import match_entries
 from feeds.planning.planner import EXPIRED, Rules, plan
-from feeds.planning.redirects import RedirectRule
+from feeds.planning.redirects import RedirectRule, is_same_site
 from feeds.planning.schedule import UNREAD, UNREAD_AGAIN, Pace, unread, with_slot
 from feeds.planning.values import (
     Budget,
@@ -48,6 +48,7 @@ __all__ = [
     "StoredEntry",
     "Streak",
     "Trace",
+    "is_same_site",
     "match_entries",
     "plan",
     "unread",

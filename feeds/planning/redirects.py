@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from feeds import canonical_urls
+from feeds.exceptions import InvalidURL
 from feeds.fetching import Fetched, FetchOutcome, NotModified, Redirect, is_private_host
 from feeds.outcomes import FailureKind
 from feeds.parsing import COMMENTS, FEED_TYPES, JSON, Document, Link, Unreadable, feed_links
@@ -52,12 +53,15 @@ def move(feed: FeedState, streak: RedirectStreak | None, rule: RedirectRule, now
     if streak is None or streak.count < rule.checks or now - streak.since < timedelta(days=rule.days):
         return None
     reason = f"moved permanently: seen by {streak.count} checks in a row since {streak.since:%Y-%m-%d}"
-    return Move(url=streak.url, reason=reason, across_sites=not _is_same_site(feed.url, streak.url))
+    return Move(url=streak.url, reason=reason, across_sites=not is_same_site(feed.url, streak.url))
 
 
-def _is_same_site(one: str, other: str) -> bool:
+def is_same_site(one: str, other: str) -> bool:
     """Tell whether two URLs have the same owner for sure: the same host but for "www.", and the same or usual ports."""
-    return _site(canonical_urls.split_url(one)) == _site(canonical_urls.split_url(other))
+    try:
+        return _site(canonical_urls.split_url(one)) == _site(canonical_urls.split_url(other))
+    except InvalidURL:
+        return False
 
 
 def _site(url: canonical_urls.SplitURL) -> tuple[str, int]:

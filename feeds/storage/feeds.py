@@ -160,6 +160,8 @@ def apply(plan: ImportPlan) -> ImportReport:
         with transaction.atomic(using=primary_database()):
             written = _advance(plan)
             if written:
+                if plan.move:
+                    plan = replace(plan, move=merging.actual(plan.feed, plan.move))
                 feed_id = _write(plan, begun)
     else:
         written = _advance(plan)  # one statement needs no transaction around it

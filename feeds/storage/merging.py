@@ -4,6 +4,7 @@ The old URL stays known as an alias. All of this runs in the caller's transactio
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
@@ -11,11 +12,18 @@ from django.db.models import Exists, F, OuterRef
 
 from feeds import canonical_urls
 from feeds.managers import primary_database
-from feeds.models import Alias, Entry, Feed, Host, Tombstone
-from feeds.planning import FeedState, Move
+from feeds.models import Alias, Entry, Feed, FetchOptions, Host, Tombstone
+from feeds.planning import FeedState, Move, is_same_site
 from feeds.storage.entries import CHUNK, chunked
 from feeds.storage.fields import no_error, url_fields
 from feeds.storage.subscriptions import Subscription, register
+
+
+def actual(feed: FeedState, move: Move) -> Move:
+    """Return the move to where it leads in truth: the new URL may be an alias of the feed of another site."""
+    if not move.found and (other := _at(move.url, other_than=feed.id)) and not is_same_site(feed.url, other.url):
+        return replace(move, url=other.url, across_sites=True)
+    return move
 
 
 def hand_over(feed: FeedState, move: Move, listed: Iterable[bytes]) -> int:
@@ -85,18 +93,26 @@ def _rename(feed: FeedState, move: Move) -> Feed | None:
         if (other := _at(move.url, other_than=feed.id)) is None:
             raise
         return other
+    if canonical_urls.split_url(feed.url).origin != canonical_urls.split_url(move.url).origin:
+        FetchOptions.objects.filter(pk=feed.id).update(password="", headers=[])  # they were given for the old one
     return None
 
 
 def _merge(feed: FeedState, other: Feed) -> None:
-    """Give a feed's entries to the other one, and end it. What both have stays as the other has it."""
+    """Give a feed's entries to the other one, and end it. What both have stays as the other has it.
+
+    The page of another site, which names the other feed, gives it nothing.
+    """
     source = Feed.primary.get(pk=feed.id)
-    for rows in (Entry.primary, Tombstone.primary):
+    tables = (Entry.primary, Tombstone.primary) if is_same_site(source.url, other.url) else ()
+    for rows in tables:
         twin = Exists(rows.filter(feed=other, guid_digest=OuterRef("guid_digest")))
         rows.filter(~twin, feed=source).update(feed=other)
     Alias.primary.filter(feed=source).update(feed=other)
     other.folder = other.folder or source.folder
-    other.pruned_at = other.pruned_at or source.pruned_at
+    if tables:
+        other.pruned_at = other.pruned_at or source.pruned_at
+        other.imported_at = other.imported_at or source.imported_at  # a page with entries is the page of no feed
     if other.status == Feed.Status.DISABLED and source.status == Feed.Status.ACTIVE and source.imported_at:
         # It was given up, and yet the source leads to it.
         other.status, other.status_reason = Feed.Status.ACTIVE, ""
@@ -107,6 +123,7 @@ def _merge(feed: FeedState, other: Feed) -> None:
         update_fields=[
             "folder",
             "pruned_at",
+            "imported_at",
             "status",
             "status_reason",
             "next_check_at",
@@ -118,7 +135,10 @@ def _merge(feed: FeedState, other: Feed) -> None:
 
 
 def change_url(feed_id: int, old: str, new: str, *, reason: str, now: datetime) -> None:
-    """Give a feed the URL that a person chose. The old one leads to it still, but what was said there is forgotten."""
+    """Give a feed the URL that a person chose. The old one leads to it still, but what was said there is forgotten.
+
+    The entries stay. At another site the document there wins over all of them, and brings back what was pruned.
+    """
     Host.objects.ensure([canonical_urls.host_key(new)])
     feed = Feed.primary.filter(pk=feed_id)
     # It was disabled for what the old one said.
@@ -136,5 +156,8 @@ def change_url(feed_id: int, old: str, new: str, *, reason: str, now: datetime) 
         next_check_at=now,
         next_check_reason="the URL was changed",
     )
+    if not is_same_site(old, new):
+        Entry.primary.filter(feed_id=feed_id).update(changes=0, content_digest=b"")
+        Tombstone.primary.filter(feed_id=feed_id).delete()
     remove_alias(new)
     add_alias(feed_id, old, reason, now)

@@ -4,11 +4,15 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.db import transaction
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from feeds import storage
 from feeds.models import Feed, FetchOptions
+from feeds.planning import Move
+from feeds.storage.merging import move_feed
 from tests.rigs.importing import import_feed
 from tests.rigs.servers.feed_server import FeedServer, answer
 from tests.rigs.servers.samples import sample_feed
@@ -140,3 +144,15 @@ def test_the_fetcher_obeys_and_nothing_is_logged(settings: Any, caplog: pytest.L
     assert request.header("X-Key") == "s3cr3t"
     assert PASSWORD not in caplog.text
     assert "s3cr3t" not in caplog.text
+
+
+@pytest.mark.parametrize(("url", "kept"), [("https://example.org/new", True), ("https://www.example.org/feed", False)])
+def test_a_password_and_headers_stay_at_their_origin_when_the_feed_moves(feed: Feed, url: str, kept: bool) -> None:
+    FetchOptions.objects.create(feed=feed, password=PASSWORD, headers=[["X-Key", "s3cr3t"]], proxy=PROXY)
+    state = storage.load(URL)
+    assert state is not None
+    with transaction.atomic():
+        move_feed(state, Move(url=url, reason=""), timezone.now())
+    options = FetchOptions.objects.get()
+    assert (options.password, options.headers) == ((PASSWORD, [["X-Key", "s3cr3t"]]) if kept else ("", []))
+    assert options.proxy == PROXY

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from feeds import storage
 from feeds.models import Alias, Entry, Feed, Tombstone
 from feeds.outcomes import Outcome
 from tests.rigs.importing import import_feed
@@ -141,3 +142,91 @@ def test_the_entries_of_a_site_that_moves_go_along_as_far_as_it_lists_them(
     assert set(theirs.entries.values_list("pk", flat=True)) == kept
     assert import_feed(theirs.url).new == 0
     assert titles(theirs) == {"second", "third"}
+
+
+# Other ways under the URL of another site
+
+
+def moved(url: str) -> None:
+    """Import a feed that redirects for good, as often and as long as it takes."""
+    import_feed(url)
+    Feed.objects.exclude(moved_since=None).update(moved_since=timezone.now() - timedelta(days=9))
+    import_feed(url)
+
+
+def forge(url: str) -> None:
+    """Let a feed hold what the victim has not published yet, rewritten often, and bury the post after that."""
+    feed = Feed.objects.get(pk=import_feed(url).feed_id)
+    Entry.objects.filter(feed=feed).update(changes=24)
+    now = timezone.now()
+    Tombstone.objects.create(feed=feed, guid_digest=digest_of(3), created_at=now)
+    Feed.objects.filter(pk=feed.pk).update(pruned_at=now)
+
+
+def digest_of(number: int) -> bytes:
+    """Return the identity under which the n-th post is stored."""
+    from feeds.planning.entry_names import name_entries
+    from tests.rigs.feeds import parsed
+
+    guid = f"https://victim.example/posts/{number}"
+    (named,) = name_entries(parsed(f"<rss version='2.0'><channel><item><guid>{guid}</guid></item></channel></rss>"))
+    return named.names[0]
+
+
+def test_a_page_that_took_in_a_feed_of_its_site_brings_nothing_to_the_feed_that_it_names(
+    stranger: FeedServer, victim: FeedServer
+) -> None:
+    victim.routes = {"/feed": document("first")}
+    theirs = Feed.objects.get(pk=import_feed(victim.url("/feed")).feed_id)
+    stranger.routes = {"/feed": document("", "forged"), "/page": document("", "forged")}
+    forge(stranger.url("/feed"))
+    page = storage.load(stranger.url("/page"))
+    assert page is not None
+    stranger.routes |= {"/feed": answer(301, location=stranger.url("/page"))}
+    moved(stranger.url("/feed"))
+    html = f'<link rel="alternate" type="application/rss+xml" href="{victim.url("/feed")}">'
+    stranger.routes |= {"/page": answer(200, html.encode(), content_type="text/html")}
+    import_feed(stranger.url("/page"))
+    victim.routes = {"/feed": document("first", "second", "third")}
+    assert import_feed(theirs.url).new == 2
+    assert titles(Feed.objects.get(url=theirs.url)) == {"first", "second", "third"}
+
+
+def test_a_redirect_to_an_alias_of_another_sites_feed_brings_it_nothing(
+    stranger: FeedServer, victim: FeedServer
+) -> None:
+    victim.routes = {"/feed": document("first")}
+    theirs = Feed.objects.get(pk=import_feed(victim.url("/feed")).feed_id)
+    alias = stranger.url("/old")
+    Alias.objects.create(
+        feed=theirs, url=alias, url_md5=storage.url_fields(alias)["url_md5"], created_at=timezone.now()
+    )
+    stranger.routes = {"/feed": document("", "forged"), "/old": document("", "forged")}
+    forge(stranger.url("/feed"))
+    stranger.routes |= {"/feed": answer(301, location=alias)}
+    moved(stranger.url("/feed"))
+    victim.routes = {"/feed": document("first", "second", "third")}
+    assert import_feed(theirs.url).new == 2
+    assert titles(Feed.objects.get(url=theirs.url)) == {"first", "second", "third"}
+    source = Feed.objects.get(url=stranger.url("/feed"))
+    assert (source.status, source.status_reason) == (Feed.Status.DISABLED, f"moved to {theirs.url}")
+
+
+def test_at_a_url_of_another_site_that_a_person_gave_the_document_there_wins(
+    stranger: FeedServer, victim: FeedServer
+) -> None:
+    stranger.routes = {"/feed": document("", "forged")}
+    forge(stranger.url("/feed"))
+    feed = Feed.objects.get()
+    victim.routes = {"/feed": document("first", "second", "third")}
+    storage.change_url(feed.pk, feed.url, victim.url("/feed"), reason="", now=timezone.now())
+    assert import_feed(victim.url("/feed")).new == 2
+    assert titles(feed) == {"first", "second", "third"}
+
+
+def test_at_another_url_of_the_same_site_what_was_pruned_stays_away(stranger: FeedServer) -> None:
+    stranger.routes = {"/feed": document("", "second"), "/new": document("", "second", "third")}
+    forge(stranger.url("/feed"))
+    feed = Feed.objects.get()
+    storage.change_url(feed.pk, feed.url, stranger.url("/new"), reason="", now=timezone.now())
+    assert import_feed(stranger.url("/new")).new == 0
