@@ -127,9 +127,21 @@ class LockMiddleware(Middleware):
         try:
             self._enter(broker, message)
         except MiddlewareError:
+            self._tell_below(broker, message)
             raise
         except Exception as error:
+            self._tell_below(broker, message)
             raise LockError(f"the lock could not be asked for: {type(error).__name__}: {error}") from error
+
+    def _tell_below(self, broker: Broker, message: MessageProxy) -> None:
+        """Let those below us see the begin of a message whose end they will see: Prometheus counts both."""
+        for middleware in broker.middleware[broker.middleware.index(self) + 1 :]:
+            try:
+                middleware.before_process_message(broker, message)
+            except MiddlewareError:  # it would skip the message, too
+                return
+            except (Exception, Interrupt):
+                logger.exception("message=%s: %s failed", message.message_id, type(middleware).__name__)
 
     def after_process_message(
         self, broker: Broker, message: MessageProxy, *, result: Any = None, exception: BaseException | None = None

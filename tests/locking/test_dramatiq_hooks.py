@@ -485,7 +485,7 @@ def test_skips_are_no_warnings_of_ours_but_those_of_others_stay(caplog):
         caplog.at_level(logging.INFO),
         working(*ours(store, Hooks(before_process=SkipMessage())), lock_key=str) as desk,
     ):
-        desk.work("a", "b")
+        desk.work("b", "a")
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == [
         "Message sync('b') was skipped."
     ]
