@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from feeds import canonical_urls, planning, scheduling, storage
 from feeds.conf import FeedsSettings
-from feeds.fetching import DELTA, Allowance, Failed, FeedRequest, Fetched, Fetcher, FetchOutcome, FetchSettings
+from feeds.fetching import DELTA, Admit, Allowance, Failed, FeedRequest, Fetched, Fetcher, FetchOutcome, FetchSettings
 from feeds.outcomes import AskedBy, FailureKind, Outcome
 from feeds.parsing import Document, ParsedFeed, Parser, SandboxUnavailable, Unreadable
 from feeds.planning import Circumstances, FeedState, ImportReport, NextCheck, Pace, RedirectRule, Rules, Trace
@@ -50,7 +50,7 @@ class Fetches(Protocol):
     """What an importer asks of a `Fetcher`."""
 
     @property
-    def fetch(self) -> Callable[[FeedRequest, Allowance | None], FetchOutcome]:
+    def fetch(self) -> Callable[[FeedRequest, Allowance | None, Admit], FetchOutcome]:
         """Return the function that fetches."""
 
 
@@ -137,7 +137,7 @@ class Importer:
             return self._postpone(feed, admission)
         with admission:
             with admission.fetching():
-                response = self._fetcher.fetch(feed.request, admission.allowance)
+                response = self._fetcher.fetch(feed.request, admission.allowance, admission.admit)
             fetched_after = admission.seconds
             if (cut := admission.cut) is not None:
                 return self._postpone(feed, cut)

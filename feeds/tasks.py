@@ -101,6 +101,7 @@ def prune_entries(after: int = 0) -> None:
     """
     if not after:
         history.prune(timezone.now())
+        scheduling.forget(timezone.now())
     last = storage.prune_some(keep(feeds_settings()), timezone.now(), after=after)
     if last is not None:
         prune_entries.send(last)

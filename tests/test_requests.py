@@ -69,7 +69,7 @@ def test_a_feed_deleted_during_its_import_stays_deleted() -> None:
 def test_a_request_is_done_again_only_once() -> None:
     fetches: list[str] = []
 
-    def fetch(request: FeedRequest, patience: object) -> FetchOutcome:
+    def fetch(request: FeedRequest, *_: object) -> FetchOutcome:
         fetches.append(request.url)
         fence()
         return NotModified(url=URL)

@@ -5,6 +5,7 @@ from feeds.fetching.ip_policy import IPPolicy, doubts, is_private_host
 from feeds.fetching.requests import OWN_HEADERS, plan_calls
 from feeds.fetching.responses import DELTA
 from feeds.fetching.values import (
+    Admit,
     Allowance,
     Failed,
     FeedRequest,
@@ -20,6 +21,7 @@ from feeds.fetching.values import (
 __all__ = [
     "DELTA",
     "OWN_HEADERS",
+    "Admit",
     "Allowance",
     "Failed",
     "FeedRequest",

@@ -13,6 +13,7 @@ from feeds.fetching.deadline import Deadline
 from feeds.fetching.ip_policy import IPPolicy
 from feeds.fetching.resolver import AddressInfo, Resolver, SocketAddress
 from feeds.fetching.sockets import TimedSocket, TransportError
+from feeds.fetching.values import Admit, at_once
 from feeds.outcomes import FailureKind
 
 MAX_ADDRESSES = 16  # of one name, that are tried
@@ -31,11 +32,13 @@ class Dialer:
         self._read_timeout = read_timeout
         self._family: int | None = None  # that was the first to connect where there was a choice: it begins next time
 
-    def dial(self, host: str, port: int, deadline: Deadline) -> TimedSocket:
-        """Return a connected socket that ends with `deadline`."""
+    def dial(self, host: str, port: int, deadline: Deadline, admit: Admit = at_once) -> TimedSocket:
+        """Return a connected socket that ends with `deadline`, if it is the host's turn at its address."""
         addresses = interleaved(self._checked_addresses(host, port, deadline), self._family)[:MAX_ADDRESSES]
         if not addresses:
             raise TransportError(FailureKind.DNS, f"{host} has no address")
+        # A server with several addresses is known by one of them: by which does not matter, if it is always the same.
+        check_pace(admit, host, min(sockaddr[0] for _, sockaddr in addresses))
         try:
             sock = self._connected(addresses, deadline)
         except OSError as error:
@@ -89,6 +92,12 @@ class Dialer:
                 return deadline.wait(race.run, self._connect_timeout)
         finally:
             race.close()
+
+
+def check_pace(admit: Admit, host: str, address: str = "") -> None:
+    """Raise TransportError where a request must not be made now."""
+    if not admit(host, address):
+        raise TransportError(FailureKind.TOO_MANY, f"it is not yet the turn of {host}")
 
 
 class _Race:

@@ -11,7 +11,7 @@ from feeds.fetching.resolver import GetAddressInfo
 from feeds.fetching.responses import fetch_outcome, into_private, longer, next_hop, retry_after
 from feeds.fetching.sockets import TransportError
 from feeds.fetching.transport import Transport
-from feeds.fetching.values import Allowance, Failed, FeedRequest, FetchOutcome, FetchSettings, Redirect
+from feeds.fetching.values import Admit, Allowance, Failed, FeedRequest, FetchOutcome, FetchSettings, Redirect, at_once
 from feeds.outcomes import FailureKind
 
 FOLLOWED = frozenset({301, 302, 303, 307, 308})
@@ -32,17 +32,18 @@ class Fetcher:
         self._user_agent = settings.user_agent or default_user_agent(settings.contact_url)
         self._transport = Transport(settings, getaddrinfo)
 
-    def fetch(self, request: FeedRequest, allowance: Allowance | None = None) -> FetchOutcome:
+    def fetch(self, request: FeedRequest, allowance: Allowance | None = None, admit: Admit = at_once) -> FetchOutcome:
         """Fetch, and return what came of it before the deadline. Nothing that a server does is raised.
 
-        `allowance` may end the fetch before its deadline, in the same way.
+        `allowance` may end the fetch before its deadline, in the same way; and so does `admit`, which is asked before
+        each request, for redirects too.
         """
         try:
             plan = plan_calls(request, self._user_agent)
         except InvalidURL as error:
             return Failed(kind=FailureKind.INVALID_URL, text=str(error))
         seconds = self._settings.fetch_deadline if request.deadline is None else request.deadline
-        fetch = _Fetch(request, plan, Deadline(seconds, allowance))
+        fetch = _Fetch(plan, Deadline(seconds, allowance), admit)
         try:
             outcome = self._follow(fetch)
         except TransportError as error:
@@ -52,7 +53,7 @@ class Fetcher:
     def _follow(self, fetch: "_Fetch") -> FetchOutcome:
         url = fetch.plan.start
         while True:
-            answer = self._transport.get(fetch.plan.call(url), fetch.deadline)
+            answer = self._transport.get(fetch.plan.call(url), fetch.deadline, fetch.admit)
             fetch.addresses.append(answer.address)
             now = self._clock()
             if answer.status not in FOLLOWED:
@@ -72,9 +73,9 @@ class Fetcher:
 class _Fetch:
     """One fetch under way."""
 
-    request: FeedRequest
     plan: CallPlan
     deadline: Deadline
+    admit: Admit
     hops: list[Redirect] = field(default_factory=list)
     addresses: list[str] = field(default_factory=list)  # of the servers passed
     wait: float | None = None  # seconds for which redirects asked not to come back

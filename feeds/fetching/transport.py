@@ -21,11 +21,11 @@ from urllib3.util import make_headers
 
 from feeds.canonical_urls import SplitURL
 from feeds.fetching.deadline import Deadline, DeadlineExpired
-from feeds.fetching.dialer import Dialer
+from feeds.fetching.dialer import Dialer, check_pace
 from feeds.fetching.ip_policy import IPPolicy
 from feeds.fetching.resolver import GetAddressInfo, Resolver
 from feeds.fetching.sockets import TimedContext, TimedSocket, TransportError, client_context
-from feeds.fetching.values import FetchSettings
+from feeds.fetching.values import Admit, FetchSettings, at_once
 from feeds.outcomes import FailureKind
 
 if TYPE_CHECKING:
@@ -114,14 +114,15 @@ class Transport:
             read_timeout=settings.read_timeout,
         )
 
-    def get(self, call: Call, deadline: Deadline) -> Answer:
+    def get(self, call: Call, deadline: Deadline, admit: Admit = at_once) -> Answer:
         """Make the call; raise TransportError where that gives no whole answer before the deadline."""
+        check_pace(admit, call.url.host)
         if call.proxy:
             # The policy holds for the proxy's address, as for any that is dialled. What a name behind it leads to is
             # looked up by the proxy and is its to refuse; only an address that stands in the URL can be judged here.
             self._dialer.check_literal(call.url.host, call.url.port)
         try:
-            with closing(self._connection(call, deadline)) as connection:
+            with closing(self._connection(call, deadline, admit)) as connection:
                 return self._exchange(connection, call, deadline)
         except TransportError:
             raise
@@ -143,9 +144,9 @@ class Transport:
             sock.receive_at_most(WIRE_BYTES * self._max_body_bytes, partial(_too_large, self._max_body_bytes))
             return _answer(response, address, self._max_body_bytes, deadline)
 
-    def _connection(self, call: Call, deadline: Deadline) -> Connection:
+    def _connection(self, call: Call, deadline: Deadline, admit: Admit) -> Connection:
         via = call.proxy or call.url
-        dial = partial(self._dialer.dial, deadline=deadline)
+        dial = partial(self._dialer.dial, deadline=deadline, admit=at_once if call.proxy else admit)
         if call.url.scheme == "http":
             return _HTTPConnection(via.host, via.port, dial)
         context = self._verifying if call.verify_tls else self._trusting

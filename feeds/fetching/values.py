@@ -39,6 +39,15 @@ class Allowance:
         return more > 0
 
 
+# May a request to this host, at this address, be made now? Asked before each; "" = the address is not known yet.
+Admit = Callable[[str, str], bool]
+
+
+def at_once(host: str, address: str) -> bool:
+    """Answer a `Admit` where nobody else asks the host."""
+    return True
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redirect:
     """One hop: the status that sent us on, and where to. The URL holds no credentials."""

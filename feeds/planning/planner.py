@@ -53,7 +53,8 @@ def plan(
         case Fetched() | NotModified():
             return _succeeded(feed, response, document, entries, rules, circumstances)
         case TooMany():
-            return _failed(feed, as_failure(response), rules, circumstances, _pause(response, circumstances.now))
+            pause = _pause(feed, response, circumstances.now)
+            return _failed(feed, as_failure(response), rules, circumstances, pause)
         case Gone() | Failed():
             return _failed(feed, as_failure(response), rules, circumstances)
 
@@ -205,11 +206,16 @@ def _after_failure(feed: FeedState, failure: Failed, pace: schedule.Pace, circum
     return schedule.after_failure(feed.history, feed.failures.count + 1, failure.kind, pace, circumstances)
 
 
-def _pause(response: TooMany, now: datetime) -> Pause | None:
-    """Return how long the host that answered is to be left alone; private ones answer for each feed by itself."""
+def _pause(feed: FeedState, response: TooMany, now: datetime) -> Pause | None:
+    """Return how long the feed's host is to be left alone; private ones answer for each feed by itself.
+
+    Where a redirect leads, another host answers: that is between the two, and stops no feed of either but this one.
+    """
     host = canonical_urls.host_key(response.url)
+    if host != canonical_urls.host_key(feed.url):
+        return None
     seconds = schedule.host_pause(response.status, response.retry_after)
     if is_private_host(host) or not seconds:
         return None
     said = f"{response.status}, " + ("Retry-After" if response.retry_after is not None else "without Retry-After")
-    return Pause(host=host, until=now + timedelta(seconds=seconds), reason=f"{said}: {seconds:.0f} s")
+    return Pause(host=host, feed_id=feed.id, until=now + timedelta(seconds=seconds), reason=f"{said}: {seconds:.0f} s")

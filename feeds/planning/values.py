@@ -196,6 +196,7 @@ class Pause:
     """A host that asks to be left alone."""
 
     host: str
+    feed_id: int  # of the feed that it answered
     until: datetime
     reason: str
 

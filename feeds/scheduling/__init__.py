@@ -2,7 +2,7 @@
 
 from feeds.scheduling.admission import Admission, Admitted, Postponed
 from feeds.scheduling.dispatch import postpone, send_due, unread
-from feeds.scheduling.hosts import pause
+from feeds.scheduling.hosts import forget, pause
 from feeds.scheduling.outage import OutageDetector
 from feeds.scheduling.rate_limit import FARTHEST, LONGEST_DELAY, is_for_the_schedule
 
@@ -13,6 +13,7 @@ __all__ = [
     "Admitted",
     "OutageDetector",
     "Postponed",
+    "forget",
     "is_for_the_schedule",
     "pause",
     "postpone",

@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -11,9 +11,10 @@ from typing import Self
 
 from django.utils import timezone
 
-from feeds.fetching import Allowance
+from feeds.fetching import Admit, Allowance
 from feeds.planning import FeedState
 from feeds.scheduling import hosts, rate_limit, slow_servers
+from feeds.scheduling.pacing import AddressQueues, Pacing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,7 @@ class Admission:
         first_allowance: float = slow_servers.FIRST_ALLOWANCE,
     ) -> None:
         self._bulkhead = slow_servers.Bulkhead(permits, allowance=allowance, first_allowance=first_allowance)
+        self._addresses = AddressQueues(host_delay)
         self._host_delay = host_delay
         self._fetch_deadline = fetch_deadline
         self._jitter = jitter
@@ -49,27 +51,37 @@ class Admission:
     def ask(self, feed: FeedState, slot: datetime | None) -> "Admitted | Postponed":
         """Admit the feed, or say when to come back. `slot` is when it was told to come now; None = it was not told."""
 
-        def come_back() -> datetime:
-            wait = slow_servers.wait(has_waited=slot is not None, jitter=self._jitter())
-            return timezone.now() + timedelta(seconds=wait)
+        def patience() -> float:
+            return slow_servers.wait(has_waited=slot is not None, jitter=self._jitter())
 
         permit = self._bulkhead.permit(feed.history.fetch_seconds, is_new=feed.history.checked_at is None)
         if permit is None:
-            return Postponed(at=come_back())
+            return Postponed(at=timezone.now() + timedelta(seconds=patience()))
+        deadline = feed.request.deadline or self._fetch_deadline
         try:
-            permission = self._ask_host(feed, slot)
+            permission = self._ask_host(feed, slot, deadline)
         except BaseException:
             permit.give_back()
             raise
         if isinstance(permission, rate_limit.Wait):
             permit.give_back()
             return Postponed(at=permission.at)
-        return Admitted(permit, permission, come_back)
+        pacing = Pacing(
+            self._addresses,
+            host=feed.host.name if feed.host else "",
+            permission=permission,
+            slot=slot,
+            delay=self._host_delay,
+            deadline=deadline,
+            patience=patience,
+        )
+        return Admitted(permit, pacing, patience)
 
-    def _ask_host(self, feed: FeedState, slot: datetime | None) -> hosts.HostRequest | rate_limit.Wait | None:
+    def _ask_host(
+        self, feed: FeedState, slot: datetime | None, deadline: float
+    ) -> hosts.HostRequest | rate_limit.Wait | None:
         if feed.host is None:
             return None
-        deadline = feed.request.deadline or self._fetch_deadline
         return hosts.enter(feed.host, slot=slot, default_delay=self._host_delay, deadline=deadline)
 
 
@@ -78,7 +90,7 @@ class Admitted:
 
         with admitted:               # holds the permit, if there is one, and counts the seconds
             with admitted.fetching():  # holds the host: the next request to it may begin after this block
-                response = fetcher.fetch(feed.request, admitted.allowance)
+                response = fetcher.fetch(feed.request, admitted.allowance, admitted.admit)
             if admitted.cut is None:
                 document = parse(response)
 
@@ -87,11 +99,14 @@ class Admitted:
     """
 
     def __init__(
-        self, permit: slow_servers.Permit, permission: hosts.HostRequest | None, come_back: Callable[[], datetime]
+        self,
+        permit: slow_servers.Permit,
+        pacing: Pacing,
+        patience: Callable[[], float],
     ) -> None:
         self._permit = permit
-        self._permission = permission
-        self._come_back = come_back
+        self._pacing = pacing
+        self._patience = patience
         self._begun_at = time.monotonic()
         self._ended_at: float | None = None
 
@@ -107,9 +122,13 @@ class Admitted:
 
     @contextmanager
     def fetching(self) -> Iterator[None]:
-        """Hold the host inside of the block."""
-        with hosts.holding(self._permission):
+        """Hold the host inside of the block, and what else `admit` has given."""
+        with closing(self._pacing):
             yield
+
+    @property
+    def admit(self) -> Admit:
+        return self._pacing.take
 
     @property
     def allowance(self) -> Allowance:
@@ -123,8 +142,10 @@ class Admitted:
 
     @property
     def cut(self) -> Postponed | None:
-        """When to come back, where the allowance was over and no permit was free: what was done does not count."""
-        return Postponed(at=self._come_back(), cut_after=self.seconds) if self._permit.was_cut else None
+        """When to come back, where there was no permit to go on or a turn comes later: what was done does not count."""
+        if self._permit.was_cut:
+            return Postponed(at=timezone.now() + timedelta(seconds=self._patience()), cut_after=self.seconds)
+        return Postponed(at=self._pacing.later) if self._pacing.later else None
 
     def remaining(self) -> float:
         """Return for how many seconds it may go on without another question; 0 = it must ask now."""

@@ -7,19 +7,21 @@ one request of the first may be under way that the queue does not know of.
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from django.db import connections, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from feeds.managers import primary_database
-from feeds.models import Host
+from feeds.models import Feed, Host
+from feeds.outcomes import FailureKind
 from feeds.planning import HostState, Pause
 from feeds.scheduling import rate_limit
 
 MARGIN = 5.0  # seconds a request may take beyond its deadline
+IDLE = timedelta(days=1)  # without a request, after which a host that has no feed is forgotten
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,21 @@ def enter(
     return HostRequest(host=host.name, delay=queue.delay, begun_at=now, free_at=queue.free_at)
 
 
+def enter_by_name(
+    name: str, *, slot: datetime | None, default_delay: float, deadline: float
+) -> HostRequest | rate_limit.Wait | None:
+    """Do the same for a host that a redirect leads to."""
+    row = Host.primary.filter(name=name).first()
+    host = HostState(name=name, shared=True)
+    if row is not None:
+        host = replace(host, delay=row.delay, paused_until=row.paused_until)
+    now = timezone.now()
+    if row is None and rate_limit.applies(host, default_delay, now):
+        # By our clock: by the database's it may be free only later.
+        Host.primary.bulk_create([Host(name=name, slot_at=now, free_at=now)], ignore_conflicts=True)
+    return enter(host, slot=slot, default_delay=default_delay, deadline=deadline)
+
+
 @contextmanager
 def holding(request: HostRequest | None) -> Iterator[None]:
     """Make the request inside the block; behind it the host is free again, after its delay."""
@@ -72,13 +89,24 @@ def holding(request: HostRequest | None) -> Iterator[None]:
 
 
 def pause(wanted: Pause) -> None:
-    """Pause a host; a pause that ends later stays."""
-    Host.objects.ensure([wanted.host])
+    """Pause a host that has sent away another of its feeds, too; a pause that ends later stays.
+
+    One alone may have a limit of its own, or a server that stops at it what is all others'.
+    """
+    others = Feed.primary.filter(host=wanted.host).exclude(pk=wanted.feed_id)
+    if not others.filter(error_kind=FailureKind.TOO_MANY, next_check_at__gt=timezone.now()).exists():
+        return
     beyond_belief = Q(paused_until__gt=timezone.now() + rate_limit.FARTHEST)
     shorter = Q(paused_until__isnull=True) | Q(paused_until__lt=wanted.until) | beyond_belief
     Host.primary.filter(shorter, name=wanted.host).update(
         paused_until=wanted.until, pause_reason=wanted.reason, pauses=F("pauses") + 1
     )
+
+
+def forget(now: datetime) -> None:
+    """Remove hosts that redirects once led to, or whose feeds are gone, unless a person has set their delay."""
+    idle = Host.primary.filter(feeds__isnull=True, delay=None, free_at__lt=now - IDLE, slot_at__lt=now - IDLE)
+    idle.filter(Q(paused_until=None) | Q(paused_until__lt=now)).delete()
 
 
 # Many feeds

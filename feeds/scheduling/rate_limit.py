@@ -182,6 +182,8 @@ def assign(
     for feed in due:
         queue = changed.get(feed.host) or queues.get(feed.host)
         if queue is None:
+            if feed.slot_at is not None and is_soon(feed.slot_at, now):  # of an address, or where redirects lead
+                slots[feed.id] = feed.slot_at
             continue
         if feed.slot_at is not None and not queue.is_paused(max(now, feed.slot_at)):
             slots[feed.id] = feed.slot_at

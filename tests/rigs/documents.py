@@ -42,7 +42,7 @@ def import_document(
         digest = blake2b(body, digest_size=16).digest()
         outcome = Fetched(**{"url": url, "body": body, "body_digest": digest, "etag": "x"} | fetched)
 
-    def fetch(request: FeedRequest, patience: object) -> FetchOutcome:
+    def fetch(request: FeedRequest, *_: object) -> FetchOutcome:
         before()
         return outcome
 

@@ -258,7 +258,7 @@ def test_a_claim_writes_nothing_to_the_host_of_a_feed_that_is_alone() -> None:
 
 def test_a_pause_holds_a_feed_that_is_alone() -> None:
     come(ALONE)
-    apply(TooMany(url=ALONE, status=429, retry_after=100.0), storage.load(ALONE))
+    Host.objects.update(paused_until=timezone.now() + FAR)
     assert isinstance(come(ALONE), rate_limit.Wait)
     Host.objects.update(paused_until=None)
     assert come(ALONE) is None
@@ -309,15 +309,30 @@ def moved(feed: FeedState, url: str) -> ImportPlan:
 
 def apply(response: FetchOutcome, feed: FeedState) -> ImportReport:
     plan = make_plan(feed, response, now=timezone.now())
+    report = storage.apply(plan)
     if plan.pause:
         hosts.pause(plan.pause)
-    return storage.apply(plan)
+    return report
 
 
-def test_a_429_of_one_feed_pauses_its_host_for_all_and_they_resume_spread_out() -> None:
+def send_away(url: str, *, by: str = "", seconds: float | None = 100.0, status: int = 429) -> None:
+    """Let a feed be answered that it is one too many, by another URL if it was redirected."""
+    apply(TooMany(url=by or url, status=status, retry_after=seconds), storage.load(url))
+
+
+def test_a_429_of_one_feed_leaves_the_others_of_its_host_alone() -> None:
     storage.register(Subscription(url=f"https://example.org/{number}") for number in range(4))
+    for _ in range(3):
+        send_away("https://example.org/0", seconds=86_400.0)
+    assert Host.objects.get().paused_until is None
+    assert isinstance(come("https://example.org/1"), hosts.HostRequest)
+
+
+def test_a_429_that_a_second_feed_gets_pauses_their_host_for_all_and_they_resume_spread_out() -> None:
+    storage.register(Subscription(url=f"https://example.org/{number}") for number in range(5))
+    send_away("https://example.org/4", seconds=86_400.0)
     before = timezone.now()
-    apply(TooMany(url="https://example.org/0", status=429, retry_after=100.0), storage.load("https://example.org/0"))
+    send_away("https://example.org/0")
     host = Host.objects.get()
     assert timedelta(seconds=100) <= host.paused_until - before < timedelta(seconds=110)
     assert (host.pauses, host.pause_reason) == (1, "429, Retry-After: 100 s")
@@ -327,22 +342,30 @@ def test_a_429_of_one_feed_pauses_its_host_for_all_and_they_resume_spread_out() 
     ]
 
 
-def test_the_host_that_answered_is_paused_not_the_one_that_sent_us_there() -> None:
-    storage.register([Subscription(url="https://example.org/0")])
-    apply(TooMany(url="https://cdn.example.net/0", status=503, retry_after=None), storage.load("https://example.org/0"))
-    assert Host.objects.get(paused_until__isnull=False).name == "cdn.example.net"
+def test_a_429_that_is_over_or_was_another_hosts_counts_for_no_other_feed() -> None:
+    send_away("https://example.org/0")
+    Feed.objects.update(next_check_at=timezone.now())
+    send_away("https://example.org/1")
+    send_away("https://elsewhere.example/0")
+    assert not Host.objects.filter(paused_until__isnull=False).exists()
+
+
+def test_a_429_where_redirects_lead_pauses_neither_host() -> None:
+    storage.register([Subscription(url=f"https://cdn.example.net/{number}") for number in range(2)])
+    send_away("https://cdn.example.net/0")
+    for number in range(3):
+        send_away(f"https://example.org/{number}", by=f"https://cdn.example.net/{number}", status=503, seconds=None)
+    assert not Host.objects.filter(paused_until__isnull=False).exists()
 
 
 def test_a_private_host_is_not_paused() -> None:
-    url = f"http://{HERE}/feed"
-    apply(TooMany(url=url, status=429, retry_after=100.0), storage.load(url))
+    for number in range(2):
+        send_away(f"http://{HERE}/{number}")
     assert Host.objects.get().paused_until is None
 
 
 def test_a_shorter_pause_does_not_end_a_longer_one() -> None:
-    storage.register([Subscription(url="https://example.org/0")])
+    send_away("https://example.org/1")
     for seconds in (1000.0, 10.0):
-        apply(
-            TooMany(url="https://example.org/0", status=429, retry_after=seconds), storage.load("https://example.org/0")
-        )
+        send_away("https://example.org/0", seconds=seconds)
     assert Host.objects.get().paused_until > timezone.now() + timedelta(seconds=900)

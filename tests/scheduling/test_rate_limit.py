@@ -232,6 +232,11 @@ def test_a_slot_within_a_pause_is_given_up_for_one_behind_it() -> None:
     assert not rate_limit.is_soon(slots[1], NOW)
 
 
+def test_a_slot_that_is_not_of_its_own_host_comes_along_with_the_feed() -> None:
+    feed = rate_limit.Due(1, "a", slot_at=NOW)
+    assert rate_limit.assign([feed], {}, NOW) == ({1: NOW}, {})
+
+
 def test_hosts_that_are_not_spaced_need_no_slots() -> None:
     assert rate_limit.assign(due("a", "a"), {}, NOW) == ({}, {})
 

@@ -37,8 +37,8 @@ def test_the_host_of_one_request_a_minute_gets_one_and_serves_all_its_feeds_one_
     assert figures.strict_latest < 1.2 * everybody_else_once
 
 
-def test_one_429_is_enough_for_the_whole_host(figures: Figures) -> None:
-    assert figures.stormed <= 2
+def test_two_429_are_enough_for_the_whole_host(figures: Figures) -> None:
+    assert figures.stormed <= 3
 
 
 def test_after_outage_and_storm_the_load_is_spread_again_within_the_time_the_delays_allow(

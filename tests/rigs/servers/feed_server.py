@@ -42,6 +42,8 @@ def answer(status: int = 200, body: bytes = b"", **headers: str) -> bytes:
 class FeedServer:
     """Serves `routes`, by target. Without TLS of its own it can still be a proxy with a tunnel."""
 
+    listens_on = "127.0.0.1"
+
     def __init__(self, tls: bool = False, routes: dict[str, Handler | bytes] | None = None) -> None:
         self.tls = tls
         self.routes = dict(routes or {})
@@ -50,7 +52,7 @@ class FeedServer:
         self.stopping = threading.Event()
 
     def __enter__(self) -> Self:
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server((self.listens_on, 0))
         self.port: int = self._listener.getsockname()[1]
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(CERTIFICATE)

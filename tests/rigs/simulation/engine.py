@@ -226,7 +226,7 @@ class Engine:
     def _stormed(self, feed: Feed, host: Host, now: datetime) -> NextCheck:
         feed.failures += 1
         self.figures.stormed += 1
-        if host.queue is not None:
+        if host.queue is not None and self.figures.stormed > 1:  # a second feed sees the same
             seconds = schedule.host_pause(429, STORM_WAIT)
             host.queue = replace(host.queue, paused_until=at(self.now + seconds))
             self.figures.pause_ends = self.now + seconds

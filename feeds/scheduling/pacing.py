@@ -1,0 +1,115 @@
+"""The turns of one fetch: at the hosts that redirects lead to, and at the addresses of all.
+
+Thousands of names may lead to one server, and thirty redirects to one host. So both are asked before each request;
+where the turn comes later, the fetch ends, and the feed comes back with a slot.
+"""
+
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from feeds.fetching import is_private_host
+from feeds.scheduling import hosts, rate_limit
+
+MAX_ADDRESSES = 10_000  # remembered by a process; those asked longest ago are forgotten
+
+
+class AddressQueues:
+    """The queues of addresses, as those of hosts, but in memory: each process has its own. Threads may share them.
+
+    They space different hosts: one by itself has a queue of its own, or needs none.
+    """
+
+    def __init__(self, delay: float) -> None:
+        self._delay = delay  # seconds
+        self._mutex = threading.Lock()
+        self._queues: dict[str, tuple[str, rate_limit.HostQueue]] = {}  # with the host that came last
+
+    def enter(
+        self, address: str, host: str, *, slot: datetime | None, deadline: float
+    ) -> Callable[[], None] | rate_limit.Wait:
+        """Return what is to be called after the request, or when to come back."""
+        with self._mutex:
+            now = timezone.now()
+            free = rate_limit.HostQueue(delay=self._delay, slot_at=now, free_at=now)
+            last, queue = self._queues.pop(address, (host, free))
+            queue = free if last == host else rate_limit.believed(queue, now)
+            answer = rate_limit.enter(queue, now=now, slot=slot, longest=deadline + hosts.MARGIN)
+            is_wait = isinstance(answer, rate_limit.Wait)
+            self._queues[address] = (last if is_wait else host, answer.queue)
+            if len(self._queues) > MAX_ADDRESSES:
+                del self._queues[next(iter(self._queues))]
+        return answer if isinstance(answer, rate_limit.Wait) else lambda: self._leave(address, answer.queue, now)
+
+    def _leave(self, address: str, held: rate_limit.HostQueue, begun_at: datetime) -> None:
+        with self._mutex:
+            host, queue = self._queues.get(address, ("", held))
+            if host and queue.free_at == held.free_at:
+                free_at = rate_limit.leave(begun_at=begun_at, now=timezone.now(), delay=self._delay)
+                self._queues[address] = host, replace(queue, free_at=free_at)
+
+
+class Pacing:
+    """What one fetch has taken so far: at first `host`, with its `permission`. For its thread only.
+
+    In seconds: `delay` between two requests to a host, `deadline` of the fetch, `patience` of one that has come back
+    with `slot` and met a busy host again where a redirect leads.
+    """
+
+    def __init__(
+        self,
+        addresses: AddressQueues,
+        *,
+        host: str,
+        permission: hosts.HostRequest | None,
+        slot: datetime | None,
+        delay: float,
+        deadline: float,
+        patience: Callable[[], float],
+    ) -> None:
+        self._addresses = addresses
+        self._slot = slot
+        self._delay = delay
+        self._deadline = deadline
+        self._patience = patience
+        self._taken = {host}
+        self._held = ExitStack()
+        self._held.enter_context(hosts.holding(permission))
+        self.later: datetime | None = None  # when the turn comes that was not given
+
+    def take(self, host: str, address: str) -> bool:
+        """Take the turn of a host, or of its address where that is given; or note when it comes."""
+        if (address or host) in self._taken:
+            return True
+        wait = self._enter_address(host, address) if address else self._enter_host(host)
+        if wait is not None:
+            self.later = wait
+            return False
+        self._taken.add(address or host)
+        return True
+
+    def close(self) -> None:
+        """Give back what was taken."""
+        self._held.close()
+
+    def _enter_host(self, host: str) -> datetime | None:
+        answer = hosts.enter_by_name(host, slot=self._slot, default_delay=self._delay, deadline=self._deadline)
+        if isinstance(answer, rate_limit.Wait):
+            # Two feeds that redirect to each other's hosts would find them busy for ever.
+            stay_away = timedelta(seconds=self._patience() if self._slot else 0.0)
+            return max(answer.at, timezone.now() + stay_away)
+        self._held.enter_context(hosts.holding(answer))
+        return None
+
+    def _enter_address(self, host: str, address: str) -> datetime | None:
+        if is_private_host(host) or not self._delay:
+            return None
+        answer = self._addresses.enter(address, host, slot=self._slot, deadline=self._deadline)
+        if isinstance(answer, rate_limit.Wait):
+            return answer.at
+        self._held.callback(answer)
+        return None
