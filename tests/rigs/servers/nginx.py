@@ -25,6 +25,12 @@ http {{
     server {{
         listen 127.0.0.1:{port};
         root {root};
+        location /plain/ {{  # the same without validators
+            alias {root}/;
+            etag off;
+            if_modified_since off;
+            add_header Last-Modified "";
+        }}
     }}
 }}
 """

@@ -1,0 +1,42 @@
+"""What the processes of a daemon have used: processor seconds and memory, from /proc."""
+
+import os
+from pathlib import Path
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def members(group: int) -> list[int]:
+    """Return the processes of a process group."""
+    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdecimal() and _group(path) == group]
+
+
+def processor_seconds(group: int) -> float:
+    """Return what a process group has used, with the children that have ended."""
+    return sum(sum(map(int, _fields(Path(f"/proc/{pid}"))[11:15])) for pid in members(group)) / _TICKS
+
+
+def peak_memory(group: int) -> int:
+    """Return the bytes of the process of a group that ever had most."""
+    return max((_peak(Path(f"/proc/{pid}/status")) for pid in members(group)), default=0)
+
+
+def _group(process: Path) -> int:
+    fields = _fields(process)
+    return int(fields[2]) if fields else 0
+
+
+def _fields(process: Path) -> list[str]:
+    """Return the fields of `stat` from the third on: the second, a name, may hold anything."""
+    try:
+        return (process / "stat").read_text().rpartition(")")[2].split()
+    except OSError:  # it has ended
+        return []
+
+
+def _peak(status: Path) -> int:
+    try:
+        lines = status.read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), 0)
