@@ -5,12 +5,12 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from feeds.canonical_urls import MAX_URL_LENGTH
+from feeds.parsing.caps import MAX_ENCLOSURES, affordable, entries_that_fit, fitted
 from feeds.parsing.dates import looks_like_date, parse_date, parse_duration
 from feeds.parsing.encodings import without_forbidden
 from feeds.parsing.sanitizer import Cleaned, clean_html, escape_text, plain_text, safe_url, text_of_html
 from feeds.parsing.values import Category, Enclosure, ParsedEntry, ParsedFeed, Person
-
-MAX_ENTRIES = 10_000  # of one document; what follows is left out
 
 _PERIODS = {"hourly": 3_600, "daily": 86_400, "weekly": 604_800, "monthly": 2_592_000, "yearly": 31_536_000}
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -27,8 +27,8 @@ Values = dict[str, Any]  # a dictionary of feedparser's
 def read_feed(feed: Values, entries: list[Values], format: str, base: str) -> ParsedFeed:
     """Turn what feedparser says of a document into values that are safe to store."""
     values = _Reader(feed, base)
-    kept = entries[:MAX_ENTRIES]
-    return ParsedFeed(
+    kept = entries_that_fit(_entry(entry, base) for entry in entries)
+    said = ParsedFeed(
         format=format,
         title=values.text("title"),
         site_url=values.url("link"),
@@ -44,8 +44,9 @@ def read_feed(feed: Values, entries: list[Values], format: str, base: str) -> Pa
         skip_hours=_mask((_hour(text) for text in values.all("skip_hours")), 24),
         skip_days=_mask((_day(text) for text in values.all("skip_days")), 7),
         complete=len(kept) == len(entries),
-        entries=tuple(_entry(entry, base) for entry in kept),
+        entries=kept,
     )
+    return fitted(said)
 
 
 def _minutes(text: str) -> int | None:
@@ -81,7 +82,7 @@ def _mask(numbers: Iterable[int | None], count: int) -> int:
 
 
 def _entry(entry: Values, document_base: str) -> ParsedEntry:
-    values = _Reader(entry, dict.get(entry, "feeds_base") or document_base)
+    values = _Reader(entry, _short_base(dict.get(entry, "feeds_base")) or document_base)
     published, updated = values.raw("published") or values.raw("created"), values.raw("updated")
     return ParsedEntry(
         guid=values.guid(),
@@ -125,7 +126,9 @@ class _Reader:
 
     def all(self, key: str) -> list[Any]:
         value = dict.get(self._values, key)
-        return value if isinstance(value, list) else []
+        found = value if isinstance(value, list) else []
+        self.capped |= len(found) > MAX_ENCLOSURES
+        return found[:MAX_ENCLOSURES]  # no list may have more
 
     def guid(self) -> str:
         return self.raw("id")
@@ -218,7 +221,10 @@ class _Reader:
     def _html(self, detail: Values) -> str:
         value, kind = dict.get(detail, "value") or "", dict.get(detail, "type") or "text/html"
         if kind in _MARKUP:
-            return self._keep(clean_html(value, dict.get(detail, "base") or self._base))
+            base = _short_base(dict.get(detail, "base")) or self._base
+            kept = affordable(value, base)
+            self.capped |= len(kept) < len(value)
+            return self._keep(clean_html(kept, base))
         return self._keep(escape_text(value)) if kind.startswith("text/") else ""
 
     def _person(self, author: Values) -> Person:
@@ -243,6 +249,10 @@ class _Reader:
             title=self._short(dict.get(attributes, "title")),
             duration=parse_duration(dict.get(attributes, "duration") or self.raw("itunes_duration")),
         )
+
+
+def _short_base(base: str | None) -> str:
+    return base if base and len(base) <= MAX_URL_LENGTH else ""
 
 
 def _worth(detail: Values) -> tuple[bool, int]:

@@ -1,7 +1,6 @@
 """JSON Feed 1.0 and 1.1 (https://www.jsonfeed.org/version/1.1/) as it is written: wrong types are put up with.
 
-Nothing that a document holds is multiplied: URLs, lists and all texts together have a limit each. An item that is over
-one keeps what fits and is marked; items beyond the last are left to the next fetch.
+Items beyond the limits of a document are left to the next fetch.
 """
 
 import json
@@ -9,22 +8,24 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from hashlib import blake2b
-from itertools import islice
 from typing import Any
 
 from feeds.canonical_urls import MAX_URL_LENGTH
 from feeds.outcomes import FailureKind
+from feeds.parsing.caps import (
+    MAX_CATEGORIES,
+    MAX_ENCLOSURES,
+    MAX_ENTRIES,
+    MAX_HUBS,
+    MAX_PEOPLE,
+    affordable,
+    entries_that_fit,
+    fitted,
+)
 from feeds.parsing.dates import parse_date
 from feeds.parsing.encodings import without_forbidden
 from feeds.parsing.sanitizer import Cleaned, clean_html, escape_text, plain_text, safe_url
 from feeds.parsing.values import Category, Enclosure, ParsedEntry, ParsedFeed, Person, Unreadable
-
-MAX_ITEMS = 10_000  # of one document; what follows is left out
-MAX_TEXT = 20_000_000  # characters of all entries: a long base makes a hundred bytes out of ten
-MAX_TAGS = 1_000  # of one item
-MAX_PEOPLE = 100
-MAX_ATTACHMENTS = 100
-MAX_HUBS = 10
 
 _VERSION = re.compile(r"https?://(?:www\.)?jsonfeed\.org/version/1(?:\.(\d))?/?")
 
@@ -63,9 +64,9 @@ def _is_feed(document: Any) -> bool:
 def _feed(document: Item, base: str, seen: frozenset[bytes], salt: bytes) -> ParsedFeed:
     version = _VERSION.match(_text(document.get("version")))
     items = _dicts(document.get("items"))
-    digests = tuple(_digest(item, salt + base.encode()) for item in items[:MAX_ITEMS])
+    digests = tuple(_digest(item, salt + base.encode()) for item in items[:MAX_ENTRIES])
     entries, read = _entries(items, digests, seen, base)
-    return ParsedFeed(
+    said = ParsedFeed(
         format=f"json1{version[1] or 0}" if version else "json",
         title=_line(document.get("title")),
         site_url=_url(document.get("home_page_url"), base),
@@ -74,12 +75,13 @@ def _feed(document: Item, base: str, seen: frozenset[bytes], salt: bytes) -> Par
         authors=_people(document, base),
         image_url=_url(document.get("icon"), base),
         icon_url=_url(document.get("favicon"), base),
-        hubs=tuple(islice(_hubs(document.get("hubs"), base), MAX_HUBS)),
+        hubs=tuple(_hubs(document.get("hubs"), base)),
         expired=document.get("expired") is True,
         complete=len(items) == read,
         entries=entries,
         digests=digests[:read],
     )
+    return fitted(said)
 
 
 def _digest(item: Item, salt: bytes) -> bytes:
@@ -88,7 +90,7 @@ def _digest(item: Item, salt: bytes) -> bytes:
 
 
 def _hubs(hubs: Any, base: str) -> Iterator[str]:
-    for hub in _dicts(hubs):
+    for hub in _dicts(hubs)[: 10 * MAX_HUBS]:  # of any type
         if _text(hub.get("type")).lower() == "websub" and (url := _url(hub.get("url"), base)):
             yield url
 
@@ -104,21 +106,10 @@ def _entries(
     Items that share an id are never left out as seen.
     """
     guids = [_guid(item) for item in items[: len(digests)]]
-    usage, size = Counter(guids), 0
-    entries: list[ParsedEntry] = []
-    for number, (item, guid, digest) in enumerate(zip(items, guids, digests, strict=False)):
-        if size > MAX_TEXT:
-            return tuple(entries), number
-        if guid and (digest not in seen or usage[guid] > 1):
-            entries.append(_entry(item, guid, digest, base))
-            size += len(entries[-1].content) + len(entries[-1].summary) + _length_of_urls(entries[-1])
-    return tuple(entries), len(digests)
-
-
-def _length_of_urls(entry: ParsedEntry) -> int:
-    """Return the characters of the URLs that are made absolute: each may be as long as the base."""
-    urls = (entry.url, entry.source_url, entry.image_url, *(enclosure.url for enclosure in entry.enclosures))
-    return sum(map(len, (*urls, *(person.url for person in entry.authors))))
+    usage = Counter(guids)
+    unread = [number for number, guid in enumerate(guids) if guid and (digests[number] not in seen or usage[guid] > 1)]
+    entries = entries_that_fit(_entry(items[number], guids[number], digests[number], base) for number in unread)
+    return entries, unread[len(entries)] if len(entries) < len(unread) else len(digests)
 
 
 def _guid(item: Item) -> str:
@@ -136,9 +127,9 @@ def _entry(item: Item, guid: str, digest: bytes, base: str) -> ParsedEntry:
         content=values.content(),
         authors=_people(item, base),
         categories=tuple(
-            dict.fromkeys(Category(term=term) for tag in values.list("tags", MAX_TAGS) if (term := _line(tag)))
+            dict.fromkeys(Category(term=term) for tag in values.list("tags", MAX_CATEGORIES) if (term := _line(tag)))
         ),
-        enclosures=tuple(_enclosures(values.list("attachments", MAX_ATTACHMENTS), base)),
+        enclosures=tuple(_enclosures(values.list("attachments", MAX_ENCLOSURES), base)),
         published_at=parse_date(_text(item.get("date_published"))),
         updated_at=parse_date(_text(item.get("date_modified"))),
         published_text=values.text("date_published")[:100],
@@ -175,8 +166,10 @@ class _Values:
 
     def content(self) -> str:
         markup = _text(self._item.get("content_html"))
-        # Relative URLs are meant by the page of the item, if it has one.
-        found = self._keep(clean_html(markup, self.url("url") or self._base)) if markup else ""
+        base = self.url("url") or self._base  # relative URLs are meant by the page of the item, if it has one
+        kept = affordable(markup, base)
+        self.capped |= len(kept) < len(markup)
+        found = self._keep(clean_html(kept, base)) if kept else ""
         return found or self.as_html("content_text")
 
     def _keep(self, cleaned: Cleaned) -> str:

@@ -15,8 +15,8 @@ from xml.parsers import expat
 
 from feeds.outcomes import FailureKind
 from feeds.parsing import reading
+from feeds.parsing.caps import MAX_ENTRIES, fitted
 from feeds.parsing.encodings import GZIP, joined_surrogates, to_utf8, ungzipped, without_forbidden_bytes
-from feeds.parsing.feedparser_adapter import MAX_ENTRIES
 from feeds.parsing.sandbox import ALERT, PATIENCE, Sandbox
 from feeds.parsing.sanitizer import safe_url
 from feeds.parsing.splitter import Split, split
@@ -118,11 +118,8 @@ def parse(
     parsed = read(decoded, seen) if decoded.is_json else _parse_xml(_tidy(decoded), seen, read)
     if isinstance(parsed, Unreadable):
         return parsed
-    return replace(
-        parsed,
-        hubs=tuple(dict.fromkeys((*_header_hubs(document.links, document.url), *parsed.hubs))),
-        complete=parsed.complete and not document.is_delta,
-    )
+    hubs = tuple(dict.fromkeys((*_header_hubs(document.links, document.url), *parsed.hubs)))
+    return fitted(replace(parsed, hubs=hubs, complete=parsed.complete and not document.is_delta))
 
 
 # The document
@@ -174,15 +171,18 @@ def _parse_split(document: Document, parts: Split, seen: frozenset[bytes], read:
     parsed = read(replace(document, body=rest.body), seen)
     if isinstance(parsed, Unreadable):
         return parsed
-    if len(parsed.entries) != len(rest.digests):  # the two disagree about what an entry is
+    count = len(parsed.entries)
+    are_over_limits = count < len(rest.digests) and not parsed.complete and not parsed.cut_short
+    if count != len(rest.digests) and not are_over_limits:  # the two disagree about what an entry is
         return read(replace(document, body=parts.body), seen)
+    left_out = frozenset(rest.digests[count:]) - frozenset(rest.digests[:count])  # until the document changes
     return replace(
         parsed,
         entries=tuple(
-            replace(entry, digest=digest) for entry, digest in zip(parsed.entries, rest.digests, strict=True)
+            replace(entry, digest=digest) for entry, digest in zip(parsed.entries, rest.digests, strict=False)
         ),
-        digests=parts.digests[:MAX_ENTRIES],
-        complete=len(parts.entries) <= MAX_ENTRIES,
+        digests=tuple(digest for digest in parts.digests[:MAX_ENTRIES] if digest not in left_out),
+        complete=len(parts.entries) <= MAX_ENTRIES and not are_over_limits,
         cut_short=False,
     )
 

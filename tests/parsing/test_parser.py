@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from feeds.outcomes import FailureKind
 from feeds.parsing import feedparser_parsers, parser
-from feeds.parsing.feedparser_adapter import MAX_ENTRIES
+from feeds.parsing.caps import MAX_ENTRIES
 from feeds.parsing.values import ParsedEntry, ParsedFeed, Person, Unreadable
 from tests.rigs.feeds import item, parsed, rss
 from tests.rigs.golden import as_read, documents, expected, fetched

@@ -1,0 +1,119 @@
+"""What one document may make us store: its values, lists, entries and all of it have limits, and what fits is kept.
+
+Ten bytes can become thousands: a relative URL is stored with all of its base. What is cut or left out marks the entry,
+and a document of which entries are left out is not complete. Of a hundred real feeds the largest entry has 354,000
+bytes, 285 enclosures and 34 categories, the largest document 1,050,000 bytes and 1,046 entries.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import fields, replace
+from hashlib import blake2b
+from itertools import islice
+from typing import Any, TypeVar
+
+from feeds.canonical_urls import MAX_URL_LENGTH
+from feeds.parsing.values import Enclosure, ParsedEntry, ParsedFeed, Person
+
+MAX_ENTRIES = 10_000  # of one document
+MAX_DOCUMENT_BYTES = 18_000_000  # of all entries of one document
+MAX_ENTRY_BYTES = 2_000_000
+MAX_GUID = 4_000  # characters
+MAX_PEOPLE = 100  # of an entry or a feed
+MAX_CATEGORIES = 1_000
+MAX_ENCLOSURES = 1_000
+MAX_HUBS = 10
+
+_LISTS = {"authors": MAX_PEOPLE, "categories": MAX_CATEGORIES, "enclosures": MAX_ENCLOSURES, "hubs": MAX_HUBS}
+_URLS = frozenset({"url", "comments_url", "source_url", "image_url", "site_url", "icon_url"})
+_OTHERS = frozenset({"digest", "digests", "entries", "capped"})
+
+_URL, _ANY_URL = re.compile("="), re.compile("[=,]")
+_SRCSET = re.compile("srcset", re.IGNORECASE)
+
+Values = TypeVar("Values", ParsedEntry, ParsedFeed)
+
+
+def entries_that_fit(entries: Iterable[ParsedEntry]) -> tuple[ParsedEntry, ...]:
+    """Return the entries within their limits, up to the limit of the document; none behind that is asked for."""
+    kept: list[ParsedEntry] = []
+    size = 0
+    for entry in map(fitted, entries):
+        size += bytes_of(entry)
+        if size > MAX_DOCUMENT_BYTES or len(kept) == MAX_ENTRIES:
+            break
+        kept.append(entry)
+    return tuple(kept)
+
+
+def fitted(values: Values) -> Values:
+    """Return an entry, or what a feed says of itself, within its limits; a marked one where that is less."""
+    changed: dict[str, Any] = {name: "" for name in _URLS if len(getattr(values, name, "")) > MAX_URL_LENGTH}
+    for name, most in _LISTS.items():
+        found = getattr(values, name, ())
+        if len(kept := _within(found, most)) < len(found):
+            changed[name] = kept
+    if isinstance(values, ParsedFeed):
+        return replace(values, **changed) if changed else values
+    if len(values.guid) > MAX_GUID:
+        changed["guid"] = _short(values.guid)
+    fitting = replace(values, **changed) if changed else values
+    return _light(replace(fitting, capped=True) if changed else fitting)
+
+
+def _within(found: tuple[Any, ...], most: int) -> tuple[Any, ...]:
+    return tuple(
+        one
+        for one in found[:most]
+        if not isinstance(one, Enclosure | Person | str)
+        or len(one if isinstance(one, str) else one.url) <= MAX_URL_LENGTH
+    )
+
+
+def _short(guid: str) -> str:
+    """Return a shorter guid that is still no other entry's."""
+    return f"{guid[:MAX_GUID]}…{blake2b(guid.encode(), digest_size=16).hexdigest()}"
+
+
+def _light(entry: ParsedEntry) -> ParsedEntry:
+    """Return an entry that is not too large in all: without its largest values."""
+    while bytes_of(entry) > MAX_ENTRY_BYTES:
+        sizes = {name: _size(getattr(entry, name)) for name in ("content", "summary", *_LISTS) if name != "hubs"}
+        largest = max(sizes, key=lambda name: sizes[name])
+        entry = replace(entry, capped=True, **{largest: type(getattr(entry, largest))()})
+    return entry
+
+
+def bytes_of(values: ParsedEntry | ParsedFeed) -> int:
+    """Return about how many bytes are stored of an entry, or of what a feed says of itself."""
+    return sum(_size(getattr(values, each.name)) for each in fields(values) if each.name not in _OTHERS)
+
+
+def _size(value: Any) -> int:
+    """Return the bytes of a value; lists are stored as JSON, in ASCII."""
+    if isinstance(value, str):
+        return len(value) if value.isascii() else len(value.encode("utf-8", "ignore"))
+    if isinstance(value, tuple):
+        return sum(map(_size_in_json, value))
+    return 8
+
+
+def _size_in_json(value: Any) -> int:
+    if isinstance(value, str | tuple):
+        return len(json.dumps(value))
+    texts = (getattr(value, each.name) for each in fields(value))
+    return sum(20 + (len(json.dumps(text)) if isinstance(text, str) else 8) for text in texts)
+
+
+def affordable(markup: str, base: str) -> str:
+    """Return the markup up to where its relative URLs, made absolute, would take half of what an entry may have.
+
+    Each stands behind a "=", or behind a comma of srcset.
+    """
+    most = MAX_ENTRY_BYTES // 2 // max(len(base), 1)
+    if len(markup) <= most:
+        return markup
+    signs = _ANY_URL if _SRCSET.search(markup) else _URL
+    over = next(islice(signs.finditer(markup), most, None), None)
+    return markup[: over.start()] if over else markup

@@ -1,0 +1,118 @@
+"""A document makes us store no more than its limits, and what fits is kept."""
+
+from dataclasses import replace
+
+import pytest
+
+from feeds.parsing import caps, parser
+from feeds.parsing.caps import MAX_DOCUMENT_BYTES, MAX_ENTRY_BYTES, bytes_of, entries_that_fit, fitted
+from feeds.parsing.values import Category, Enclosure, ParsedEntry, ParsedFeed, Person
+from tests.rigs.golden import fetched
+from tests.rigs.parsing_children import OPEN, rss
+
+SMALL = ParsedEntry(guid="a", url="https://example.com/", title="T", content="<p>x</p>", authors=(Person(name="n"),))
+
+
+def read(body: bytes) -> ParsedFeed:
+    parsed = parser.parse(fetched(body))
+    assert isinstance(parsed, ParsedFeed)
+    return parsed
+
+
+def test_what_is_within_the_limits_stays_as_it_is() -> None:
+    assert fitted(SMALL) is SMALL
+    assert entries_that_fit([SMALL, SMALL]) == (SMALL, SMALL)
+
+
+@pytest.mark.parametrize("base", [b"https://example.com/" + b"a" * length + b"/" for length in (7_900, 110_000)])
+@pytest.mark.parametrize("piece", [b"&lt;img src=x>", b"&lt;img srcset='x 1x,y 2x,z 3x'>", b"&lt;a href='x'>x&lt;/a>"])
+def test_relative_references_in_texts_are_not_multiplied_by_their_base(base: bytes, piece: bytes) -> None:
+    text = b"<description>" + piece * 11_000 + b"</description>"
+    feed = read(b'<rss version="2.0" xml:base="' + base + b'"><channel><item>' + text + b"</item></channel></rss>")
+    (entry,) = feed.entries
+    assert 0 < len(entry.summary) <= MAX_ENTRY_BYTES
+    assert feed.complete
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        b'<enclosure url="%d"/>',
+        b'<media:content url="%d"/>',
+        b"<category>%d</category>",
+        b"<author>%d@example.com</author>",
+        b"<dc:creator>%d</dc:creator>",
+        b'<atom:link rel="hub" href="%d"/>',
+        b"<itunes:keywords>%d</itunes:keywords>",
+    ],
+)
+def test_of_long_lists_the_first_are_kept(piece: bytes) -> None:
+    values = b"".join(piece % number for number in range(3_000))
+    names = (
+        b'xmlns:media="http://search.yahoo.com/mrss/" xmlns:dc="http://purl.org/dc/elements/1.1/" '
+        b'xmlns:atom="http://www.w3.org/2005/Atom" xmlns:itunes="http://www.itunes.com/dtds/podcast-1.0.dtd"'
+    )
+    base = b"https://example.com/" + b"a" * 7_900 + b"/"
+    feed = read(b"<rss %s xml:base='%s'><channel><item>%s</item></channel></rss>" % (names, base, values))
+    (entry,) = feed.entries
+    assert bytes_of(entry) <= MAX_ENTRY_BYTES
+    assert len(entry.authors) <= caps.MAX_PEOPLE
+    assert len(feed.hubs) <= caps.MAX_HUBS
+
+
+def test_an_entry_keeps_what_fits_and_is_marked() -> None:
+    enclosures = tuple(Enclosure(url=f"https://example.com/{number}/{'a' * 4_000}") for number in range(999))
+    entry = fitted(replace(SMALL, enclosures=enclosures, summary="s" * 400_000))
+    assert (entry.content, len(entry.summary), entry.enclosures, entry.capped) == ("<p>x</p>", 400_000, (), True)
+    categories = fitted(replace(SMALL, categories=tuple(Category(term=str(number)) for number in range(1_001))))
+    assert (len(categories.categories), categories.capped) == (1_000, True)
+
+
+@pytest.mark.parametrize("name", ["url", "comments_url", "source_url", "image_url"])
+def test_a_url_longer_than_anybody_supports_is_left_out(name: str) -> None:
+    entry = fitted(replace(SMALL, **{name: "https://example.com/" + "a" * 8_000}))  # type: ignore[arg-type]
+    assert (getattr(entry, name), entry.capped) == ("", True)
+    hubs = fitted(ParsedFeed(hubs=("https://example.com/" + "a" * 8_000, "https://example.com/")))
+    assert hubs.hubs == ("https://example.com/",)
+
+
+def test_long_guids_that_differ_in_their_ends_stay_two() -> None:
+    guids = {fitted(replace(SMALL, guid="g" * 100_000 + end)).guid for end in "ab"}
+    assert len(guids) == 2
+    assert max(map(len, guids)) < 5_000
+
+
+def test_of_a_document_that_says_too_much_the_first_entries_are_read_and_the_others_another_time() -> None:
+    base = b"https://example.com/" + b"a" * 7_900 + b"/"
+    text = b"&lt;img src=x>" * 100
+    items = b"".join(b"<item><guid>%d</guid><description>%s</description></item>" % (n, text) for n in range(40))
+    body = b'<rss version="2.0" xml:base="%s"><channel>%s</channel></rss>' % (base, items)
+    first = read(body)
+    assert sum(map(bytes_of, first.entries)) <= MAX_DOCUMENT_BYTES
+    assert 0 < len(first.entries) == len(first.digests) < 40
+    assert not first.complete
+    second = parser.parse(fetched(body), frozenset(first.digests))
+    assert isinstance(second, ParsedFeed)
+    assert [entry.guid for entry in second.entries] == [str(n) for n in range(len(first.entries), 40)]
+    assert (second.complete, len(second.digests)) == (True, 40)
+    assert not read(body.replace(b"</rss>", b"")).complete  # as it is read where it cannot be split
+
+
+def test_nothing_behind_the_limit_is_made() -> None:
+    def endless() -> object:
+        while True:
+            yield replace(SMALL, content="x" * 1_000_000)
+
+    assert len(entries_that_fit(endless())) == MAX_DOCUMENT_BYTES // 1_000_000 - 1  # type: ignore[arg-type]
+
+
+def test_a_text_beyond_ascii_counts_as_it_is_stored() -> None:
+    assert bytes_of(ParsedEntry(title="漢" * 100)) - bytes_of(ParsedEntry()) == 300
+    assert bytes_of(ParsedEntry(categories=(Category(term="漢" * 100),))) - bytes_of(ParsedEntry()) > 600
+
+
+def test_small_documents_are_complete_and_unmarked() -> None:
+    feed = read(rss(b"<item><title>x</title><enclosure url='a' length='1' type='audio/mpeg'/></item>"))
+    assert feed.complete
+    assert not feed.entries[0].capped
+    assert read(OPEN + b"<item/></channel></rss>").complete
