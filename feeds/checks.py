@@ -16,11 +16,11 @@ from dramatiq.middleware import CurrentMessage, Middleware, Retries, TimeLimit
 
 from feeds import locking, parsing
 from feeds.conf import FeedsSettings, feeds_settings
+from feeds.databases import primary_database
 from feeds.embedded import EmbeddedBroker
 from feeds.exceptions import ConfigurationError
 from feeds.fetching import IPPolicy, doubts
 from feeds.locking import LockMiddleware, LockStore, LockStoreError
-from feeds.managers import primary_database
 from feeds.models import Lock
 
 Apps = Sequence[AppConfig] | None

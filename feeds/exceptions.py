@@ -4,6 +4,7 @@
     ├── InvalidURL           the text is no http(s) URL; trying again cannot help
     ├── ConfigurationError   a setting has a wrong type or range; the operator must act
     ├── OPMLError            the document is no OPML; trying again cannot help
+    ├── OpenTransaction      an import was asked for inside of a transaction; the caller must change
     └── SandboxUnavailable   no process for parsing can start (feeds.parsing): the importer fetches again, later
 
 Expected outcomes of fetching and parsing (a 404, a body that is no feed) are values: see `fetching.Failed`. The lock's
@@ -27,6 +28,10 @@ class InvalidURL(FeedsError):
 
 class ConfigurationError(FeedsError):
     """A setting has a wrong type or range."""
+
+
+class OpenTransaction(FeedsError):
+    """An import was asked for inside of a transaction."""
 
 
 class OPMLError(FeedsError):

@@ -15,7 +15,6 @@ from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
-from django.utils import timezone
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 from dramatiq.brokers.rabbitmq import RabbitmqBroker
@@ -25,11 +24,11 @@ from redis import ConnectionPool, Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from feeds import parsing, scheduling
+from feeds import clock, parsing, scheduling
 from feeds.conf import feeds_settings
+from feeds.databases import outside_transactions, primary_database
 from feeds.exceptions import describe
 from feeds.locking import LockStore
-from feeds.managers import primary_database
 
 logger = logging.getLogger(__name__)
 
@@ -114,7 +113,7 @@ def ask_parser() -> str:
 
 def ask_workers() -> str:
     """Ask the database for a document that no process could read lately."""
-    return scheduling.unread(timezone.now())
+    return scheduling.unread(clock.now())
 
 
 def _redis(pool: ConnectionPool) -> Redis:
@@ -133,6 +132,7 @@ def _bounded(parameters: Any) -> Any:
     return bounded
 
 
+@outside_transactions
 @cache_control(no_store=True)
 @require_safe
 def healthz(request: HttpRequest) -> JsonResponse:
@@ -140,6 +140,7 @@ def healthz(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"status": "ok"})
 
 
+@outside_transactions
 @cache_control(no_store=True)
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 from django.apps import apps
 from django.db import connections
 from django.db.models import F
-from django.utils import timezone
 from dramatiq.middleware import Middleware
 
-from feeds.managers import primary_database
+from feeds import clock
+from feeds.databases import primary_database
 from feeds.outcomes import Outcome
 from feeds.signals import feed_failed, feed_imported
 
@@ -84,11 +84,11 @@ class _Beat(Thread):
         self._threads = threads
         self._ending = Event()
         self._name = f"{socket.gethostname()}:{os.getpid()}:{id(self):x}"
-        self._began_at = timezone.now()
+        self._began_at = clock.now()
 
     def run(self) -> None:
         while not self._ending.is_set():
-            self._write(timezone.now())
+            self._write(clock.now())
             self._ending.wait(EVERY)
         self._write(None)
 
@@ -100,7 +100,7 @@ class _Beat(Thread):
         """Write what was counted, and that the process lives; None: it ends. What fails is tried again."""
         counts = self._heartbeat.taken()
         try:
-            _add(counts, timezone.now())
+            _add(counts, clock.now())
             counts = Counter()
             if now is None:
                 _rows("Process").filter(name=self._name).delete()

@@ -10,10 +10,10 @@ from typing import Protocol
 
 from django.apps import apps
 from django.db import DataError
-from django.utils import timezone
 
-from feeds import canonical_urls, planning, scheduling, storage
+from feeds import canonical_urls, clock, planning, scheduling, storage
 from feeds.conf import FeedsSettings
+from feeds.databases import refuse_transaction
 from feeds.fetching import DELTA, Admit, Allowance, Failed, FeedRequest, Fetched, Fetcher, FetchOutcome, FetchSettings
 from feeds.outcomes import AskedBy, FailureKind, Outcome
 from feeds.parsing import Document, ParsedFeed, Parser, SandboxUnavailable, Unreadable
@@ -74,7 +74,7 @@ class Importer:
         fetcher: Fetches | None = None,
         parser: Parser | None = None,
         admission: Admission | None = None,
-        clock: Callable[[], datetime] = timezone.now,
+        clock: Callable[[], datetime] = clock.now,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.settings = settings
@@ -114,6 +114,7 @@ class Importer:
 
     def run_now(self, url: str) -> ImportReport:
         """Import the feed at `url` for a caller that has no queue: wait here for the host's slot, but not for long."""
+        refuse_transaction()
         give_up = time.monotonic() + LONGEST_WAIT
         report = self.run(ImportRequest(url=url))
         while report.slot is not None:

@@ -5,23 +5,16 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from django.apps import apps
-from django.db import models, router
+from django.db import models
 
 from feeds import canonical_urls
+from feeds.databases import primary_database
 
 if TYPE_CHECKING:
     from feeds.importer import Importer
     from feeds.models import Feed, Host
 
 Row = TypeVar("Row", bound=models.Model, covariant=True)
-
-
-def primary_database() -> str:
-    """Return the alias of the database that holds the feeds: all that belongs together is written there.
-
-    What is read to decide on a write is read there, too. A replica, which a router may name for reading, lags behind.
-    """
-    return router.db_for_write(apps.get_model("feeds", "Feed"))
 
 
 class Primary(models.Manager[Row]):
@@ -79,6 +72,7 @@ class FeedManager(models.Manager.from_queryset(FeedQuerySet)):  # type: ignore[m
 
         What went wrong, be it that `url` is no http(s) URL, stands on the feed: `error_kind`, `error_text`. Where the
         host has no slot within five seconds nothing is fetched: `next_check_at` says when it will be, and why.
+        Raise OpenTransaction inside of a transaction.
         """
         importer: Importer = apps.get_app_config("feeds").importer  # type: ignore[attr-defined]
         report = importer.run_now(canonical_urls.feed_url(url))

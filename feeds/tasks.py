@@ -7,11 +7,10 @@ from typing import Any
 from uuid import UUID
 
 import dramatiq
-from django.utils import timezone
 from dramatiq.middleware import CurrentMessage
 from dramatiq_crontab import cron
 
-from feeds import canonical_urls, heartbeat, history, scheduling, storage
+from feeds import canonical_urls, clock, heartbeat, history, scheduling, storage
 from feeds.conf import feeds_settings
 from feeds.importer import ImportRequest, get_importer, keep
 from feeds.outcomes import AskedBy
@@ -86,8 +85,8 @@ def send(url: str, slot: datetime | None = None, *, asked_by: str = AskedBy.PERS
 )
 def import_due_feeds() -> None:
     """Send the feeds that are due, as many as the queue may hold."""
-    scheduling.send_due(timezone.now(), partial(send, asked_by=AskedBy.SCHEDULE), feeds_settings())
-    heartbeat.note_schedule(timezone.now())
+    scheduling.send_due(clock.now(), partial(send, asked_by=AskedBy.SCHEDULE), feeds_settings())
+    heartbeat.note_schedule(clock.now())
 
 
 cron("* * * * *")(import_due_feeds)  # for `manage.py crontab`
@@ -100,9 +99,9 @@ def prune_entries(after: int = 0) -> None:
     It needs no lock: what two of them do at the same time is done once.
     """
     if not after:
-        history.prune(timezone.now())
-        scheduling.forget(timezone.now())
-    last = storage.prune_some(keep(feeds_settings()), timezone.now(), after=after)
+        history.prune(clock.now())
+        scheduling.forget(clock.now())
+    last = storage.prune_some(keep(feeds_settings()), clock.now(), after=after)
     if last is not None:
         prune_entries.send(last)
 
@@ -112,7 +111,7 @@ cron("17 3 * * *")(prune_entries)
 
 def _delay(slot: datetime, shortest: float) -> int | None:
     """Return the milliseconds until a slot, between `shortest` and the longest delay, both in seconds."""
-    seconds = max(shortest, (slot - timezone.now()).total_seconds())
+    seconds = max(shortest, (slot - clock.now()).total_seconds())
     return int(min(seconds, scheduling.LONGEST_DELAY) * 1000) + 1 if seconds > 0 else None
 
 

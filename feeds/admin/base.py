@@ -14,8 +14,8 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
-from feeds import canonical_urls
-from feeds.managers import primary_database
+from feeds import canonical_urls, clock
+from feeds.databases import primary_database
 from feeds.models import Feed
 
 if TYPE_CHECKING:
@@ -71,4 +71,4 @@ def feed_name(feed: Feed) -> str:
 
 
 def moment(when: datetime | None) -> str:
-    return str(localize(timezone.localtime(when))) if when else NOTHING
+    return str(localize(timezone.localtime(clock.aware(when)))) if when else NOTHING

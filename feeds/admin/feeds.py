@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin, messages
 from django.db.models import Case, F, Q, QuerySet, TextField, Value, When
 from django.db.models.functions import StrIndex, Substr
-from django.utils import timezone
 from django.utils.html import format_html
 
-from feeds import canonical_urls, storage
+from feeds import canonical_urls, clock, storage
 from feeds.admin.base import NOTHING, AnyModelAdmin, Editable, link, list_of, may_change_feeds, moment, short
 from feeds.admin.timeline import timeline
+from feeds.databases import outside_transactions
 from feeds.exceptions import InvalidURL, describe
 from feeds.forms import DECIDED, FeedForm, FetchOptionsForm, FetchOptionsFormSet
 from feeds.management.progress import counted
@@ -21,7 +21,7 @@ from feeds.managers import FeedQuerySet
 from feeds.models import Alias, Entry, Feed, FetchOptions
 
 if TYPE_CHECKING:
-    from django.http import HttpRequest
+    from django.http import HttpRequest, HttpResponse
 
     # Generic for the type checker only.
     AliasTabularInline = admin.TabularInline[Alias, Feed]
@@ -205,13 +205,17 @@ class FeedAdmin(Editable, FeedModelAdmin):
         obj.save(update_fields=DECIDED)
         if obj.url_md5 != canonical_urls.url_md5(obj.url):
             reason = f"the URL was changed by {request.user.get_username()}"
-            storage.change_url(obj.pk, form.initial["url"], obj.url, reason=reason, now=timezone.now())
+            storage.change_url(obj.pk, form.initial["url"], obj.url, reason=reason, now=clock.now())
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Count the entries that go with the feeds. Django would list each of them, and ask for leave to delete it."""
         listed = [canonical_urls.redacted(feed.url) for feed in objs]
         entries = Entry.objects.filter(feed__in=[feed.pk for feed in objs]).count()
         return listed, {"feeds": len(listed), "entries": entries}, set(), []
+
+    @outside_transactions  # a worker must find what an action sends
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return super().changelist_view(request, extra_context)
 
     @admin.action(description="Import now", permissions=["change"])
     def import_now(self, request: HttpRequest, queryset: QuerySet[Feed]) -> None:
@@ -243,7 +247,7 @@ class FeedAdmin(Editable, FeedModelAdmin):
         resumed = queryset.fence(
             status=Feed.Status.ACTIVE,
             status_reason="",
-            next_check_at=timezone.now(),
+            next_check_at=clock.now(),
             next_check_reason=f"resumed by {request.user.get_username()}",
             **storage.no_error(),
         )

@@ -11,8 +11,8 @@ from django.core.cache.backends.base import DEFAULT_TIMEOUT
 from django.db import Error as AnyDatabaseError
 from django.db import IntegrityError, connections, router, transaction
 from django.db.models import QuerySet
-from django.db.models.functions import Now
 
+from feeds.clock import Now
 from feeds.locking import LockStore, LockStoreError
 
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ from typing import Any
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models.functions import Now
 
 from feeds import canonical_urls, managers
+from feeds.clock import MomentField, Now
 from feeds.managers import FeedManager, HostManager, Primary, PrimaryFeeds
 from feeds.outcomes import FailureKind, Outcome
 
@@ -32,7 +32,7 @@ class Feed(models.Model):
         db_index=False,  # on PostgreSQL Django would make a second one, for LIKE; see Meta
     )
     folder = models.TextField(blank=True, default="", help_text="Nested folders as in OPML, joined by slashes.")
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    created_at = MomentField(db_default=Now(), editable=False)
 
     title = models.TextField(blank=True, default="")
     site_url = models.TextField("site URL", blank=True, default="")
@@ -72,10 +72,10 @@ class Feed(models.Model):
 
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.ACTIVE)
     status_reason = models.TextField(blank=True, default="")
-    checked_at = models.DateTimeField(null=True, blank=True, help_text="When the last check began.")
-    imported_at = models.DateTimeField(null=True, blank=True, help_text="When the last successful check began.")
-    changed_at = models.DateTimeField(null=True, blank=True, help_text="When a new entry was last seen.")
-    day_began_at = models.DateTimeField(
+    checked_at = MomentField(null=True, blank=True, help_text="When the last check began.")
+    imported_at = MomentField(null=True, blank=True, help_text="When the last successful check began.")
+    changed_at = MomentField(null=True, blank=True, help_text="When a new entry was last seen.")
+    day_began_at = MomentField(
         null=True,
         blank=True,
         editable=False,
@@ -87,13 +87,13 @@ class Feed(models.Model):
     left_out = models.PositiveIntegerField(
         default=0, help_text="New entries of the last document over FEEDS_DAILY_ENTRIES. A later check takes them."
     )
-    next_check_at = models.DateTimeField(null=True, blank=True, db_default=Now())
+    next_check_at = MomentField(null=True, blank=True, db_default=Now())
     next_check_reason = models.TextField(blank=True, default="never checked")
     interval = models.PositiveIntegerField(default=0, help_text="Seconds between checks, learned. 0: not known yet.")
-    slot_at = models.DateTimeField(
+    slot_at = MomentField(
         null=True, blank=True, editable=False, help_text="The slot that the feed has reserved with its host."
     )
-    claimed_at = models.DateTimeField(
+    claimed_at = MomentField(
         null=True,
         blank=True,
         editable=False,
@@ -108,7 +108,7 @@ class Feed(models.Model):
     keep_entries = models.PositiveIntegerField(
         null=True, blank=True, help_text="How many entries are kept, instead of FEEDS_KEEP_ENTRIES. 0: all."
     )
-    pruned_at = models.DateTimeField(null=True, blank=True, help_text="When entries were last pruned.")
+    pruned_at = MomentField(null=True, blank=True, help_text="When entries were last pruned.")
     ttl = models.PositiveIntegerField("TTL", null=True, blank=True, help_text="Seconds, said by the feed.")
     update_period = models.PositiveIntegerField(null=True, blank=True, help_text="Seconds, said by the feed.")
     skip_hours = models.PositiveIntegerField(default=0, help_text="Bit n: not checked in hour n, GMT.")
@@ -122,12 +122,12 @@ class Feed(models.Model):
     )
     error_text = models.TextField(blank=True, default="")
     error_count = models.PositiveIntegerField(default=0, help_text="Failures in a row.")
-    failing_since = models.DateTimeField(null=True, blank=True)
+    failing_since = MomentField(null=True, blank=True)
     fetch_seconds = models.FloatField(null=True, blank=True, help_text="Seconds that the last fetch took.")
 
     found_on = models.TextField(blank=True, default="", help_text="The page on which the feed's URL was found.")
     moved_to = models.TextField(blank=True, default="", help_text="Where permanent redirects lead at present.")
-    moved_since = models.DateTimeField(null=True, blank=True)
+    moved_since = MomentField(null=True, blank=True)
     moved_count = models.PositiveIntegerField(default=0, help_text="How many checks in a row saw these redirects.")
 
     objects = FeedManager()
@@ -170,7 +170,7 @@ class Alias(models.Model):
     url = models.TextField("URL")
     url_md5 = models.UUIDField("MD5 of the URL", editable=False)
     reason = models.TextField(blank=True, default="")
-    created_at = models.DateTimeField()
+    created_at = MomentField()
 
     objects: models.Manager["Alias"] = models.Manager()
     primary: Primary["Alias"] = Primary()
@@ -218,11 +218,9 @@ class Host(models.Model):
         validators=[MinValueValidator(0.0), MaxValueValidator(86_400.0)],
         help_text="Seconds between two requests, up to a day. Empty: FEEDS_HOST_DELAY, and none for private hosts.",
     )
-    slot_at = models.DateTimeField(db_default=Now(), editable=False, help_text="The first slot that is still free.")
-    free_at = models.DateTimeField(db_default=Now(), editable=False, help_text="No request begins before.")
-    paused_until = models.DateTimeField(
-        null=True, blank=True, help_text="No request begins before. At most 14 days ahead."
-    )
+    slot_at = MomentField(db_default=Now(), editable=False, help_text="The first slot that is still free.")
+    free_at = MomentField(db_default=Now(), editable=False, help_text="No request begins before.")
+    paused_until = MomentField(null=True, blank=True, help_text="No request begins before. At most 14 days ahead.")
     pause_reason = models.TextField(blank=True, default="")
     requests = models.PositiveBigIntegerField(default=0, editable=False)
     waits = models.PositiveBigIntegerField(
@@ -251,11 +249,11 @@ class Entry(models.Model):
     authors = models.JSONField(blank=True, default=list)
     categories = models.JSONField(blank=True, default=list)
     enclosures = models.JSONField(blank=True, default=list)
-    published_at = models.DateTimeField(null=True, blank=True)
-    updated_at = models.DateTimeField(null=True, blank=True)
+    published_at = MomentField(null=True, blank=True)
+    updated_at = MomentField(null=True, blank=True)
     published_text = models.TextField(blank=True, default="", help_text="The date as the feed writes it.")
     updated_text = models.TextField(blank=True, default="", help_text="The date as the feed writes it.")
-    sorted_at = models.DateTimeField(help_text="The entry's date, at the latest when it was first seen.")
+    sorted_at = MomentField(help_text="The entry's date, at the latest when it was first seen.")
     language = models.TextField(blank=True, default="")
     rights = models.TextField(blank=True, default="")
     comments_url = models.TextField("comments URL", blank=True, default="")
@@ -264,8 +262,8 @@ class Entry(models.Model):
     image_url = models.TextField("image URL", blank=True, default="")
     itunes = models.JSONField(blank=True, default=dict)
     capped = models.BooleanField(default=False, help_text="A value was cut, for it was too long.")
-    first_seen_at = models.DateTimeField()
-    changed_at = models.DateTimeField(null=True, blank=True, help_text="When a change was last stored.")
+    first_seen_at = MomentField()
+    changed_at = MomentField(null=True, blank=True, help_text="When a change was last stored.")
     changes = models.PositiveIntegerField(default=0)
 
     objects: models.Manager["Entry"] = models.Manager()
@@ -286,7 +284,7 @@ class Tombstone(models.Model):
 
     feed = models.ForeignKey(Feed, on_delete=models.CASCADE, related_name="tombstones", db_index=False)
     guid_digest = models.BinaryField(max_length=16, editable=False)
-    created_at = models.DateTimeField()
+    created_at = MomentField()
 
     objects: models.Manager["Tombstone"] = models.Manager()
     primary: Primary["Tombstone"] = Primary()

@@ -2,6 +2,7 @@
 
 from django.db import models
 
+from feeds.clock import MomentField
 from feeds.managers import Primary
 from feeds.models.feeds import Feed
 from feeds.outcomes import FailureKind, Outcome
@@ -12,7 +13,7 @@ class Import(models.Model):
 
     feed = models.ForeignKey(Feed, on_delete=models.CASCADE, related_name="imports", db_index=False)
     number = models.PositiveIntegerField(help_text="The feed's first is 1.")
-    started_at = models.DateTimeField()
+    started_at = MomentField()
     asked_by = models.CharField(max_length=20, help_text="The schedule, a person, or a push.")
     waited = models.FloatField(null=True, help_text="Seconds between the request and the begin.")
     seconds = models.JSONField(default=dict, help_text="Seconds of each stage.")
@@ -45,8 +46,8 @@ class Process(models.Model):
     name = models.CharField(max_length=255, primary_key=True)
     role = models.CharField(max_length=20)
     threads = models.PositiveSmallIntegerField(default=0)
-    began_at = models.DateTimeField()
-    seen_at = models.DateTimeField()
+    began_at = MomentField()
+    seen_at = MomentField()
 
     objects: models.Manager["Process"] = models.Manager()
     primary: Primary["Process"] = Primary()
@@ -58,7 +59,7 @@ class Process(models.Model):
 class Minute(models.Model):
     """What all workers together did in a minute."""
 
-    at = models.DateTimeField(primary_key=True, help_text="Its begin.")
+    at = MomentField(primary_key=True, help_text="Its begin.")
     imported = models.PositiveIntegerField(default=0)
     unchanged = models.PositiveIntegerField(default=0)
     failed = models.PositiveIntegerField(default=0)
@@ -76,7 +77,7 @@ class Lock(models.Model):
 
     key = models.CharField(max_length=250, primary_key=True)
     token = models.TextField()
-    expires_at = models.DateTimeField()
+    expires_at = MomentField()
 
     def __str__(self) -> str:
         return self.key

@@ -9,8 +9,7 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self
 
-from django.utils import timezone
-
+from feeds import clock
 from feeds.fetching import Admit, Allowance
 from feeds.planning import FeedState
 from feeds.scheduling import hosts, rate_limit, slow_servers
@@ -56,7 +55,7 @@ class Admission:
 
         permit = self._bulkhead.permit(feed.history.fetch_seconds, is_new=feed.history.checked_at is None)
         if permit is None:
-            return Postponed(at=timezone.now() + timedelta(seconds=patience()))
+            return Postponed(at=clock.now() + timedelta(seconds=patience()))
         deadline = feed.request.deadline or self._fetch_deadline
         try:
             permission = self._ask_host(feed, slot, deadline)
@@ -144,7 +143,7 @@ class Admitted:
     def cut(self) -> Postponed | None:
         """When to come back, where there was no permit to go on or a turn comes later: what was done does not count."""
         if self._permit.was_cut:
-            return Postponed(at=timezone.now() + timedelta(seconds=self._patience()), cut_after=self.seconds)
+            return Postponed(at=clock.now() + timedelta(seconds=self._patience()), cut_after=self.seconds)
         return Postponed(at=self._pacing.later) if self._pacing.later else None
 
     def remaining(self) -> float:

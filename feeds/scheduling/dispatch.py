@@ -13,8 +13,9 @@ from django.db import connections, transaction
 from django.db.models import Q, QuerySet
 
 from feeds import planning
+from feeds.clock import aware
 from feeds.conf import FeedsSettings
-from feeds.managers import primary_database
+from feeds.databases import primary_database
 from feeds.models import Feed
 from feeds.scheduling import hosts, rate_limit
 
@@ -112,7 +113,7 @@ def _window(now: datetime) -> list[rate_limit.Due]:
     rows: list[tuple[int, str | None, datetime | None]] = []
     for feeds in windows(now):
         rows += feeds.values_list("id", "host", "slot_at")[: rate_limit.WINDOW - len(rows)]
-    return [rate_limit.Due(id_, host or "", slot_at) for id_, host, slot_at in rows]
+    return [rate_limit.Due(id_, host or "", aware(slot_at)) for id_, host, slot_at in rows]
 
 
 def _locked(now: datetime, ids: list[int]) -> dict[int, Locked]:

@@ -12,9 +12,10 @@ from datetime import datetime, timedelta
 
 from django.db import connections, transaction
 from django.db.models import F, Q, QuerySet
-from django.utils import timezone
 
-from feeds.managers import primary_database
+from feeds import clock
+from feeds.clock import aware
+from feeds.databases import primary_database
 from feeds.models import Feed, Host
 from feeds.outcomes import FailureKind
 from feeds.planning import HostState, Pause
@@ -44,11 +45,11 @@ def enter(
 
     Delays in seconds. A `Wait` has reserved its slot already.
     """
-    if not rate_limit.applies(host, default_delay, timezone.now()):
+    if not rate_limit.applies(host, default_delay, clock.now()):
         return None
     with transaction.atomic(using=primary_database()):
         row = _locked(Host.primary.filter(name=host.name)).get()
-        now = timezone.now()  # of the moment from which on nobody else can decide
+        now = clock.now()  # of the moment from which on nobody else can decide
         answer = rate_limit.enter(_queue(row, now, default_delay), now=now, slot=slot, longest=deadline + MARGIN)
         queue, is_admitted = answer.queue, isinstance(answer, rate_limit.Admitted)
         Host.primary.filter(name=host.name).update(
@@ -69,7 +70,7 @@ def enter_by_name(
     host = HostState(name=name, shared=True)
     if row is not None:
         host = replace(host, delay=row.delay, paused_until=row.paused_until)
-    now = timezone.now()
+    now = clock.now()
     if row is None and rate_limit.applies(host, default_delay, now):
         # By our clock: by the database's it may be free only later.
         Host.primary.bulk_create([Host(name=name, slot_at=now, free_at=now)], ignore_conflicts=True)
@@ -83,7 +84,7 @@ def holding(request: HostRequest | None) -> Iterator[None]:
         yield
     finally:
         if request is not None:
-            free_at = rate_limit.leave(begun_at=request.begun_at, now=timezone.now(), delay=request.delay)
+            free_at = rate_limit.leave(begun_at=request.begun_at, now=clock.now(), delay=request.delay)
             # Where the request took longer than it was to, the host is another's by now, and this changes nothing.
             Host.primary.filter(name=request.host, free_at=request.free_at).update(free_at=free_at)
 
@@ -94,9 +95,9 @@ def pause(wanted: Pause) -> None:
     One alone may have a limit of its own, or a server that stops at it what is all others'.
     """
     others = Feed.primary.filter(host=wanted.host).exclude(pk=wanted.feed_id)
-    if not others.filter(error_kind=FailureKind.TOO_MANY, next_check_at__gt=timezone.now()).exists():
+    if not others.filter(error_kind=FailureKind.TOO_MANY, next_check_at__gt=clock.now()).exists():
         return
-    beyond_belief = Q(paused_until__gt=timezone.now() + rate_limit.FARTHEST)
+    beyond_belief = Q(paused_until__gt=clock.now() + rate_limit.FARTHEST)
     shorter = Q(paused_until__isnull=True) | Q(paused_until__lt=wanted.until) | beyond_belief
     Host.primary.filter(shorter, name=wanted.host).update(
         paused_until=wanted.until, pause_reason=wanted.reason, pauses=F("pauses") + 1
@@ -136,9 +137,9 @@ def _queues(due: Sequence[rate_limit.Due], now: datetime, default_delay: float) 
 def _queue(row: Host, now: datetime, default_delay: float) -> rate_limit.HostQueue:
     queue = rate_limit.HostQueue(
         delay=rate_limit.delay(HostState(name=row.name, delay=row.delay), default_delay),
-        slot_at=row.slot_at,
-        free_at=row.free_at,
-        paused_until=row.paused_until,
+        slot_at=aware(row.slot_at),
+        free_at=aware(row.free_at),
+        paused_until=aware(row.paused_until),
     )
     return rate_limit.believed(queue, now)
 

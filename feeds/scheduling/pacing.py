@@ -10,8 +10,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from django.utils import timezone
-
+from feeds import clock
 from feeds.fetching import is_private_host
 from feeds.scheduling import hosts, rate_limit
 
@@ -34,7 +33,7 @@ class AddressQueues:
     ) -> Callable[[], None] | rate_limit.Wait:
         """Return what is to be called after the request, or when to come back."""
         with self._mutex:
-            now = timezone.now()
+            now = clock.now()
             free = rate_limit.HostQueue(delay=self._delay, slot_at=now, free_at=now)
             last, queue = self._queues.pop(address, (host, free))
             queue = free if last == host else rate_limit.believed(queue, now)
@@ -49,7 +48,7 @@ class AddressQueues:
         with self._mutex:
             host, queue = self._queues.get(address, ("", held))
             if host and queue.free_at == held.free_at:
-                free_at = rate_limit.leave(begun_at=begun_at, now=timezone.now(), delay=self._delay)
+                free_at = rate_limit.leave(begun_at=begun_at, now=clock.now(), delay=self._delay)
                 self._queues[address] = host, replace(queue, free_at=free_at)
 
 
@@ -101,7 +100,7 @@ class Pacing:
         if isinstance(answer, rate_limit.Wait):
             # Two feeds that redirect to each other's hosts would find them busy for ever.
             stay_away = timedelta(seconds=self._patience() if self._slot else 0.0)
-            return max(answer.at, timezone.now() + stay_away)
+            return max(answer.at, clock.now() + stay_away)
         self._held.enter_context(hosts.holding(answer))
         return None
 

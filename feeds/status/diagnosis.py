@@ -7,14 +7,13 @@ from datetime import datetime, timedelta
 import dramatiq
 from django.core.checks import CheckMessage
 from django.db import connections
-from django.db.models.functions import Now
-from django.utils import timezone
 
-from feeds import checks, health
+from feeds import checks, clock, health
+from feeds.clock import Now, aware
+from feeds.databases import primary_database
 from feeds.embedded import EmbeddedBroker
 from feeds.exceptions import describe
 from feeds.heartbeat import LATE_AFTER, SCHEDULER, SILENT_AFTER, Heartbeat
-from feeds.managers import primary_database
 from feeds.models import Process
 
 MOST_CLOCK_ERROR = timedelta(seconds=2)  # between this machine's clock and the database's
@@ -94,23 +93,24 @@ def _workers() -> Iterator[Problem]:
     broker = dramatiq.get_broker()
     if not any(isinstance(each, Heartbeat) for each in broker.middleware):
         yield "workers cannot be seen", "Add feeds.heartbeat.Heartbeat to MIDDLEWARE of DRAMATIQ_BROKER."
-    elif not workers(timezone.now()):
+    elif not workers(clock.now()):
         is_embedded = isinstance(broker, EmbeddedBroker)
         command = "manage.py crontab" if is_embedded else "manage.py rundramatiq"
         yield "no worker is running, so nothing is imported", f"Start `{command}`."
 
 
 def _schedule() -> Iterator[Problem]:
-    at, now = schedule_at(), timezone.now()
+    at, now = aware(schedule_at()), clock.now()
     if at is None or now - at > LATE_AFTER:
         when = f"last {at:%Y-%m-%d %H:%M} UTC" if at else "never"
         yield f"the feeds that are due are not sent ({when})", "Start `manage.py crontab`, and a worker."
 
 
 def _clock() -> Iterator[Problem]:
-    before = timezone.now()
+    before = clock.now()
     theirs = Process.primary.annotate(now=Now()).values_list("now", flat=True).first()
-    if theirs is not None and abs(theirs - before) > MOST_CLOCK_ERROR + (timezone.now() - before):
+    theirs = aware(theirs)
+    if theirs is not None and abs(theirs - before) > MOST_CLOCK_ERROR + (clock.now() - before):
         seconds = (theirs - before).total_seconds()
         yield f"the database's clock is {seconds:+.0f} s off this machine's", "Let NTP set both."
 

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from django.db import models
 
+from feeds.clock import aware
 from feeds.models import Entry, Tombstone
 from feeds.planning import FeedState, ImportPlan, PlannedEntry, StoredEntry
 from feeds.storage.fields import entry_fields, sorted_at
@@ -48,7 +49,7 @@ def _stored(entries: models.QuerySet[Entry]) -> Iterator[StoredEntry]:
             changes=changes,
             url=url,
             title=title,
-            published_at=published_at,
+            published_at=aware(published_at),
         )
 
 

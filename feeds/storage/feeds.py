@@ -10,8 +10,9 @@ from django.db import models, transaction
 from django.db.models import Exists, OuterRef
 
 from feeds import canonical_urls, history, signals
+from feeds.clock import aware
+from feeds.databases import primary_database
 from feeds.fetching import FeedRequest
-from feeds.managers import primary_database
 from feeds.models import Entry, Feed
 from feeds.outcomes import Outcome
 from feeds.planning import (
@@ -73,11 +74,11 @@ def _state(feed: Feed) -> FeedState:
         revision=feed.revision,
         request=_request(feed),
         history=History(
-            created_at=feed.created_at,
-            checked_at=feed.checked_at,
-            imported_at=feed.imported_at,
-            changed_at=feed.changed_at,
-            claimed_at=feed.claimed_at,
+            created_at=aware(feed.created_at),
+            checked_at=aware(feed.checked_at),
+            imported_at=aware(feed.imported_at),
+            changed_at=aware(feed.changed_at),
+            claimed_at=aware(feed.claimed_at),
             interval=feed.interval,
             fixed_interval=feed.fixed_interval,
             fetch_seconds=feed.fetch_seconds,
@@ -86,9 +87,9 @@ def _state(feed: Feed) -> FeedState:
             imports=feed.import_count,
         ),
         document=_document(feed),
-        failures=Streak(count=feed.error_count, since=feed.failing_since, kind=feed.error_kind),
+        failures=Streak(count=feed.error_count, since=aware(feed.failing_since), kind=feed.error_kind),
         redirect=_redirect(feed),
-        budget=Budget(began_at=feed.day_began_at, stored=feed.day_entries, left_out=feed.left_out),
+        budget=Budget(began_at=aware(feed.day_began_at), stored=feed.day_entries, left_out=feed.left_out),
         host=_host(feed),
         found_on=feed.found_on,
         paused=feed.status == Feed.Status.PAUSED,
@@ -140,14 +141,14 @@ def _split(digests: bytes) -> Iterator[bytes]:
 def _redirect(feed: Feed) -> RedirectStreak | None:
     if not feed.moved_to or feed.moved_since is None:
         return None
-    return RedirectStreak(url=feed.moved_to, since=feed.moved_since, count=feed.moved_count)
+    return RedirectStreak(url=feed.moved_to, since=aware(feed.moved_since), count=feed.moved_count)
 
 
 def _host(feed: Any) -> HostState | None:
     host = feed.host
     if host is None:
         return None
-    return HostState(name=host.name, shared=feed.shares_host, delay=host.delay, paused_until=host.paused_until)
+    return HostState(name=host.name, shared=feed.shares_host, delay=host.delay, paused_until=aware(host.paused_until))
 
 
 # Into the database

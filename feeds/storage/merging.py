@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, F, OuterRef
 
 from feeds import canonical_urls
-from feeds.managers import primary_database
+from feeds.databases import primary_database
 from feeds.models import Alias, Entry, Feed, FetchOptions, Host, Tombstone
 from feeds.planning import FeedState, Move, is_same_site
 from feeds.storage.entries import CHUNK, chunked

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db import models, transaction
 
-from feeds.managers import primary_database
+from feeds.databases import primary_database
 from feeds.models import Entry, Feed, Tombstone
 from feeds.planning import ImportReport
 

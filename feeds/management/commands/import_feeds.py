@@ -13,9 +13,8 @@ from typing import Any
 
 from django.core.cache import caches
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.utils import timezone
 
-from feeds import canonical_urls, heartbeat, locking, storage, tasks
+from feeds import canonical_urls, clock, heartbeat, locking, storage, tasks
 from feeds.conf import feeds_settings
 from feeds.embedded import EmbeddedBroker
 from feeds.management import following, sources
@@ -95,7 +94,7 @@ class Command(BaseCommand):
         else:
             with _quiet_imports(self.verbosity):
                 if options["due"]:
-                    heartbeat.note_schedule(timezone.now())
+                    heartbeat.note_schedule(clock.now())
                 self._import(intake, wait=options["wait"] or _is_embedded(), timeout=options["timeout"])
         _check_success(self.tally, intake, options["timeout"])
 
@@ -221,7 +220,7 @@ def _check_success(tally: Tally, intake: Intake, timeout: float) -> None:
 
 def _stored(*, due: bool) -> Intake:
     intake = Intake()
-    feeds = Feed.primary.due(timezone.now()) if due else Feed.primary.active().order_by("id")
+    feeds = Feed.primary.due(clock.now()) if due else Feed.primary.active().order_by("id")
     intake.feed_ids.extend(feeds.values_list("id", flat=True).iterator())
     return intake
 

@@ -7,9 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.utils import timezone
 
-from feeds import canonical_urls, parsing, planning
+from feeds import canonical_urls, clock, parsing, planning
 from feeds.conf import FeedsSettings, feeds_settings
 from feeds.exceptions import InvalidURL
 from feeds.fetching import (
@@ -141,7 +140,7 @@ def _decision(
     request: FeedRequest, response: FetchOutcome, document: ParsedFeed | Unreadable | None, settings: FeedsSettings
 ) -> str:
     """Return what the importer would decide, for a feed that it had just been given."""
-    now = timezone.now()
+    now = clock.now()
     feed = FeedState(id=0, url=request.url, revision=0, request=request, history=History(created_at=now))
     circumstances = Circumstances(started_at=now, now=now, jitter=0.0)
     plan = planning.plan(feed, response, document, (), rules(settings), circumstances)

@@ -5,9 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import models
-from django.utils import timezone
 
-from feeds import canonical_urls, history, importer, storage
+from feeds import canonical_urls, clock, history, importer, storage
 from feeds.conf import feeds_settings
 from feeds.management.progress import counted, printable
 from feeds.models import Feed
@@ -26,7 +25,7 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="say what would be removed and write nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        keep, now = _keep(options), timezone.now()
+        keep, now = _keep(options), clock.now()
         if not options["dry_run"]:
             history.prune(now)
         feeds = entries = 0
