@@ -2,9 +2,9 @@
 
 from feeds.parsing.autodiscovery import COMMENTS, FEED_TYPES, JSON, Link, feed_links
 from feeds.parsing.encodings import to_utf8, without_forbidden
-from feeds.parsing.feedparser_parsers import author_guard_installed
 from feeds.parsing.interpreter import start_problem
 from feeds.parsing.parser import Parser
+from feeds.parsing.rss_atom import author_guard_installed
 from feeds.parsing.values import Document, ParsedEntry, ParsedFeed, SandboxUnavailable, Unreadable
 
 __all__ = [

@@ -79,7 +79,9 @@ def _short(guid: str) -> str:
 def _light(entry: ParsedEntry) -> ParsedEntry:
     """Return an entry that is not too large in all: without its largest values."""
     while bytes_of(entry) > MAX_ENTRY_BYTES:
-        sizes = {name: _size(getattr(entry, name)) for name in ("content", "summary", *_LISTS) if name != "hubs"}
+        sizes = {
+            name: _size(getattr(entry, name)) for name in ("content", "summary", "itunes", *_LISTS) if name != "hubs"
+        }
         largest = max(sizes, key=lambda name: sizes[name])
         entry = replace(entry, capped=True, **{largest: type(getattr(entry, largest))()})
     return entry

@@ -24,6 +24,7 @@ from feeds.parsing.caps import (
 )
 from feeds.parsing.dates import parse_date
 from feeds.parsing.encodings import without_forbidden
+from feeds.parsing.people import common
 from feeds.parsing.sanitizer import Cleaned, clean_html, escape_text, plain_text, safe_url
 from feeds.parsing.values import Category, Enclosure, ParsedEntry, ParsedFeed, Person, Unreadable
 
@@ -65,14 +66,15 @@ def _feed(document: Item, base: str, seen: frozenset[bytes], salt: bytes) -> Par
     version = _VERSION.match(_text(document.get("version")))
     items = _dicts(document.get("items"))
     digests = tuple(_digest(item, salt + base.encode()) for item in items[:MAX_ENTRIES])
-    entries, read = _entries(items, digests, seen, base)
+    authors = _people(document, base)
+    entries, read = _entries(items, digests, seen, base, common(authors))
     said = ParsedFeed(
         format=f"json1{version[1] or 0}" if version else "json",
         title=_line(document.get("title")),
         site_url=_url(document.get("home_page_url"), base),
         description=_line(document.get("description")),
         language=_line(document.get("language")),
-        authors=_people(document, base),
+        authors=authors,
         image_url=_url(document.get("icon"), base),
         icon_url=_url(document.get("favicon"), base),
         hubs=tuple(_hubs(document.get("hubs"), base)),
@@ -99,7 +101,7 @@ def _hubs(hubs: Any, base: str) -> Iterator[str]:
 
 
 def _entries(
-    items: list[Item], digests: tuple[bytes, ...], seen: frozenset[bytes], base: str
+    items: list[Item], digests: tuple[bytes, ...], seen: frozenset[bytes], base: str, authors: tuple[Person, ...]
 ) -> tuple[tuple[ParsedEntry, ...], int]:
     """Return the items that have an id and were not seen, and how many items were read until the limits.
 
@@ -108,7 +110,9 @@ def _entries(
     guids = [_guid(item) for item in items[: len(digests)]]
     usage = Counter(guids)
     unread = [number for number, guid in enumerate(guids) if guid and (digests[number] not in seen or usage[guid] > 1)]
-    entries = entries_that_fit(_entry(items[number], guids[number], digests[number], base) for number in unread)
+    entries = entries_that_fit(
+        _entry(items[number], guids[number], digests[number], base, authors) for number in unread
+    )
     return entries, unread[len(entries)] if len(entries) < len(unread) else len(digests)
 
 
@@ -117,7 +121,7 @@ def _guid(item: Item) -> str:
     return _text(item.get("id")).strip()
 
 
-def _entry(item: Item, guid: str, digest: bytes, base: str) -> ParsedEntry:
+def _entry(item: Item, guid: str, digest: bytes, base: str, authors: tuple[Person, ...]) -> ParsedEntry:
     values = _Values(item, base)
     return ParsedEntry(
         guid=guid,
@@ -125,7 +129,7 @@ def _entry(item: Item, guid: str, digest: bytes, base: str) -> ParsedEntry:
         title=values.text("title"),
         summary=values.as_html("summary"),
         content=values.content(),
-        authors=_people(item, base),
+        authors=_people(item, base) or authors,
         categories=tuple(
             dict.fromkeys(Category(term=term) for tag in values.list("tags", MAX_CATEGORIES) if (term := _line(tag)))
         ),

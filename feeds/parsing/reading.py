@@ -6,8 +6,7 @@ from dataclasses import replace
 from feeds.outcomes import FailureKind
 from feeds.parsing import jsonfeed
 from feeds.parsing.encodings import without_forbidden_bytes
-from feeds.parsing.feedparser_adapter import read_feed
-from feeds.parsing.feedparser_parsers import feedparser_result
+from feeds.parsing.rss_atom import feedparser_result, read_feed
 from feeds.parsing.values import Document, ParsedFeed, Unreadable
 
 # Salts the digests of entries: raise it when one that was seen before would be read, split or refused otherwise now.

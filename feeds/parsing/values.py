@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from feeds.exceptions import FeedsError
 from feeds.outcomes import FailureKind
@@ -59,6 +60,7 @@ class Enclosure:
     length: int | None = None  # bytes; None = not said or not a number
     title: str = ""
     duration: int | None = None  # seconds
+    description: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +85,7 @@ class ParsedEntry:
     source_title: str = ""
     source_url: str = ""
     image_url: str = ""
-    itunes: tuple[tuple[str, str], ...] = ()  # episode, season, duration, explicit … by name
+    itunes: tuple[tuple[str, Any], ...] = ()  # episode, transcripts …, and what has no other place, by name
     capped: bool = False  # a value was longer than we keep
     digest: bytes = field(default=b"", compare=False)  # one of ParsedFeed.digests; b"" = none
 

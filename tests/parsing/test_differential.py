@@ -16,6 +16,8 @@ def test_what_is_stored_is_what_feedparser_says_or_better():
 
 def test_what_nobody_has_a_reason_for_is_found(tmp_path, monkeypatch):
     monkeypatch.setattr(differential, "REASONS", {})
-    (tmp_path / "feed.xml").write_text("<rss><channel><item><guid>x/1</guid></item></channel></rss>")
+    (tmp_path / "feed.xml").write_text(
+        "<rss><channel><item><guid>x/1</guid><link>http://e.org/</link></item></channel></rss>"
+    )
     (found,) = differential.compare([tmp_path / "feed.xml"])
     assert (found.field, found.stored, found.reason) == ("entry.guid", "x/1", "")

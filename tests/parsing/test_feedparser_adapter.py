@@ -18,7 +18,8 @@ def test_guids_are_kept_as_given() -> None:
 
 
 def test_a_guid_is_a_permalink_unless_it_says_otherwise() -> None:
-    assert item("<guid>/1</guid>").url == "https://example.com/1"
+    assert item("<guid>https://example.com/1</guid>").url == "https://example.com/1"
+    assert item("<guid>/1</guid>").url == item("<guid>urn:1</guid>").url == item("<guid>1</guid>").url == ""
     assert item('<guid isPermaLink="false">https://example.com/1</guid>').url == ""
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feeds.outcomes import FailureKind
-from feeds.parsing import feedparser_parsers, parser
+from feeds.parsing import author_guard_installed, parser
 from feeds.parsing.caps import MAX_ENTRIES
 from feeds.parsing.values import ParsedEntry, ParsedFeed, Person, Unreadable
 from tests.rigs.feeds import item, parsed, rss
@@ -167,7 +167,7 @@ def test_the_namespaces_of_an_entry_are_its_own() -> None:
 
 
 def test_the_author_guard_is_installed() -> None:
-    assert feedparser_parsers.author_guard_installed()
+    assert author_guard_installed()
 
 
 def test_feedparser_itself_reads_the_same_dates_titles_and_links() -> None:

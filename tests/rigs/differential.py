@@ -177,12 +177,25 @@ def _is_relative_guid(said: Any, stored: Any) -> bool:
     return "://" not in stored and said.endswith(stored.lstrip("./"))
 
 
+def _goes_by_a_link(said: Any, stored: Any) -> bool:
+    return str(said).count("//10.0.0.1/") > str(stored).count("//10.0.0.1/")
+
+
+def _is_new(said: Any, stored: Any) -> bool:
+    return not said
+
+
+BASE = ("relative references of RSS go by the item's or the channel's link", _goes_by_a_link)
 REASONS: dict[str, list[tuple[str, Callable[[Any, Any], bool]]]] = {
     "guid": [
         ("a relative guid is kept as it is written; feedparser resolves it", _is_relative_guid),
         ("a reference in a guid is the character it stands for", lambda said, stored: unescape(said) == stored),
     ],
-    "language": [("the language of an entry is known from xml:lang, too", lambda said, stored: not said)],
+    "authors": [("an entry without authors has those of its source or feed (RFC 4287 §4.2.1)", _is_new)],
+    "url": [BASE, ("a guid is a link only if it is an absolute URL", lambda said, stored: not stored)],
+    **{name: [BASE] for name in ("image_url", "content", "summary", "enclosures", "comments_url")},
+    "title": [("the title of a medium, where the entry has none", _is_new)],
+    "language": [("the language of an entry is known from xml:lang, too", _is_new)],
     "published_at": [("a day that does not exist is no date", lambda said, stored: stored is None)],
     "updated_at": [("a day that does not exist is no date", lambda said, stored: stored is None)],
 }

@@ -1,0 +1,97 @@
+"""The media of an entry, and what a podcast says of an episode, from what feedparser says."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+from feeds.canonical_urls import MAX_URL_LENGTH
+from feeds.parsing.dates import parse_duration
+from feeds.parsing.rss_atom.roles import Detail
+from feeds.parsing.rss_atom.values import Said, Values, relation
+from feeds.parsing.values import Enclosure
+
+MAX_FILES = 100  # transcripts, or chapters, of an entry
+MAX_OTHERS = 30  # other texts of an entry
+
+_ITUNES = ("duration", "episode", "episodetype", "explicit", "season", "title")
+_NOT_PLAYED = ("image/", "text/", "application/pdf", "application/epub")
+
+
+def enclosures(values: Values) -> tuple[Enclosure, ...]:
+    """Return enclosures and media:content, each URL once, each with what is said of it."""
+    links = [link for link in values.all("links") if relation(link) == "enclosure"]
+    others = values.all("media_content")
+    found: dict[str, Enclosure] = {}
+    for one in (_enclosure(values, attributes) for attributes in (*links, *others)):
+        if one.url:
+            found[one.url] = _joined(found[one.url], one) if one.url in found else one
+    return _with_common(values, list(found.values()), len(links) or 1)
+
+
+def _enclosure(values: Values, attributes: Said) -> Enclosure:
+    return Enclosure(
+        url=values.absolute(dict.get(attributes, "href") or dict.get(attributes, "url")),
+        type=values.short(dict.get(attributes, "type") or dict.get(attributes, "medium") or ""),
+        length=_length(dict.get(attributes, "length") or dict.get(attributes, "filesize") or ""),
+        title=values.short(dict.get(attributes, "title")) or _said_of(values, attributes, "media_title"),
+        duration=parse_duration(dict.get(attributes, "duration") or ""),
+        description=_said_of(values, attributes, "media_description"),
+    )
+
+
+def _said_of(values: Values, medium: Said | None, origin: str) -> str:
+    """Return a text of a medium; None = of all media."""
+    texts: list[Detail] = [*values.all("feeds_titles"), *values.roles.others]
+    of_it = (one for one in texts if one.get("origin") == origin and one.get("medium") is medium)
+    return next((values.line(one) for one in of_it), "")
+
+
+def _joined(first: Enclosure, second: Enclosure) -> Enclosure:
+    """Return what both say of one URL."""
+    return Enclosure(
+        url=first.url,
+        type=first.type or second.type,
+        length=first.length or second.length,
+        title=first.title or second.title,
+        duration=first.duration or second.duration,
+        description=first.description or second.description,
+    )
+
+
+def _with_common(values: Values, found: list[Enclosure], links: int) -> tuple[Enclosure, ...]:
+    """Return the media with what is said of the episode, that is of its enclosures, and of all: the first has that."""
+    duration = parse_duration(values.raw("itunes_duration"))
+    for index, one in enumerate(found[:links] if duration else ()):
+        if not one.duration and not one.type.startswith(_NOT_PLAYED):
+            found[index] = replace(one, duration=duration)
+    title, description = _said_of(values, None, "media_title"), _said_of(values, None, "media_description")
+    if found and (title or description):
+        first = found[0]
+        found[0] = replace(first, title=first.title or title, description=first.description or description)
+    return tuple(found)
+
+
+def _length(text: str) -> int | None:
+    """Return bytes; 0 means that the feed does not know."""
+    text = text.strip()
+    return int(text) or None if text.isdecimal() and len(text) < 16 else None
+
+
+def itunes(values: Values, shown: str) -> tuple[tuple[str, Any], ...]:
+    """Return what a podcast says of an episode, and what has no other place, by name; `shown` is said elsewhere."""
+    said: dict[str, Any] = {name: values.short(values.raw(f"itunes_{name}")) for name in _ITUNES}
+    for key in ("transcripts", "chapters"):
+        said[key] = list(islice(_files(values, key), MAX_FILES))
+    for name, text in values.others():
+        if text and text not in shown and len(said) < MAX_OTHERS:
+            said[name] = f"{said[name]}\n{text}" if said.get(name) else text
+    return tuple((name, value) for name, value in said.items() if value)
+
+
+def _files(values: Values, key: str) -> Iterator[dict[str, str]]:
+    for attributes in values.all(f"feeds_{key}"):
+        url = values.absolute(dict.get(attributes, "url"))
+        if 0 < len(url) <= MAX_URL_LENGTH:
+            named = ((name, values.short(dict.get(attributes, name))[:100]) for name in ("type", "language", "rel"))
+            yield {"url": url} | {name: value for name, value in named if value}

@@ -1,0 +1,223 @@
+"""One dictionary of feedparser's, a feed or an entry, read as values that are safe to store."""
+
+import re
+from calendar import timegm
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+from feeds.canonical_urls import MAX_URL_LENGTH
+from feeds.parsing.caps import MAX_ENCLOSURES, affordable
+from feeds.parsing.dates import looks_like_date, parse_date
+from feeds.parsing.encodings import without_forbidden
+from feeds.parsing.people import parted
+from feeds.parsing.rss_atom.roles import Detail, Roles, by_rank, divided
+from feeds.parsing.sanitizer import Cleaned, clean_html, escape_text, plain_text, safe_url, text_of_html
+from feeds.parsing.values import Category, Person
+
+_HTML = ("text/html", "application/xhtml+xml")
+_ABSOLUTE = re.compile(r"https?://", re.IGNORECASE)
+_RELATIONS = "http://www.iana.org/assignments/relation/"
+# What shows that a text is HTML where nothing says so. Others that look like an element may be an address, or code.
+_MARKUP = re.compile(
+    r"</?(?:a|b|blockquote|br|code|div|em|font|h[1-6]|hr|i|img|li|ol|p|pre|s|small|span|strong|sub|sup|table|u|ul)"
+    r"(?:[\s/][^<>]*)?>|&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]\w{1,30});|<!\[CDATA\[",
+    re.IGNORECASE,
+)
+
+Said = dict[str, Any]  # a dictionary of feedparser's
+
+
+class Values:
+    """feedparser's dictionary of one feed or entry, read as safe values.
+
+    `dict.get` throughout: its own falls back to other keys, and warns.
+    """
+
+    def __init__(self, said: Said, base: str, *, is_atom: bool) -> None:
+        """`base`: what relative URLs go by where no xml:base does."""
+        self._said = said
+        self._base = base
+        self._is_atom = is_atom
+        self.capped = False
+
+    # Texts
+
+    def raw(self, key: str) -> str:
+        """Return a text as feedparser gives it, trimmed."""
+        value = dict.get(self._said, key)
+        return without_forbidden(value).strip() if isinstance(value, str) else ""
+
+    def all(self, key: str) -> list[Any]:
+        value = dict.get(self._said, key)
+        found = value if isinstance(value, list) else []
+        self.capped |= len(found) > MAX_ENCLOSURES
+        return found[:MAX_ENCLOSURES]  # no list may have more
+
+    def text(self, key: str) -> str:
+        """Return a text construct as one line of text, whatever its type is."""
+        detail = dict.get(self._said, f"{key}_detail")
+        return self.line({"value": self.raw(key)} | detail if isinstance(detail, dict) else {"value": self.raw(key)})
+
+    def title(self) -> str:
+        others = (self.line(one) for one in self.all("feeds_titles"))
+        return self.text("title") or next((title for title in others if title), "")
+
+    def description(self) -> str:
+        """Return the description of a feed."""
+        said = (self.line(one) for one in by_rank(self.all("feeds_texts")))
+        return next((line for line in said if line), "")
+
+    @cached_property
+    def roles(self) -> Roles:
+        contents = [one for one in self.all("content") if one.get("value") and self._is_shown(one)]
+        return divided(self.all("feeds_texts"), contents, self.line)
+
+    def html(self, detail: Detail | None) -> str:
+        """Return a text as safe HTML."""
+        if detail is None or not self._is_shown(detail):
+            return ""
+        value = _opened(detail.get("value") or "")
+        if self._is_markup(detail):
+            base = short_base(detail.get("base")) or self._text_base
+            kept = affordable(value, base)
+            self.capped |= len(kept) < len(value)
+            return self._keep(clean_html(kept, base))
+        return self._keep(escape_text(value))
+
+    def _is_shown(self, detail: Detail) -> bool:
+        kind = detail.get("type") or "text/html"
+        return kind in _HTML or kind.startswith("text/")
+
+    def _is_markup(self, detail: Detail) -> bool:
+        """Tell whether a text is HTML: what is not, in RSS, is whatever it looks like."""
+        kind, origin = detail.get("type") or "text/html", detail.get("origin", "")
+        if kind != "text/plain":
+            return kind in _HTML
+        is_strict = self._is_atom and origin not in ("itunes_summary", "itunes_subtitle")
+        return not is_strict and _MARKUP.search(detail.get("value") or "") is not None
+
+    def line(self, detail: Detail) -> str:
+        value = _opened(detail.get("value") or "")
+        return self._keep(text_of_html(value) if self._is_markup(detail) else plain_text(value))
+
+    def _keep(self, cleaned: Cleaned) -> str:
+        self.capped |= cleaned.capped
+        return cleaned.text
+
+    def short(self, value: Any) -> str:
+        return self._keep(text_of_html(value)) if isinstance(value, str) else ""
+
+    # URLs
+
+    def absolute(self, url: Any) -> str:
+        return safe_url(url, self._base) if isinstance(url, str) else ""
+
+    def url(self, key: str) -> str:
+        return self.absolute(self.raw(key))
+
+    @cached_property
+    def page(self) -> str:
+        """Return the URL of the page: RSS's own link, else the first alternate that is HTML, else the first.
+
+        What a distributor replaced goes before all; a guid that is an absolute URL, and no link by its own word, after.
+        """
+        links = self.all("links")
+        own = [link for link in links if "feeds_text" in link]
+        others = [link for link in links if "feeds_text" not in link and relation(link) == "alternate"]
+        others.sort(key=lambda link: dict.get(link, "type", "text/html") not in _HTML)
+        urls = [self.raw("feedburner_origlink"), *(dict.get(link, "href") or "" for link in (*own, *others))]
+        if dict.get(self._said, "feeds_permalink") and _ABSOLUTE.match(self.raw("id")):
+            urls.append(self.raw("id"))
+        return next((url for one in urls if (url := self.absolute(one))), "")
+
+    @property
+    def _text_base(self) -> str:
+        """In RSS the page is the base of an entry's texts (feedhq #95); in Atom it is the document."""
+        return (not self._is_atom and short_base(self.page)) or self._base
+
+    def hubs(self) -> Iterator[str]:
+        for link in self.all("links"):
+            if relation(link) == "hub" and (url := self.absolute(dict.get(link, "href"))):
+                yield url
+
+    def image(self) -> str:
+        """Return the picture: the cover, its own, a thumbnail, or a media:content that is an image."""
+        image = dict.get(self._said, "image")
+        candidates = [self.raw("feeds_cover"), dict.get(image, "href") if isinstance(image, dict) else None]
+        candidates += [self.raw("logo"), *(dict.get(thumbnail, "url") for thumbnail in self.all("media_thumbnail"))]
+        candidates += [dict.get(media, "url") for media in self.all("media_content") if is_image(media)]
+        return next((url for one in candidates if (url := self.absolute(one))), "")
+
+    # People, categories, dates
+
+    def people(self) -> tuple[Person, ...]:
+        people = [self._person(author) for author in self.all("authors")]
+        named = tuple(dict.fromkeys(person for person in people if person != Person()))
+        if not named and (author := self.raw("author")):
+            return (self._person({"name": author}),)
+        return named
+
+    def _person(self, author: Said) -> Person:
+        name, email = dict.get(author, "name") or "", dict.get(author, "email") or ""
+        if not email:
+            name, email = parted(name)
+        return Person(name=self.short(name), email=self.short(email), url=self.absolute(dict.get(author, "href")))
+
+    def categories(self) -> tuple[Category, ...]:
+        found = (self._category(tag) for tag in self.all("tags"))
+        return tuple(dict.fromkeys(category for category in found if category.term))
+
+    def _category(self, tag: Said) -> Category:
+        label = self.short(dict.get(tag, "label"))
+        return Category(
+            term=self.short(dict.get(tag, "term")) or label, scheme=self.short(dict.get(tag, "scheme")), label=label
+        )
+
+    def moment(self, key: str) -> datetime | None:
+        text = self.raw(key)
+        if not text or (found := parse_date(text)) or looks_like_date(text):
+            return found if text else None
+        return _moment(dict.get(self._said, f"{key}_parsed"))
+
+    def source(self) -> "Values":
+        source = dict.get(self._said, "source")
+        return Values(source if isinstance(source, dict) else {}, self._base, is_atom=self._is_atom)
+
+    def others(self) -> "Iterator[tuple[str, str]]":
+        """Yield what people and texts besides are said of an entry, by the name of the element."""
+        for one in (*self.roles.others, *self.all("feeds_titles")):
+            origin = one.get("origin", "content")
+            yield origin.replace("itunes_", "").replace("_", ":"), self.line(one)
+        for key, value in self._said.items():
+            if isinstance(value, str) and key.startswith(("dc_", "media_")):
+                yield key.replace("_", ":", 1), self.short(value)
+        yield "publisher", self.short(self.raw("publisher"))
+        yield "contributor", "; ".join(self.short(dict.get(one, "name")) for one in self.all("contributors"))
+        yield "media:credit", "; ".join(self.short(dict.get(one, "content")) for one in self.all("media_credit"))
+
+
+def short_base(base: str | None) -> str:
+    return base if base and len(base) <= MAX_URL_LENGTH else ""
+
+
+def relation(link: Said) -> str:
+    return str(dict.get(link, "rel") or "").strip().lower().removeprefix(_RELATIONS)
+
+
+def _opened(value: str) -> str:
+    """Return a text without the marks of CDATA sections that were escaped themselves (feedparser #440, #572)."""
+    return value.replace("<![CDATA[", "").replace("]]>", "") if "<![CDATA[" in value else value
+
+
+def is_image(media: Said) -> bool:
+    return dict.get(media, "medium") == "image" or str(dict.get(media, "type", "")).startswith("image/")
+
+
+def _moment(parts: Any) -> datetime | None:
+    """Return feedparser's own reading, for the formats that only it knows."""
+    try:
+        return datetime.fromtimestamp(timegm(parts), UTC)
+    except (TypeError, ValueError, OverflowError):
+        return None
