@@ -99,11 +99,22 @@ def ask_broker() -> str:
     """Ask a broker that has a server whether it answers, by a connection of our own. A queue in memory always does."""
     broker = dramatiq.get_broker()
     if isinstance(broker, RedisBroker):
-        with closing(_redis(broker.client.connection_pool)) as client:
+        with redis_client(broker) as client:
             client.ping()
     elif isinstance(broker, RabbitmqBroker):
-        BlockingConnection(_bounded(broker.parameters)).close()
+        with rabbitmq_connection(broker):
+            pass
     return ""
+
+
+def redis_client(broker: RedisBroker) -> closing[Redis]:
+    """Return a client of the broker's server, with time-outs."""
+    return closing(_redis(broker.client.connection_pool))
+
+
+def rabbitmq_connection(broker: RabbitmqBroker) -> closing[BlockingConnection]:
+    """Return a connection to the broker's server, with time-outs."""
+    return closing(BlockingConnection(_bounded(broker.parameters)))
 
 
 def ask_parser() -> str:

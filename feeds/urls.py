@@ -1,10 +1,12 @@
-"""The URLs of the health pages."""
+"""The URLs of the health pages, and of the status page."""
 
 from django.urls import path
 
 from feeds import health
+from feeds.status import status_page
 
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("feeds/", status_page, name="feeds-status"),
 ]

@@ -1,9 +1,12 @@
-"""The admin, and the health pages of the app."""
+"""The admin, and the pages of the app; its status page is the front page, too."""
 
 from django.contrib import admin
 from django.urls import include, path
 
+from feeds.status import status_page
+
 urlpatterns = [
+    path("", status_page),
     path("admin/", admin.site.urls),
     path("", include("feeds.urls")),
 ]

@@ -18,7 +18,6 @@ FOR_USERS = {
     "feeds.locking.LockStore": "base class of a lock store of one's own",
     "feeds.locking.LockStoreError": "what a lock store raises",
     "feeds.locking.MemcachedLocks": "CACHES names it",
-    "feeds.models.Minute": "the heartbeat writes it, by its name",
     "feeds.embedded.DatabaseLocks": "CACHES names it",
     "feeds.embedded.EmbeddedBroker": "DRAMATIQ_BROKER names it",
 }

@@ -1,8 +1,15 @@
-"""What an operator looks at: what is wrong, and what to do."""
+"""What an operator looks at: whether imports go on, and if not, why, and what to do."""
 
 from feeds.status.diagnosis import Finding, examine
+from feeds.status.locks import Held, break_lock, held, subjects
+from feeds.status.views import page as status_page
 
 __all__ = [
     "Finding",
+    "Held",
+    "break_lock",
     "examine",
+    "held",
+    "status_page",
+    "subjects",
 ]

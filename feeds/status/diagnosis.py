@@ -116,6 +116,16 @@ def _clock() -> Iterator[Problem]:
 
 
 NEED_TABLES = frozenset({"migrations", "workers", "schedule", "clock"})
+
+
+def _parser() -> Iterator[Problem]:
+    yield from _said(checks.check_parser)()
+    if problem := health.ask_parser():
+        yield problem, "Documents that are large or not plain wait until one can."
+    if problem := health.ask_workers():
+        yield problem, "A worker cannot start the processes that parse: see its log."
+
+
 QUESTIONS: dict[str, Callable[[], Iterable[Problem]]] = {
     "settings": _said(checks.check_settings),
     "middleware": _said(checks.check_middleware),
@@ -128,5 +138,5 @@ QUESTIONS: dict[str, Callable[[], Iterable[Problem]]] = {
     "clock": _clock,
     "publishers": _said(checks.check_politeness),
     "network": _said(checks.check_networks),
-    "parser": _said(checks.check_parser),
+    "parser": _parser,
 }

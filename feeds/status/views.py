@@ -1,0 +1,127 @@
+"""The status page: one look says whether imports go on, and if not, why. It needs no script and refreshes itself."""
+
+import secrets
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from django.contrib import messages
+from django.contrib.admin.views.decorators import staff_member_required
+from django.contrib.auth.decorators import permission_required
+from django.http import HttpRequest, HttpResponse, HttpResponseForbidden, HttpResponseRedirect
+from django.shortcuts import render
+from django.utils.timesince import timesince
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_http_methods
+
+from feeds import clock
+from feeds.status import charts, diagnosis, figures, locks, queues
+
+REFRESH = 30  # seconds
+MOST_LOCKS = 50  # in the table
+STOPPING = ("database", "migrations", "broker", "lock store", "workers", "schedule")  # without them nothing is imported
+
+T = TypeVar("T")
+
+
+@staff_member_required(login_url="admin:login")  # type: ignore[untyped-decorator]
+@permission_required("feeds.view_feed", raise_exception=True)
+@cache_control(no_store=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def page(request: HttpRequest) -> HttpResponse:
+    """Show the page; POST breaks a lock."""
+    if request.method == "POST":
+        return _break(request)
+    nonce = secrets.token_urlsafe(16)
+    response = render(request, "feeds/status.html", context(clock.now()) | {"nonce": nonce, "refresh": REFRESH})
+    response["Content-Security-Policy"] = (
+        f"default-src 'none'; style-src 'nonce-{nonce}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
+    if "still" not in request.GET:
+        response["Refresh"] = str(REFRESH)  # a header, for it works without a script
+    return response
+
+
+def _break(request: HttpRequest) -> HttpResponse:
+    user: Any = request.user
+    if not user.has_perm("feeds.change_feed"):
+        return HttpResponseForbidden("You may not break locks.")
+    if (key := locks.break_lock(request.POST.get("lock", ""))) is None:
+        messages.warning(request, "No such lock is held any more.")
+    else:
+        text = "If its holder still works, another may now begin; only one of them will be stored."
+        messages.success(request, f"Broken: {key}. {text}")
+    return HttpResponseRedirect(request.path)
+
+
+def context(now: datetime) -> dict[str, Any]:
+    """Return what the template shows. The queries are as many for a million feeds as for one."""
+    findings = [finding for finding in diagnosis.examine() if finding.problems]
+    counts, day = figures.feeds(now), figures.day(now)
+    held: Sequence[locks.Held] = _or_none(lambda: locks.held(MOST_LOCKS)) or ()
+    return {
+        "now": now,
+        "state": (state := _state(findings, counts)),
+        "sign": {"good": "✓", "bad": "✗", "warn": "!"}[state],
+        "sentence": _sentence(findings, counts, day.last, now),
+        "findings": findings,
+        "feeds": counts,
+        "late": figures.LATE,
+        "last": day.last,
+        "charts": [
+            charts.bars("Checks per minute", day.checks, lambda value: f"{value:,.1f}"),
+            charts.bars("New entries per hour", day.new, lambda value: f"{value:,}"),
+        ],
+        "hosts": figures.hosts(now),
+        "workers": diagnosis.workers(now),
+        "schedule_at": diagnosis.schedule_at(),
+        "queues": _or_none(queues.depths),
+        "locks": _rows(held, now),
+    }
+
+
+def _or_none(question: Callable[[], T]) -> T | None:
+    """Ask a server; None where it does not answer: the findings say so."""
+    try:
+        return question()
+    except Exception:  # each client has its own
+        return None
+
+
+def _state(findings: list[diagnosis.Finding], counts: figures.Feeds) -> str:
+    if any(finding.part in STOPPING for finding in findings):
+        return "bad"
+    return "warn" if findings or counts.late else "good"
+
+
+def _sentence(findings: list[diagnosis.Finding], counts: figures.Feeds, last: datetime | None, now: datetime) -> str:
+    late = f"{_number(counts.late)} feeds have been due for more than {figures.LATE.seconds // 60} minutes"
+    stopping = [finding.problems[0][0] for finding in findings if finding.part in STOPPING]
+    if stopping:
+        idle = f"nothing has been imported for {timesince(last, now, depth=1)}" if last else "nothing is imported"
+        since = idle if last is None or now - last > timedelta(minutes=2) else "imports will stop"
+        return f"{since[0].upper()}{since[1:]}: {'; '.join(stopping)}"
+    if counts.late:
+        return f"Late: {late}"
+    if findings:
+        return f"Imports go on, but {'; '.join(finding.problems[0][0] for finding in findings)}"
+    return f"Healthy: {counts.total:,} feeds on time"
+
+
+def _number(count: int) -> str:
+    return f"more than {count:,}" if count == figures.MOST_COUNTED else f"{count:,}"
+
+
+def _rows(held: Sequence[locks.Held], now: datetime) -> list[dict[str, Any]]:
+    subjects = locks.subjects(held) if held else {}
+    at = now.timestamp()
+    return [
+        {
+            "name": lock.name,
+            "subject": subjects.get(lock.key) or lock.key,
+            "held": timedelta(seconds=round(at - lock.token.begun)) if lock.token else None,
+            "ends": timedelta(seconds=max(0, round(lock.token.until - at))) if lock.token else None,
+            "process": lock.token.process if lock.token else "not a token of ours",
+        }
+        for lock in held
+    ]
