@@ -19,7 +19,7 @@ from feeds.conf import FeedsSettings, feeds_settings
 from feeds.databases import primary_database
 from feeds.embedded import EmbeddedBroker
 from feeds.exceptions import ConfigurationError
-from feeds.fetching import IPPolicy, doubts
+from feeds.fetching import IPPolicy, Proxies, doubts
 from feeds.locking import LockMiddleware, LockStore, LockStoreError
 from feeds.models import Lock
 
@@ -68,10 +68,15 @@ def _ranges(values: FeedsSettings) -> Iterator[str]:
             yield f"{name} must be greater than {field.metadata['above']}"
     if values.max_interval < values.min_interval:
         yield "FEEDS_MAX_INTERVAL must not be less than FEEDS_MIN_INTERVAL"
-    try:
-        IPPolicy(values.allowed_networks)
-    except ConfigurationError as error:
-        yield str(error)
+    for use in (
+        lambda: IPPolicy(values.allowed_networks),
+        lambda: IPPolicy(values.proxy_networks, setting="FEEDS_PROXY_NETWORKS"),
+        lambda: Proxies(values.proxy, values.no_proxy),
+    ):
+        try:
+            use()
+        except ConfigurationError as error:
+            yield str(error)
     for name in ("contact_url", "user_agent"):
         if not getattr(values, name).isprintable():
             yield f"FEEDS_{name.upper()} holds a line break or control character, which no header may"

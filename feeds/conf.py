@@ -32,6 +32,9 @@ class FeedsSettings:
     lock_expire: int = 600  # seconds
     time_limit: int = _positive(300)  # seconds for one import
     allowed_networks: tuple[str, ...] = ()  # CIDR; private networks that may be fetched from
+    proxy: str = field(default="", repr=False)  # http, https, socks5 or socks5h URL; "" = none
+    no_proxy: tuple[str, ...] = ()  # hosts and networks that are reached without it
+    proxy_networks: tuple[str, ...] = ()  # CIDR; private networks in which a feed's own proxy may be
     contact_url: str = ""  # goes into the User-Agent
     user_agent: str = ""  # in full; "" = made from the version and the contact URL
     connect_timeout: float = _positive(10.0)  # seconds

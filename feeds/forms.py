@@ -94,8 +94,6 @@ class FetchOptionsForm(FetchOptionsModelForm):
     def clean_proxy(self) -> str:
         proxy: str = self.cleaned_data["proxy"]
         _check(proxy=proxy)
-        if proxy and canonical_urls.split_url(proxy).target not in ("", "/"):
-            raise forms.ValidationError("A proxy is a host and a port; it has no path.", code="invalid")
         return proxy
 
     def clean_deadline(self) -> float | None:

@@ -107,6 +107,25 @@ def test_a_cache_of_one_process_holds_locks_with_a_stub_broker_only(lock_cache):
 
 
 @pytest.mark.parametrize(
+    "values",
+    [
+        {"FEEDS_PROXY": "proxy:3128"},
+        {"FEEDS_PROXY": "ftp://me:geheim@proxy"},
+        {"FEEDS_PROXY": "http://me:geheim@proxy/path"},
+        {"FEEDS_NO_PROXY": ["http://example.org/"]},
+        {"FEEDS_PROXY_NETWORKS": ["intranet"]},
+        {"FEEDS_ALLOWED_NETWORKS": ["intranet"]},
+    ],
+)
+def test_proxies_and_networks_that_are_none_are_found(settings, values):
+    for name, value in values.items():
+        setattr(settings, name, value)
+    (message,) = found("feeds.E001")
+    assert message.msg.startswith(f"{name}: ")
+    assert "geheim" not in message.msg
+
+
+@pytest.mark.parametrize(
     "network",
     [
         "0.0.0.0/0",

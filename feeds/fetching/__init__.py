@@ -2,6 +2,7 @@
 
 from feeds.fetching.fetcher import Fetcher
 from feeds.fetching.ip_policy import IPPolicy, doubts, is_private_host
+from feeds.fetching.proxies import Proxies
 from feeds.fetching.requests import OWN_HEADERS, plan_calls
 from feeds.fetching.responses import DELTA
 from feeds.fetching.values import (
@@ -32,6 +33,7 @@ __all__ = [
     "Gone",
     "IPPolicy",
     "NotModified",
+    "Proxies",
     "Redirect",
     "TooMany",
     "doubts",

@@ -5,14 +5,14 @@ import selectors
 import socket
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from itertools import chain, zip_longest
 
 from feeds.fetching.deadline import Deadline
 from feeds.fetching.ip_policy import IPPolicy
 from feeds.fetching.resolver import AddressInfo, Resolver, SocketAddress
-from feeds.fetching.sockets import TimedSocket, TransportError
+from feeds.fetching.sockets import Budget, TimedSocket, TransportError
 from feeds.fetching.values import Admit, at_once
 from feeds.outcomes import FailureKind
 
@@ -20,25 +20,29 @@ MAX_ADDRESSES = 16  # of one name, that are tried
 ATTEMPT_DELAY = 0.25  # seconds after which the next address is tried beside those before (RFC 8305 §5)
 
 Address = tuple[int, SocketAddress]  # its family first
+Connect = Callable[[socket.socket, SocketAddress], object]
 
 
 class Dialer:
-    """Opens sockets to addresses that the policy allows, and to no others."""
+    """Opens sockets to addresses that a policy allows, and to no others."""
 
-    def __init__(self, policy: IPPolicy, resolver: Resolver, *, connect_timeout: float, read_timeout: float) -> None:
-        self._policy = policy
+    def __init__(
+        self,
+        resolver: Resolver,
+        *,
+        connect_timeout: float,
+        read_timeout: float,
+        connect: Connect = socket.socket.connect,
+    ) -> None:
         self._resolver = resolver
+        self._connect = connect
         self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout
         self._family: int | None = None  # that was the first to connect where there was a choice: it begins next time
 
-    def dial(self, host: str, port: int, deadline: Deadline, admit: Admit = at_once) -> TimedSocket:
+    def dial(self, host: str, port: int, policy: IPPolicy, deadline: Deadline, admit: Admit = at_once) -> TimedSocket:
         """Return a connected socket that ends with `deadline`, if it is the host's turn at its address."""
-        addresses = interleaved(self._checked_addresses(host, port, deadline), self._family)[:MAX_ADDRESSES]
-        if not addresses:
-            raise TransportError(FailureKind.DNS, f"{host} has no address")
-        # A server with several addresses is known by one of them: by which does not matter, if it is always the same.
-        check_pace(admit, host, min(sockaddr[0] for _, sockaddr in addresses))
+        addresses = self.look_up(host, port, policy, deadline, admit)
         try:
             sock = self._connected(addresses, deadline)
         except OSError as error:
@@ -46,23 +50,30 @@ class Dialer:
         if len({family for family, _ in addresses}) > 1:
             self._family = sock.family
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.deadline, sock.read_timeout = deadline, self._read_timeout
+        sock.deadline, sock.read_timeout, sock.budget = deadline, self._read_timeout, Budget()
         return sock
 
-    def check_literal(self, host: str, port: int) -> None:
-        """Raise TransportError where `host` is an address that is refused; a name passes."""
-        if is_literal(host):
-            self._check(host, host, port)
+    def look_up(
+        self, host: str, port: int, policy: IPPolicy, deadline: Deadline, admit: Admit = at_once
+    ) -> list[Address]:
+        """Return the addresses to try, in their order; at least one."""
+        found = self._checked_addresses(host, port, policy, deadline)
+        if not found:
+            raise TransportError(FailureKind.DNS, f"{host} has no address")
+        addresses = interleaved(found, self._family)[:MAX_ADDRESSES]
+        # A server with several addresses is known by one of them: by which does not matter, if it is always the same.
+        check_pace(admit, host, min(sockaddr[0] for _, sockaddr in addresses))
+        return addresses
 
-    def _checked_addresses(self, host: str, port: int, deadline: Deadline) -> list[Address]:
+    def _checked_addresses(self, host: str, port: int, policy: IPPolicy, deadline: Deadline) -> list[Address]:
         if is_literal(host):
-            self._check(host, host, port)
+            check_address(policy, host, host, port)
             return [(socket.AF_INET6 if ":" in host else socket.AF_INET, (host, port))]
         addresses = [(info[0], info[4]) for info in self._look_up(host, port, deadline)]
         # One refused address refuses the name: an honest one has none, and a dishonest one gets no choice. What is
         # checked here is what is connected to, so a name that changes its address afterwards changes nothing.
         for _, sockaddr in addresses:
-            self._check(host, sockaddr[0], port)
+            check_address(policy, host, sockaddr[0], port)
         return addresses
 
     def _look_up(self, host: str, port: int, deadline: Deadline) -> list[AddressInfo]:
@@ -75,23 +86,22 @@ class Dialer:
         except (OSError, UnicodeError) as error:
             raise TransportError(FailureKind.DNS, _look_up_failure(host, error)) from error
 
-    def _check(self, host: str, address: str, port: int) -> None:
-        if not self._policy.allows(address):
-            name = address if address == host else f"{host} ({address})"
-            raise TransportError(
-                FailureKind.REFUSED_ADDRESS,
-                f"{name} is not a public address; FEEDS_ALLOWED_NETWORKS names the private networks that are allowed",
-            )
-        if not self._policy.allows_port(address, port):
-            raise TransportError(FailureKind.REFUSED_ADDRESS, f"port {port} is for other services than HTTP")
-
     def _connected(self, addresses: Iterable[Address], deadline: Deadline) -> TimedSocket:
-        race = _Race(addresses)
+        race = _Race(addresses, self._connect)
         try:
             with deadline.connecting():
                 return deadline.wait(race.run, self._connect_timeout)
         finally:
             race.close()
+
+
+def check_address(policy: IPPolicy, host: str, address: str, port: int) -> None:
+    """Raise TransportError where the policy refuses an address of a host, or the port there."""
+    if not policy.allows(address):
+        name = address if address == host else f"{host} ({address})"
+        raise TransportError(FailureKind.REFUSED_ADDRESS, f"{name} is not a public address; {policy.hint}")
+    if not policy.allows_port(address, port):
+        raise TransportError(FailureKind.REFUSED_ADDRESS, f"port {port} is for other services than HTTP")
 
 
 def check_pace(admit: Admit, host: str, address: str = "") -> None:
@@ -103,7 +113,8 @@ def check_pace(admit: Admit, host: str, address: str = "") -> None:
 class _Race:
     """Tries addresses one after the other, and side by side where one takes long: the first to connect wins."""
 
-    def __init__(self, addresses: Iterable[Address]) -> None:
+    def __init__(self, addresses: Iterable[Address], connect: Connect) -> None:
+        self._connect = connect
         self._addresses = deque(addresses)
         self._next_at = 0.0  # when the next one begins
         self._selector = selectors.DefaultSelector()  # of those that are under way
@@ -134,11 +145,12 @@ class _Race:
         except OSError as error:  # a system without IPv6
             self._fail(error)
             return
+        sock.address = sockaddr[0]
         self._selector.register(sock, selectors.EVENT_WRITE, sock)
         sock.setblocking(False)
         try:
             with suppress(BlockingIOError):
-                sock.connect(sockaddr)
+                self._connect(sock, sockaddr)
         except OSError as error:
             self._leave(sock).close()
             self._fail(error)

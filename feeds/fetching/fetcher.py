@@ -1,14 +1,18 @@
 """Fetch a feed: one conditional GET, with its redirects. What is sent and what it means stand in files of their own."""
 
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from feeds.exceptions import InvalidURL
+from feeds.fetching.connections import Bounds, Connector, is_public
 from feeds.fetching.deadline import Deadline
+from feeds.fetching.dialer import Connect
+from feeds.fetching.proxies import Proxies
 from feeds.fetching.requests import CallPlan, default_user_agent, plan_calls
 from feeds.fetching.resolver import GetAddressInfo
-from feeds.fetching.responses import fetch_outcome, into_private, longer, next_hop, retry_after
+from feeds.fetching.responses import fetch_outcome, longer, next_hop, retry_after
 from feeds.fetching.sockets import TransportError
 from feeds.fetching.transport import Transport
 from feeds.fetching.values import Admit, Allowance, Failed, FeedRequest, FetchOutcome, FetchSettings, Redirect, at_once
@@ -25,12 +29,15 @@ class Fetcher:
         settings: FetchSettings,
         *,
         clock: Callable[[], float] = time.time,
-        getaddrinfo: GetAddressInfo | None = None,
+        getaddrinfo: GetAddressInfo = socket.getaddrinfo,
+        connect: Connect = socket.socket.connect,
     ) -> None:
+        """Raise ConfigurationError where the settings cannot be used."""
         self._settings = settings
         self._clock = clock  # seconds since the epoch; dates in headers are measured by it
         self._user_agent = settings.user_agent or default_user_agent(settings.contact_url)
-        self._transport = Transport(settings, getaddrinfo)
+        self._proxies = Proxies(settings.proxy, settings.no_proxy)
+        self._transport = Transport(Connector(settings, getaddrinfo, connect), settings.max_body_bytes)
 
     def fetch(self, request: FeedRequest, allowance: Allowance | None = None, admit: Admit = at_once) -> FetchOutcome:
         """Fetch, and return what came of it before the deadline. Nothing that a server does is raised.
@@ -39,11 +46,12 @@ class Fetcher:
         each request, for redirects too.
         """
         try:
-            plan = plan_calls(request, self._user_agent)
+            plan = plan_calls(request, self._user_agent, self._proxies)
         except InvalidURL as error:
             return Failed(kind=FailureKind.INVALID_URL, text=str(error))
         seconds = self._settings.fetch_deadline if request.deadline is None else request.deadline
-        fetch = _Fetch(plan, Deadline(seconds, allowance), admit)
+        bounds = Bounds(deadline=Deadline(seconds, allowance), admit=admit, public_only=request.public_only)
+        fetch = _Fetch(plan, bounds)
         try:
             outcome = self._follow(fetch)
         except TransportError as error:
@@ -53,12 +61,13 @@ class Fetcher:
     def _follow(self, fetch: "_Fetch") -> FetchOutcome:
         url = fetch.plan.start
         while True:
-            answer = self._transport.get(fetch.plan.call(url), fetch.deadline, fetch.admit)
-            fetch.addresses.append(answer.address)
+            answer = self._transport.get(fetch.plan.call(url), fetch.bounds)
+            if is_public(answer.address):
+                fetch.bounds = replace(fetch.bounds, public_only=True)
             now = self._clock()
             if answer.status not in FOLLOWED:
-                asked, private = fetch.plan.request_to(url), into_private(fetch.addresses)
-                return fetch_outcome(asked, str(url), answer, tuple(fetch.hops), now=now, private=private)
+                asked, public = fetch.plan.request_to(url), fetch.bounds.public_only
+                return fetch_outcome(asked, str(url), answer, tuple(fetch.hops), now=now, public=public)
             # A redirect with a Retry-After is followed now; what it asks for counts for the next check.
             fetch.wait = longer(fetch.wait, retry_after(answer.headers, now))
             target = next_hop(url, answer, fetch.passed, self._settings.max_redirects)
@@ -74,10 +83,8 @@ class _Fetch:
     """One fetch under way."""
 
     plan: CallPlan
-    deadline: Deadline
-    admit: Admit
+    bounds: Bounds
     hops: list[Redirect] = field(default_factory=list)
-    addresses: list[str] = field(default_factory=list)  # of the servers passed
     wait: float | None = None  # seconds for which redirects asked not to come back
 
     @property

@@ -71,8 +71,16 @@ REFUSED_PORTS = frozenset(
 class IPPolicy:
     """Which addresses may be connected to: public ones, and those in the networks that the operator allows."""
 
-    def __init__(self, allowed_networks: Iterable[str] = ()) -> None:
-        self._allowed = tuple(_network(text) for text in allowed_networks)
+    def __init__(
+        self,
+        allowed_networks: Iterable[str] = (),
+        *,
+        setting: str = "FEEDS_ALLOWED_NETWORKS",
+        hint: str = "",
+    ) -> None:
+        """Raise ConfigurationError, which names the setting, for what is no network."""
+        self._allowed = tuple(_network(text, setting) for text in allowed_networks)
+        self.hint = hint or f"{setting} names the private networks that are allowed"  # for those that are refused
 
     def allows(self, address: str | IPAddress) -> bool:
         """Tell whether `address` may be connected to; what is no address may not."""
@@ -106,11 +114,11 @@ def doubts(allowed_networks: Iterable[str]) -> Iterator[str]:
             yield f"FEEDS_ALLOWED_NETWORKS: {text} lets feeds read the credentials that clouds give to their machines"
 
 
-def _network(text: str) -> IPv4Network | IPv6Network:
+def _network(text: str, setting: str = "FEEDS_ALLOWED_NETWORKS") -> IPv4Network | IPv6Network:
     try:
         return ip_network(text.strip(), strict=False)
     except ValueError:
-        raise ConfigurationError(f"FEEDS_ALLOWED_NETWORKS: {text!r} is no network; write it like 10.0.0.0/8") from None
+        raise ConfigurationError(f"{setting}: {text!r} is no network; write it like 10.0.0.0/8") from None
 
 
 def _reached(address: IPAddress) -> IPAddress:
@@ -134,6 +142,7 @@ def _is_public(address: IPAddress) -> bool:
 
 LOCAL_NAMES = (".localhost", ".local", ".internal", ".intranet", ".lan", ".home.arpa")
 PUBLIC = IPPolicy()
+EVERYWHERE = IPPolicy(["0.0.0.0/0", "::/0"])
 
 
 def is_private_host(host: str) -> bool:

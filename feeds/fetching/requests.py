@@ -7,7 +7,9 @@ from importlib.metadata import PackageNotFoundError, version
 
 from feeds.canonical_urls import SplitURL, split_url
 from feeds.exceptions import InvalidURL
-from feeds.fetching.transport import ACCEPT_ENCODING, Call
+from feeds.fetching.connections import Call
+from feeds.fetching.proxies import Choose, Proxies
+from feeds.fetching.transport import ACCEPT_ENCODING
 from feeds.fetching.values import FeedRequest
 
 ACCEPT = (
@@ -32,7 +34,7 @@ class CallPlan:
     start: SplitURL
     headers: dict[str, str | bytes]
     secret: dict[str, str | bytes]  # credentials and the feed's own headers, for the first origin only
-    proxy: SplitURL | None
+    proxy: Choose
     verify_tls: bool
 
     def call(self, url: SplitURL) -> Call:
@@ -40,7 +42,7 @@ class CallPlan:
         headers = self.headers | _conditions(self.request_to(url))
         if url.origin == self.start.origin:
             headers |= self.secret
-        return Call(url=url, headers=headers, proxy=self.proxy, verify_tls=self.verify_tls)
+        return Call(url=url, headers=headers, proxy=self.proxy(url.host), verify_tls=self.verify_tls)
 
     def request_to(self, url: SplitURL) -> FeedRequest:
         """Return the request with its validators, if they are this URL's (RFC 9110 §8.8.1), else without."""
@@ -49,9 +51,13 @@ class CallPlan:
         return replace(self.request, etag="", last_modified="")
 
 
-def plan_calls(request: FeedRequest, user_agent: str) -> CallPlan:
-    """Return what to send; raise InvalidURL where a URL or a header of the feed cannot be used."""
+def plan_calls(request: FeedRequest, user_agent: str, proxies: Proxies | None = None) -> CallPlan:
+    """Return what to send; raise InvalidURL where a URL, a header or the proxy of the feed cannot be used."""
     url = split_url(request.url)
+    try:
+        proxy = (proxies or Proxies()).chosen(request.proxy)
+    except InvalidURL as error:
+        raise InvalidURL(f"the feed's proxy: {error}") from None
     username, password = (request.username, request.password) if request.username else url.credentials
     headers: dict[str, str | bytes] = {
         "User-Agent": _encoded("User-Agent", request.user_agent or user_agent),
@@ -69,7 +75,7 @@ def plan_calls(request: FeedRequest, user_agent: str) -> CallPlan:
         start=replace(url, userinfo=""),
         headers=headers,
         secret=secret,
-        proxy=_proxy(request.proxy),
+        proxy=proxy,
         verify_tls=request.verify_tls,
     )
 
@@ -94,18 +100,6 @@ def _encoded(name: str, value: str) -> str | bytes:
     if NOT_IN_HEADER.search(value):
         raise InvalidURL(f"the feed's own header {name} has a line break or control character in its value")
     return value if value.isascii() else value.encode()
-
-
-def _proxy(text: str) -> SplitURL | None:
-    if not text:
-        return None
-    try:
-        proxy = split_url(text)
-    except InvalidURL as error:
-        raise InvalidURL(f"the feed's proxy: {error}") from None
-    if proxy.scheme != "http":
-        raise InvalidURL("the feed's proxy must be an http:// URL; https feeds go through it in a tunnel")
-    return proxy
 
 
 def default_user_agent(contact_url: str) -> str:

@@ -13,13 +13,11 @@ from urllib3 import HTTPHeaderDict
 
 from feeds.canonical_urls import SplitURL, split_url
 from feeds.exceptions import InvalidURL
-from feeds.fetching.ip_policy import IPPolicy
 from feeds.fetching.requests import NOT_IN_HEADER
 from feeds.fetching.transport import Answer
 from feeds.fetching.values import Failed, FeedRequest, Fetched, FetchOutcome, Gone, NotModified, Redirect, TooMany
 from feeds.outcomes import FailureKind
 
-PUBLIC = IPPolicy()
 LONGEST_RETRY_AFTER = 7 * 24 * 3600.0  # seconds
 LONGEST_FRESHNESS = 366 * 24 * 3600.0  # seconds
 MAX_VALIDATOR_LENGTH = 8_192  # characters
@@ -46,12 +44,6 @@ def next_hop(url: SplitURL, answer: Answer, passed: Sequence[str], max_redirects
     return target
 
 
-def into_private(addresses: Sequence[str]) -> bool:
-    """Tell whether redirects have led from a public address to another; "" is one behind a proxy."""
-    is_private = [bool(address) and not PUBLIC.allows(address) for address in addresses]
-    return is_private[-1] and not all(is_private)
-
-
 def _utf8(text: str) -> str:
     # Headers are read as Latin-1; a Location beyond ASCII is UTF-8 in practice.
     try:
@@ -76,15 +68,15 @@ def fetch_outcome(
     hops: tuple[Redirect, ...],
     *,
     now: float,
-    private: bool = False,
+    public: bool,
 ) -> FetchOutcome:
     """Return what the last answer means."""
     status = answer.status
     if status == HTTPStatus.NOT_MODIFIED:
         result = _not_modified(request, url, answer, hops, now)
-        return replace(result, into_private=private) if isinstance(result, NotModified) else result
+        return replace(result, public=public) if isinstance(result, NotModified) else result
     if status in WHOLE or _is_delta(request, answer):
-        return replace(_document(request, url, answer, hops, now), into_private=private)
+        return replace(_document(request, url, answer, hops, now), public=public)
     if status == HTTPStatus.GONE:
         return Gone(url=url, redirects=hops)
     later = retry_after(answer.headers, now)

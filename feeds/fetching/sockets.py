@@ -8,8 +8,11 @@ import socket
 import ssl
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from urllib3.util.ssltransport import SSLTransport
 
 from feeds.fetching.deadline import Deadline
 from feeds.outcomes import FailureKind
@@ -37,25 +40,33 @@ def _headers_too_large() -> TransportError:
     return TransportError(FailureKind.PROTOCOL, f"the headers are larger than {MAX_HEADER_BYTES // 1024} KiB")
 
 
+@dataclass(slots=True)
+class Budget:
+    """How many bytes an exchange may still receive: at first the headers, in all that comes before the body."""
+
+    left: int = MAX_HEADER_BYTES
+    refusal: Callable[[], TransportError] = _headers_too_large  # makes what is raised where more are read
+
+
 class TimedSocket(socket.socket):
     """A TCP socket that ends with its deadline, and takes no more bytes than it may."""
 
+    address: str  # IP, that it was connected to
     deadline: Deadline
     read_timeout: float  # seconds between two bytes
-    _bytes_left = MAX_HEADER_BYTES
-    _refusal: Callable[[], TransportError] = staticmethod(_headers_too_large)
-
-    def receive_at_most(self, count: int, refusal: Callable[[], TransportError]) -> None:
-        """From now on receive at most so many bytes, and raise what `refusal` returns where more are read."""
-        self._bytes_left, self._refusal = count, refusal
+    budget: Budget
 
     def recv_into(self, buffer: "WriteableBuffer", nbytes: int | None = None, flags: int = 0) -> int:
-        if self._bytes_left <= 0:
-            raise self._refusal()
-        size = min(nbytes or memoryview(buffer).nbytes, self._bytes_left)
+        if self.budget.left <= 0:
+            raise self.budget.refusal()
+        size = min(nbytes or memoryview(buffer).nbytes, self.budget.left)
         received = self._timed(partial(super().recv_into, buffer, size, flags))
-        self._bytes_left -= received
+        self.budget.left -= received
         return received
+
+    def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
+        buffer = bytearray(buflen)
+        return bytes(buffer[: self.recv_into(buffer, buflen, flags)])
 
     def send(self, data: "ReadableBuffer", flags: int = 0) -> int:
         return self._timed(partial(super().send, data, flags))
@@ -85,10 +96,22 @@ class TimedContext(ssl.SSLContext):
 
     sslsocket_class = TimedTLSSocket
 
-    def wrap_socket(self, sock: socket.socket, *args: Any, **options: Any) -> TimedTLSSocket:
+    def to_proxy(self, sock: TimedSocket, host: str) -> TimedTLSSocket:
+        """Return the socket with TLS, over which another connection may have TLS of its own."""
+        wrapped = self.wrap_socket(sock, server_hostname=host)
+        assert isinstance(wrapped, TimedTLSSocket)  # noqa: S101
+        return wrapped
+
+    def wrap_socket(  # type: ignore[override]  # urllib3's behaves like a socket
+        self, sock: socket.socket, *args: Any, server_hostname: str | None = None, **options: Any
+    ) -> TimedTLSSocket | SSLTransport:
         assert isinstance(sock, TimedSocket)  # noqa: S101  # the dialer makes no others
+        if isinstance(sock, TimedTLSSocket):  # to a proxy; what is encrypted twice needs a layer outside of the socket
+            return SSLTransport(sock, self, server_hostname)
+        options |= {"server_hostname": server_hostname}
         wrapped = super().wrap_socket(sock, *args, **options | {"do_handshake_on_connect": False})
         assert isinstance(wrapped, TimedTLSSocket)  # noqa: S101
+        wrapped.address, wrapped.budget = sock.address, sock.budget
         wrapped.deadline, wrapped.read_timeout = sock.deadline, sock.read_timeout
         try:
             wrapped.do_handshake()

@@ -4,34 +4,24 @@ Every failure is a TransportError; what urllib3, http.client, ssl and socket rai
 """
 
 import http.client
-import socket
 import ssl
-from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from io import BufferedReader, BytesIO, RawIOBase
 from typing import TYPE_CHECKING
 
-import urllib3.connection
 import urllib3.exceptions
 from urllib3 import HTTPHeaderDict
 from urllib3.response import BaseHTTPResponse, HTTPResponse
-from urllib3.util import make_headers
 
-from feeds.canonical_urls import SplitURL
+from feeds.fetching.connections import Bounds, Call, Connection, Connector, login_headers
 from feeds.fetching.deadline import Deadline, DeadlineExpired
-from feeds.fetching.dialer import Dialer, check_pace
-from feeds.fetching.ip_policy import IPPolicy
-from feeds.fetching.resolver import GetAddressInfo, Resolver
-from feeds.fetching.sockets import TimedContext, TimedSocket, TransportError, client_context
-from feeds.fetching.values import Admit, FetchSettings, at_once
+from feeds.fetching.sockets import TransportError
 from feeds.outcomes import FailureKind
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
-
-MAX_INTERIM_ANSWERS = 10  # 100 Continue, 103 Early Hints
 
 READ_BYTES = 64 * 1024
 WIRE_BYTES = 2  # for one of the decoded document: chunks are framed, and what is compressed may decode to nothing
@@ -44,16 +34,6 @@ ACCEPT_ENCODING = ", ".join(name for name in ("gzip", "zstd") if name in KNOWN_E
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """One request."""
-
-    url: SplitURL
-    headers: Mapping[str, str | bytes]
-    proxy: SplitURL | None = None
-    verify_tls: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """One response. The body is decoded, and empty where the status is not in BODY_STATUSES."""
 
@@ -63,111 +43,37 @@ class Answer:
     address: str = ""  # IP, of the server; "" where a proxy knows it
 
 
-class _Response(http.client.HTTPResponse):
-    def _read_status(self) -> tuple[str, int, str]:
-        """Skip interim answers: http.client knows only 100, and takes any number of it (RFC 9110 §15.2)."""
-        for _ in range(MAX_INTERIM_ANSWERS):
-            version, status, reason = super()._read_status()  # type: ignore[misc]
-            if not 100 <= status < 200 or status == http.HTTPStatus.SWITCHING_PROTOCOLS:
-                return version, status, reason
-            http.client.parse_headers(self.fp)
-        raise http.client.HTTPException("too many interim answers")
-
-
-Dial = Callable[[str, int], TimedSocket]
-
-
-class _HTTPConnection(urllib3.connection.HTTPConnection):
-    response_class = _Response
-
-    def __init__(self, host: str, port: int, dial: Dial) -> None:
-        super().__init__(host, port)
-        self._dial = dial
-
-    def _new_conn(self) -> socket.socket:
-        return self._dial(self._dns_host, self.port)
-
-
-class _HTTPSConnection(urllib3.connection.HTTPSConnection):
-    response_class = _Response
-
-    def __init__(self, host: str, port: int, dial: Dial, ssl_context: ssl.SSLContext) -> None:
-        super().__init__(host, port, ssl_context=ssl_context)
-        self._dial = dial
-
-    def _new_conn(self) -> socket.socket:
-        return self._dial(self._dns_host, self.port)
-
-
-Connection = _HTTPConnection | _HTTPSConnection
-
-
 class Transport:
     """Makes calls, each over a connection of its own. Safe to share between threads."""
 
-    def __init__(self, settings: FetchSettings, getaddrinfo: GetAddressInfo | None = None) -> None:
-        self._max_body_bytes = settings.max_body_bytes
-        self._dialer = Dialer(
-            IPPolicy(settings.allowed_networks),
-            Resolver(getaddrinfo or socket.getaddrinfo),
-            connect_timeout=settings.connect_timeout,
-            read_timeout=settings.read_timeout,
-        )
+    def __init__(self, connector: Connector, max_body_bytes: int) -> None:
+        self._connector = connector
+        self._max_body_bytes = max_body_bytes
 
-    def get(self, call: Call, deadline: Deadline, admit: Admit = at_once) -> Answer:
+    def get(self, call: Call, bounds: Bounds) -> Answer:
         """Make the call; raise TransportError where that gives no whole answer before the deadline."""
-        check_pace(admit, call.url.host)
-        if call.proxy:
-            # The policy holds for the proxy's address, as for any that is dialled. What a name behind it leads to is
-            # looked up by the proxy and is its to refuse; only an address that stands in the URL can be judged here.
-            self._dialer.check_literal(call.url.host, call.url.port)
         try:
-            with closing(self._connection(call, deadline, admit)) as connection:
-                return self._exchange(connection, call, deadline)
+            with closing(self._connector.connect(call, bounds)) as connection:
+                return self._exchange(connection, call, bounds.deadline)
         except TransportError:
             raise
         except DeadlineExpired as error:
-            raise _too_late(deadline) from error
+            raise _too_late(bounds.deadline) from error
         except Exception as error:
             raise _translated(error) from error
 
     def _exchange(self, connection: Connection, call: Call, deadline: Deadline) -> Answer:
         connection.connect()
-        sock = connection.sock  # http.client forgets it once it knows that the connection ends with the answer
-        assert isinstance(sock, TimedSocket)  # noqa: S101  # urllib3 does not know which
-        address = "" if call.proxy else sock.getpeername()[0]
         target, headers = call.url.target, call.headers
-        if call.proxy and call.url.scheme == "http":
-            target, headers = call.url.public, {**headers, **_proxy_headers(call.proxy)}
+        if call.proxy and call.url.scheme == "http" and not call.proxy.is_socks:
+            target, headers = call.url.public, {**headers, **login_headers(call.proxy)}
         connection.request("GET", target, headers=headers, preload_content=False)  # type: ignore[arg-type]
         with closing(connection.getresponse()) as response:
-            sock.receive_at_most(WIRE_BYTES * self._max_body_bytes, partial(_too_large, self._max_body_bytes))
+            budget = connection.connected.budget
+            budget.left = WIRE_BYTES * self._max_body_bytes
+            budget.refusal = partial(_too_large, self._max_body_bytes)
+            address = "" if call.proxy else connection.connected.address
             return _answer(response, address, self._max_body_bytes, deadline)
-
-    def _connection(self, call: Call, deadline: Deadline, admit: Admit) -> Connection:
-        via = call.proxy or call.url
-        dial = partial(self._dialer.dial, deadline=deadline, admit=at_once if call.proxy else admit)
-        if call.url.scheme == "http":
-            return _HTTPConnection(via.host, via.port, dial)
-        context = self._verifying if call.verify_tls else self._trusting
-        connection = _HTTPSConnection(via.host, via.port, dial, ssl_context=context)
-        if call.proxy:
-            connection.set_tunnel(call.url.host, call.url.port, headers=_proxy_headers(call.proxy))
-        return connection
-
-    @cached_property
-    def _verifying(self) -> TimedContext:
-        return client_context(verify=True)
-
-    @cached_property
-    def _trusting(self) -> TimedContext:
-        return client_context(verify=False)
-
-
-def _proxy_headers(proxy: SplitURL) -> dict[str, str]:
-    if not proxy.userinfo:
-        return {}
-    return dict(make_headers(proxy_basic_auth=":".join(proxy.credentials)))
 
 
 def _answer(response: HTTPResponse, address: str, max_body_bytes: int, deadline: Deadline) -> Answer:

@@ -19,9 +19,10 @@ class FeedRequest:
     headers: tuple[tuple[str, str], ...] = ()
     username: str = ""
     password: str = field(default="", repr=False)
-    proxy: str = field(default="", repr=False)  # may hold credentials
+    proxy: str = field(default="", repr=False)  # may hold credentials; "" = the setting, "direct" = none
     deadline: float | None = None  # seconds for the whole fetch; None = the setting
     verify_tls: bool = True
+    public_only: bool = False  # the Internet has named this feed: no address of the fetch may be private
 
 
 @dataclass(slots=True, kw_only=True)
@@ -44,7 +45,7 @@ Admit = Callable[[str, str], bool]
 
 
 def at_once(host: str, address: str) -> bool:
-    """Answer a `Admit` where nobody else asks the host."""
+    """Admit all: nobody else asks the host."""
     return True
 
 
@@ -72,7 +73,7 @@ class Fetched:
     max_age: float | None = None  # seconds the answer stays fresh from now; None = the server does not say
     retry_after: float | None = None  # seconds from now for which a redirect asks not to come back
     links: tuple[str, ...] = ()  # raw Link header values
-    into_private: bool = False  # redirects led from a public address to one of ours
+    public: bool = False  # an address of a server was: no later one, and none of a feed that it names, may be private
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +87,7 @@ class NotModified:
     last_modified: str = ""
     max_age: float | None = None
     retry_after: float | None = None  # as with Fetched
-    into_private: bool = False
+    public: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +129,9 @@ class FetchSettings:
     """How all feeds are fetched, by the names of the app's settings, which say what each means."""
 
     allowed_networks: tuple[str, ...] = ()
+    proxy: str = field(default="", repr=False)
+    no_proxy: tuple[str, ...] = ()
+    proxy_networks: tuple[str, ...] = ()
     contact_url: str = ""
     user_agent: str = ""
     connect_timeout: float = 10.0  # seconds

@@ -126,6 +126,11 @@ class Feed(models.Model):
     fetch_seconds = models.FloatField(null=True, blank=True, help_text="Seconds that the last fetch took.")
 
     found_on = models.TextField(blank=True, default="", help_text="The page on which the feed's URL was found.")
+    public_only = models.BooleanField(
+        default=False,
+        editable=False,
+        help_text="The Internet has named the URL: it is not followed into private networks, be they allowed.",
+    )
     moved_to = models.TextField(blank=True, default="", help_text="Where permanent redirects lead at present.")
     moved_since = MomentField(null=True, blank=True)
     moved_count = models.PositiveIntegerField(default=0, help_text="How many checks in a row saw these redirects.")
@@ -197,7 +202,11 @@ class FetchOptions(models.Model):
     username = models.TextField("user name", blank=True, default="")
     password = models.TextField(blank=True, default="", help_text="Sent to the origin of the feed's URL only.")
     headers = models.JSONField(blank=True, default=list, help_text="Pairs of name and value, sent like the password.")
-    proxy = models.TextField(blank=True, default="", help_text="http://user:password@host:port.")
+    proxy = models.TextField(
+        blank=True,
+        default="",
+        help_text="http, https, socks5 or socks5h://user:password@host:port, or direct: none. Empty: as for all feeds.",
+    )
     deadline = models.FloatField(
         null=True, blank=True, validators=[MinValueValidator(1.0)], help_text="Seconds. Empty: as for all feeds."
     )

@@ -107,7 +107,7 @@ def _succeeded(
         disable=expired,
         redirect=streak,
         budget=used if unknown or feed.budget.left_out else None,
-        move=redirects.move(feed, streak, rules.redirects, circumstances.started_at),
+        move=redirects.move(feed, streak, rules.redirects, circumstances.started_at, public=fetched.public),
     )
 
 

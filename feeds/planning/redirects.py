@@ -2,8 +2,8 @@
 
 A redirect is followed at once and believed late: hotel portals, maintenance pages and stolen domains answer 301, too.
 So the feed's URL follows only when each redirect of the chain is permanent (301, 308), what it leads to is a feed, and
-checks have seen it again and again for days. It never follows from https to http, into a private network, or, where
-the feed has a login or headers of its own, to another origin.
+checks have seen it again and again for days. It never follows from https to http, or, where the feed has a login or
+headers of its own, to another origin; nor from the Internet into a private network, where no redirect leads at all.
 
 Anybody can redirect to anybody's feed. So a move to another site takes nothing along that the new URL does not list
 itself: the feed there is another row, and the old one is disabled.
@@ -48,12 +48,14 @@ def streak(feed: FeedState, fetched: Fetched | NotModified, now: datetime) -> Re
     return RedirectStreak(url=url, since=now, count=1)
 
 
-def move(feed: FeedState, streak: RedirectStreak | None, rule: RedirectRule, now: datetime) -> Move | None:
+def move(
+    feed: FeedState, streak: RedirectStreak | None, rule: RedirectRule, now: datetime, *, public: bool = True
+) -> Move | None:
     """Return the move, once the redirect has been seen often and long enough."""
     if streak is None or streak.count < rule.checks or now - streak.since < timedelta(days=rule.days):
         return None
     reason = f"moved permanently: seen by {streak.count} checks in a row since {streak.since:%Y-%m-%d}"
-    return Move(url=streak.url, reason=reason, across_sites=not is_same_site(feed.url, streak.url))
+    return Move(url=streak.url, reason=reason, across_sites=not is_same_site(feed.url, streak.url), public=public)
 
 
 def is_same_site(one: str, other: str) -> bool:
@@ -71,7 +73,7 @@ def _site(url: canonical_urls.SplitURL) -> tuple[str, int]:
 
 def _target(feed: FeedState, fetched: Fetched | NotModified) -> str:
     """Return the URL that the feed could have instead of its own, or ""."""
-    if not fetched.redirects or fetched.into_private or not _are_permanent(fetched.redirects):
+    if not fetched.redirects or not _are_permanent(fetched.redirects):
         return ""
     hops = [canonical_urls.split_url(url) for url in (feed.url, *(hop.url for hop in fetched.redirects))]
     if any(one.scheme == "https" and other.scheme == "http" for one, other in pairwise(hops)):
@@ -114,13 +116,15 @@ def discovered(feed: FeedState, response: FetchOutcome, document: Unreadable) ->
     best = min(found, key=lambda link: _rank(link, host))  # of equals the first
     count = "1 feed" if len(found) == 1 else f"{len(found)} feeds"
     reason = f"a page; of {count} on it this was chosen: {FEED_TYPES.get(best.type, 'JSON')}"
-    return Move(url=best.url, reason=reason + (f" {best.title!r}" if best.title else ""), found=True)
+    return Move(
+        url=best.url, reason=reason + (f" {best.title!r}" if best.title else ""), found=True, public=response.public
+    )
 
 
 def _reachable(page: Fetched) -> list[Link]:
     """Return the feeds that a page names; one of the Internet must not point us into a network that was allowed."""
     links = feed_links(Document(url=page.url, body=page.body))
-    if is_private_host(canonical_urls.host_key(page.url)):
+    if not page.public:
         return links
     return [link for link in links if not is_private_host(canonical_urls.host_key(link.url))]
 

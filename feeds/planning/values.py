@@ -138,6 +138,7 @@ class Move:
     reason: str  # for people
     found: bool = False  # on the page at the old URL
     across_sites: bool = False  # then nothing goes along that the new URL does not list itself
+    public: bool = False  # the Internet has named it: what is private is not fetched there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -104,6 +104,7 @@ def _request(feed: Feed) -> FeedRequest:
         last_modified=feed.last_modified,
         validators_url=feed.validators_url,
         body_digest=bytes(feed.body_digest),
+        public_only=feed.public_only,
     )
     options = getattr(feed, "options", None)  # joined by `load`, so that feeds without cost no statement
     if options is None:

@@ -37,6 +37,7 @@ def hand_over(feed: FeedState, move: Move, listed: Iterable[bytes]) -> int:
         source = Feed.primary.get(pk=feed.id)
         register([Subscription(url=move.url, folder=source.folder, title=source.title)])
         other = Feed.primary.get(url_md5=canonical_urls.url_md5(move.url))
+        Feed.primary.filter(pk=other.pk).update(public_only=move.public)
         for digests in chunked(listed, CHUNK):
             entries = Entry.primary.filter(feed_id=feed.id, guid_digest__in=digests)
             entries.update(feed=other, changes=0, content_digest=b"")
@@ -84,6 +85,8 @@ def _rename(feed: FeedState, move: Move) -> Feed | None:
     """Give a feed its new URL; if another has come to have it in this very moment, return that one, locked."""
     remove_alias(move.url)
     values = url_fields(move.url) | ({"found_on": feed.url} if move.found else {})
+    if move.public:
+        values["public_only"] = True
     Host.objects.ensure([values["host_id"]])
     try:
         with transaction.atomic(using=primary_database()):  # a savepoint: the transaction goes on
@@ -152,6 +155,7 @@ def change_url(feed_id: int, old: str, new: str, *, reason: str, now: datetime) 
         body_digest=b"",
         seen_digests=b"",
         found_on="",
+        public_only=False,
         fetch_seconds=None,
         next_check_at=now,
         next_check_reason="the URL was changed",

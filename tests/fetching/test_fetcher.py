@@ -13,7 +13,7 @@ from urllib3 import HTTPHeaderDict
 from feeds.fetching import FetchSettings, transport
 from feeds.fetching.fetcher import Fetcher
 from feeds.fetching.resolver import AddressInfo
-from feeds.fetching.responses import freshness, into_private, retry_after
+from feeds.fetching.responses import freshness, retry_after
 from feeds.fetching.values import Failed, FeedRequest, Fetched, Gone, NotModified, Redirect, TooMany
 from feeds.outcomes import FailureKind
 from tests.rigs.servers.daemon import eventually
@@ -648,33 +648,6 @@ def test_a_proxy_that_refuses_is_a_failure_without_credentials(server: FeedServe
     assert outcome.kind == FailureKind.CONNECT
     assert "407" in outcome.text
     assert "secret" not in repr(outcome)
-
-
-@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1080", "https://127.0.0.1:3128", "127.0.0.1:3128"])
-def test_other_proxies_than_http_are_refused(fetcher: Fetcher, proxy: str) -> None:
-    outcome = fetcher.fetch(FeedRequest(url="http://feeds.test/feed", proxy=proxy))
-    assert isinstance(outcome, Failed)
-    assert outcome.kind == FailureKind.INVALID_URL
-    assert "proxy" in outcome.text
-
-
-@pytest.mark.parametrize(
-    ("addresses", "is_private"),
-    [
-        (["93.184.216.34"], False),
-        (["127.0.0.1"], False),  # its URL was given by a person, and the operator allows it
-        (["93.184.216.34", "10.0.0.1"], True),
-        (["10.0.0.1", "93.184.216.34"], False),
-        (["93.184.216.34", "10.0.0.1", "10.0.0.2"], True),
-        (["10.0.0.1", "fd00::1"], False),
-        (["", "10.0.0.1"], True),
-        (["", ""], False),
-    ],
-)
-def test_it_is_told_when_redirects_lead_from_the_internet_into_a_private_network(
-    addresses: list[str], is_private: bool
-) -> None:
-    assert into_private(addresses) == is_private
 
 
 def test_validators_go_to_their_own_url_only(server: FeedServer, fetcher: Fetcher) -> None:

@@ -19,7 +19,7 @@ from feeds.fetching import FetchSettings
 from feeds.fetching.fetcher import Fetcher
 from feeds.fetching.resolver import AddressInfo, GetAddressInfo
 from feeds.fetching.transport import KNOWN_ENCODINGS
-from feeds.fetching.values import Failed, FeedRequest, Fetched, Redirect, TooMany
+from feeds.fetching.values import Failed, FeedRequest, Fetched, FetchOutcome, Redirect, TooMany
 from feeds.outcomes import FailureKind
 from tests.rigs.servers.daemon import eventually
 from tests.rigs.servers.feed_server import FeedServer, Pieces, Received, answer
@@ -505,6 +505,75 @@ def test_every_hop_is_checked(server: FeedServer, fetcher: Fetcher) -> None:
     assert outcome.redirects == (Redirect(status=302, url=target),)
 
 
+# The Internet, as seen from here: what is connected to a public address reaches a server on loopback.
+NAMES = {"one.test": PUBLIC, "two.test": "93.184.216.35", "intranet.test": "127.0.0.1", "ten.test": "10.0.0.1"}
+
+
+def world(server: FeedServer) -> Fetcher:
+    """Return a fetcher to which all private networks are allowed."""
+
+    def getaddrinfo(host: str, port: int, type: int) -> list[AddressInfo]:
+        return [(socket.AF_INET, type, 6, "", (NAMES[host], port))]
+
+    def connect(sock: socket.socket, address: tuple[Any, ...]) -> None:
+        sock.connect(("127.0.0.1", server.port))
+
+    return Fetcher(settings(allowed=("127.0.0.0/8", "10.0.0.0/8", "::1")), getaddrinfo=getaddrinfo, connect=connect)
+
+
+def follow(server: FeedServer, *hosts: str, **request: Any) -> FetchOutcome:
+    """Fetch from the first of these hosts, which redirects to the next one, and so on."""
+    for number, host in enumerate(hosts[1:]):
+        server.routes[f"/{number}"] = answer(302, location=f"http://{host}/{number + 1}")
+    server.routes[f"/{len(hosts) - 1}"] = answer(body=b"<rss/>")
+    return world(server).fetch(FeedRequest(url=f"http://{hosts[0]}/0", **request))
+
+
+@pytest.mark.parametrize(
+    "hosts",
+    [
+        ["one.test", "intranet.test"],
+        ["one.test", "ten.test"],
+        ["one.test", "127.0.0.1"],
+        ["one.test", "[::1]"],
+        [PUBLIC, "[::ffff:10.0.0.1]"],
+        ["one.test", "two.test", "intranet.test"],
+        ["intranet.test", "one.test", "intranet.test"],
+        ["intranet.test", "one.test", "two.test", "ten.test"],
+    ],
+)
+def test_no_chain_leads_from_the_internet_into_a_network_that_is_allowed(server: FeedServer, hosts: list[str]) -> None:
+    outcome = follow(server, *hosts)
+    assert isinstance(outcome, Failed)
+    assert outcome.kind == FailureKind.REFUSED_ADDRESS
+    assert "the Internet" in outcome.text
+    assert len(server.received) == len(hosts) - 1
+
+
+@pytest.mark.parametrize(
+    ("hosts", "public"),
+    [
+        (["intranet.test", "ten.test", "127.0.0.1"], False),
+        (["intranet.test", "one.test"], True),
+        (["one.test", "two.test"], True),
+        (["one.test"], True),
+        (["ten.test"], False),
+    ],
+)
+def test_other_chains_are_followed_and_it_is_told_whether_they_were_public(
+    server: FeedServer, hosts: list[str], public: bool
+) -> None:
+    outcome = follow(server, *hosts)
+    assert isinstance(outcome, Fetched), outcome
+    assert outcome.public == public
+
+
+def test_a_feed_that_the_internet_has_named_is_not_private_from_its_first_hop(server: FeedServer) -> None:
+    outcome = follow(server, "intranet.test", public_only=True)
+    assert isinstance(outcome, Failed)
+    assert (outcome.kind, server.received) == (FailureKind.REFUSED_ADDRESS, [])
+
+
 def test_a_name_that_changes_its_address_after_the_check_gains_nothing(server: FeedServer) -> None:
     answers = iter([["127.0.0.1"], ["10.0.0.1"], ["169.254.169.254"]])
     asked: list[str] = []
@@ -529,7 +598,7 @@ def test_ports_of_other_services_are_refused_on_public_addresses(fetcher: Fetche
     )
 
 
-def test_a_proxy_must_be_allowed_and_so_must_a_literal_behind_it(server: FeedServer, fetcher: Fetcher) -> None:
+def test_a_proxy_must_be_allowed_and_what_is_behind_it_public(server: FeedServer, fetcher: Fetcher) -> None:
     assert failed(fetcher, "http://feeds.test/", proxy="http://10.0.0.1:3128").kind == FailureKind.REFUSED_ADDRESS
     for url in ("http://10.0.0.1/", "https://[::1]/", f"http://{PUBLIC}:22/"):
         assert failed(fetcher, url, proxy=server.url("")).kind == FailureKind.REFUSED_ADDRESS

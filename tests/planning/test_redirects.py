@@ -20,10 +20,10 @@ def known(url: str = OLD, *, username: str = "", headers: tuple[tuple[str, str],
     return feed_state(url, request=request)
 
 
-def fetched(*hops: tuple[int, str], into_private: bool = False) -> Fetched:
+def fetched(*hops: tuple[int, str]) -> Fetched:
     redirects = tuple(Redirect(status=status, url=url) for status, url in hops)
     url = redirects[-1].url if redirects else OLD
-    return Fetched(url=url, body=b"", body_digest=b"", redirects=redirects, into_private=into_private)
+    return Fetched(url=url, body=b"", body_digest=b"", redirects=redirects)
 
 
 def target(feed: FeedState, answer: Fetched) -> str:
@@ -51,10 +51,6 @@ def test_no_redirect_takes_a_feed_from_https_to_http_not_even_on_the_way() -> No
     assert target(known(), fetched((301, "http://example.org/feed"))) == ""
     assert target(known(), fetched((301, "http://example.org/feed"), (301, NEW))) == ""
     assert target(known("http://example.org/feed"), fetched((301, OLD))) == OLD
-
-
-def test_no_redirect_takes_a_feed_into_a_private_network() -> None:
-    assert target(known(), fetched((301, "https://intranet.example/"), into_private=True)) == ""
 
 
 def test_the_login_in_the_url_stays_at_its_origin() -> None:

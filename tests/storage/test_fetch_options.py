@@ -104,7 +104,7 @@ def test_empty_keeps_a_secret_and_a_box_clears_it(admin_client: Client, feed: Fe
     [
         ({"headers": "no colon"}, "a name, a colon and a value"),
         ({"headers": "X Y: 1"}, "a name that cannot be sent"),
-        ({"proxy": "socks5://proxy.example"}, "proxy"),
+        ({"proxy": "socks4://proxy.example"}, "proxy"),
         ({"deadline": "0"}, "greater than or equal to 1"),
         ({"deadline": "280"}, "less than 280"),
         ({"user_agent": "a\x01b"}, "control character"),

@@ -1,0 +1,165 @@
+"""Connections for one request: to its server, or through a proxy; urllib3's over sockets of our own."""
+
+import http.client
+import socket
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import urllib3.connection
+from urllib3.util import make_headers
+
+from feeds.canonical_urls import SplitURL
+from feeds.fetching.deadline import Deadline
+from feeds.fetching.dialer import Connect, Dialer, check_address, check_pace, is_literal
+from feeds.fetching.ip_policy import EVERYWHERE, PUBLIC, IPPolicy, is_private_host
+from feeds.fetching.proxies import Proxy, ask_socks
+from feeds.fetching.resolver import GetAddressInfo, Resolver
+from feeds.fetching.sockets import TimedContext, TimedSocket, TransportError, client_context
+from feeds.fetching.values import Admit, FetchSettings, at_once
+from feeds.outcomes import FailureKind
+
+MAX_INTERIM_ANSWERS = 10  # 100 Continue, 103 Early Hints
+
+PUBLIC_ONLY = IPPolicy(hint="what the Internet leads to must be on the Internet")
+BEHIND_PROXY = IPPolicy(hint="what is private is not asked for through a proxy; FEEDS_NO_PROXY names such hosts")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request."""
+
+    url: SplitURL
+    headers: Mapping[str, str | bytes]
+    proxy: Proxy | None = None
+    verify_tls: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What a request must keep to."""
+
+    deadline: Deadline
+    admit: Admit = at_once
+    public_only: bool = False  # the Internet has led here: a private address is refused, whatever is allowed
+
+
+class _Response(http.client.HTTPResponse):
+    def _read_status(self) -> tuple[str, int, str]:
+        """Skip interim answers: http.client knows only 100, and takes any number of it (RFC 9110 §15.2)."""
+        for _ in range(MAX_INTERIM_ANSWERS):
+            version, status, reason = super()._read_status()  # type: ignore[misc]
+            if not 100 <= status < 200 or status == http.HTTPStatus.SWITCHING_PROTOCOLS:
+                return version, status, reason
+            http.client.parse_headers(self.fp)
+        raise http.client.HTTPException("too many interim answers")
+
+
+class _HTTPConnection(urllib3.connection.HTTPConnection):
+    response_class = _Response
+
+    def __init__(self, host: str, port: int, sock: TimedSocket) -> None:
+        super().__init__(host, port)
+        self.connected = sock
+
+    def _new_conn(self) -> socket.socket:
+        return self.connected
+
+
+class _HTTPSConnection(urllib3.connection.HTTPSConnection):
+    response_class = _Response
+
+    def __init__(self, host: str, port: int, sock: TimedSocket, ssl_context: ssl.SSLContext) -> None:
+        super().__init__(host, port, ssl_context=ssl_context)
+        self.connected = sock
+
+    def _new_conn(self) -> socket.socket:
+        return self.connected
+
+
+Connection = _HTTPConnection | _HTTPSConnection
+
+
+class Connector:
+    """Makes a connection for each request. Safe to share between threads."""
+
+    def __init__(
+        self,
+        settings: FetchSettings,
+        getaddrinfo: GetAddressInfo = socket.getaddrinfo,
+        connect: Connect = socket.socket.connect,
+    ) -> None:
+        self._servers = IPPolicy(settings.allowed_networks)
+        self._proxies = IPPolicy((*settings.allowed_networks, *settings.proxy_networks), setting="FEEDS_PROXY_NETWORKS")
+        self._dialer = Dialer(
+            Resolver(getaddrinfo),
+            connect_timeout=settings.connect_timeout,
+            read_timeout=settings.read_timeout,
+            connect=connect,
+        )
+
+    def connect(self, call: Call, bounds: Bounds) -> Connection:
+        """Return a connection that is not open yet, over a socket that is."""
+        check_pace(bounds.admit, call.url.host)
+        proxy = call.proxy
+        sock = self._to_proxy(proxy, call.url, bounds) if proxy else self._to_server(call.url, bounds)
+        via = proxy.location if proxy and not proxy.is_socks else call.url
+        if call.url.scheme == "http":
+            return _HTTPConnection(via.host, via.port, sock)
+        context = self._verifying if call.verify_tls else self._trusting
+        connection = _HTTPSConnection(via.host, via.port, sock, ssl_context=context)
+        if proxy and not proxy.is_socks:
+            connection.set_tunnel(call.url.host, call.url.port, headers=login_headers(proxy))
+        return connection
+
+    def _to_server(self, url: SplitURL, bounds: Bounds) -> TimedSocket:
+        policy = PUBLIC_ONLY if bounds.public_only else self._servers
+        return self._dialer.dial(url.host, url.port, policy, bounds.deadline, bounds.admit)
+
+    def _to_proxy(self, proxy: Proxy, url: SplitURL, bounds: Bounds) -> TimedSocket:
+        """Return a socket connected to a proxy, or by it to the server.
+
+        Its address has an allowance of its own, which is none for the feeds: behind it they may reach what is public.
+        """
+        target = self._target(proxy, url, bounds)
+        policy = EVERYWHERE if proxy.by_settings else self._proxies
+        sock = self._dialer.dial(proxy.location.host, proxy.location.port, policy, bounds.deadline)
+        try:
+            if proxy.is_socks:
+                ask_socks(sock, proxy, target, url.port)
+            return self._verifying.to_proxy(sock, proxy.location.host) if proxy.scheme == "https" else sock
+        except BaseException:
+            sock.close()
+            raise
+
+    def _target(self, proxy: Proxy, url: SplitURL, bounds: Bounds) -> str:
+        """Return what the proxy is asked for. It looks up most names, so only what they say can be judged."""
+        if is_literal(url.host) or not is_private_host(url.host):
+            if proxy.scheme == "socks5":
+                found = self._dialer.look_up(url.host, url.port, BEHIND_PROXY, bounds.deadline, bounds.admit)
+                return str(found[0][1][0])
+            if is_literal(url.host):
+                check_address(BEHIND_PROXY, url.host, url.host, url.port)
+            return url.host
+        raise TransportError(FailureKind.REFUSED_ADDRESS, f"{url.host} is not a public name; {BEHIND_PROXY.hint}")
+
+    @cached_property
+    def _verifying(self) -> TimedContext:
+        return client_context(verify=True)
+
+    @cached_property
+    def _trusting(self) -> TimedContext:
+        return client_context(verify=False)
+
+
+def login_headers(proxy: Proxy) -> dict[str, str]:
+    """Return the headers by which the proxy knows us."""
+    if not proxy.location.userinfo:
+        return {}
+    return dict(make_headers(proxy_basic_auth=":".join(proxy.location.credentials)))
+
+
+def is_public(address: str) -> bool:
+    """Tell whether a server is on the Internet; "" is one behind a proxy, where all are."""
+    return not address or PUBLIC.allows(address)
