@@ -11,29 +11,26 @@ from django.core.cache import caches
 from django.core.cache.backends.base import InvalidCacheBackendError
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured
-from django.db import router
-from dramatiq.middleware import CurrentMessage, Middleware, Retries, TimeLimit
+from django.db import connections, router
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.brokers.stub import StubBroker
+from redis import RedisError
 
 from feeds import locking, parsing
 from feeds.conf import FeedsSettings, feeds_settings
 from feeds.databases import primary_database
-from feeds.embedded import EmbeddedBroker
-from feeds.exceptions import ConfigurationError
+from feeds.exceptions import ConfigurationError, describe
 from feeds.fetching import IPPolicy, Proxies, doubts
+from feeds.health import redis_client
 from feeds.locking import LockMiddleware, LockStore, LockStoreError
+from feeds.management.workers import loaded_by_workers, unknown_to_workers
 from feeds.models import Lock
 
 Apps = Sequence[AppConfig] | None
 
 HOUR = 3600  # seconds
-
-# Middleware without which the actors cannot be declared, or run otherwise than they should.
-NEEDED: dict[str, tuple[type[Middleware], str]] = {
-    "dramatiq.middleware.CurrentMessage": (CurrentMessage, "import_feed could not know when it was asked for"),
-    "dramatiq.middleware.Retries": (Retries, "an import that the database refused would not be tried again"),
-    "feeds.locking.LockMiddleware": (LockMiddleware, "every import would run without the lock"),
-    "dramatiq.middleware.TimeLimit": (TimeLimit, "an import could run on when its lock has expired"),
-}
+# MySQL and MariaDB know no index on some of the rows, and no unique digest without a length.
+VENDORS = ("postgresql", "sqlite")
 
 
 @register("feeds")
@@ -95,22 +92,25 @@ def check_middleware(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]
     if (values := typed_settings()) is None:
         return
     broker = dramatiq.get_broker()
-    if missing := list(_missing(broker)):
-        yield from missing
+    if missing := locking.missing_middleware(broker, LockMiddleware):
+        yield from (Error(one, hint="Copy MIDDLEWARE from the README.", id="feeds.E012") for one in missing)
         return  # what else is wrong can be told once the actors can be declared
     for problem in locking.order_problems(broker, LockMiddleware):
         yield Error(problem, hint="Copy the order from the README.", id="feeds.E002")
-    from feeds import tasks  # noqa: F401  # declares the actors; not before the broker exists
-
+    try:
+        modules = loaded_by_workers()  # which declares the actors
+    except Exception as error:
+        problem = f"workers cannot load their modules: {describe(error)}"
+        yield Error(problem, hint="`manage.py rundramatiq` would fail with it, too.", id="feeds.E014")
+        return
+    for actor in unknown_to_workers(broker, modules):
+        yield Warning(
+            f"workers do not load {actor.fn.__module__}, so they would drop the messages of {actor.actor_name}",
+            hint="Import it in a module named tasks of an installed app, or name it in DRAMATIQ_AUTODISCOVER_MODULES.",
+            id="feeds.W009",
+        )
     for problem in locking.time_limit_problems(broker, values.lock_expire):
         yield Error(problem, hint="Lower FEEDS_TIME_LIMIT or raise FEEDS_LOCK_EXPIRE.", id="feeds.E003")
-
-
-def _missing(broker: dramatiq.Broker) -> Iterator[CheckMessage]:
-    for name, (kind, why) in NEEDED.items():
-        if not any(isinstance(item, kind) for item in broker.middleware):
-            problem = f"{name} is missing from MIDDLEWARE of DRAMATIQ_BROKER: {why}"
-            yield Error(problem, hint="Copy MIDDLEWARE from the README.", id="feeds.E012")
 
 
 @register("feeds")
@@ -145,6 +145,25 @@ def check_lock_server(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage
         yield Warning(str(error), hint="Is MEMCACHED_URL right, and the server up?", id="feeds.W005")
 
 
+@register("feeds", deploy=True)
+def check_redis(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]:
+    """Ask the broker's Redis; only with --deploy."""
+    if not isinstance(broker := dramatiq.get_broker(), RedisBroker):
+        return
+    try:
+        with redis_client(broker) as client:
+            policy = client.info("memory").get("maxmemory_policy", "")
+    except RedisError as error:
+        yield Warning(f"the broker's Redis: {describe(error)}", hint="Is BROKER_URL right, and it up?", id="feeds.W010")
+        return
+    if policy.startswith("allkeys"):
+        yield Warning(
+            f"the broker's Redis has maxmemory-policy {policy}: when memory is short it drops messages",
+            hint="Give Dramatiq a Redis of its own, with maxmemory-policy noeviction.",
+            id="feeds.W011",
+        )
+
+
 @register("feeds")
 def check_database(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]:
     alias = primary_database()
@@ -155,6 +174,12 @@ def check_database(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]:
             f"the SQLite database {alias!r} will answer 'database is locked' under threads",
             hint="Set OPTIONS transaction_mode IMMEDIATE, timeout 5 and init_command 'PRAGMA journal_mode = WAL'.",
             id="feeds.W002",
+        )
+    if (vendor := connections[alias].vendor) not in VENDORS:
+        yield Error(
+            f"the database {alias!r} is {vendor}, and feeds runs on PostgreSQL and SQLite only",
+            hint="Let DATABASE_ROUTERS write the app label feeds to one of these.",
+            id="feeds.E015",
         )
     models = (model for model in apps.get_app_config("feeds").get_models() if model is not Lock)
     if elsewhere := sorted(model.__name__ for model in models if router.db_for_write(model) != alias):
@@ -185,7 +210,7 @@ def check_politeness(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]
             hint="Publishers block readers that poll more often. A single feed can have an interval of its own.",
             id="feeds.W006",
         )
-    if isinstance(dramatiq.get_broker(), EmbeddedBroker):
+    if isinstance(dramatiq.get_broker(), StubBroker):  # one process, such as embedded or in tests
         return
     if values.host_delay == 0:
         yield Warning(

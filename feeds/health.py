@@ -24,7 +24,7 @@ from redis import ConnectionPool, Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from feeds import clock, parsing, scheduling
+from feeds import clock, locking, parsing, scheduling
 from feeds.conf import feeds_settings
 from feeds.databases import outside_transactions, primary_database
 from feeds.exceptions import describe
@@ -82,9 +82,12 @@ def _statement_timeout(connection: BaseDatabaseWrapper) -> Iterator[None]:
 
 def ask_lock_store() -> str:
     """Take a lock that nobody else wants, read it, give it back."""
-    store = caches[feeds_settings().lock_cache]
+    alias = feeds_settings().lock_cache
+    for problem in locking.store_problems(alias, dramatiq.get_broker()):
+        return problem
+    store = caches[alias]
     if not isinstance(store, LockStore):
-        return f"{type(store).__name__} is not a LockStore"
+        return ""  # in memory, where this process is all
     key, token = f"readyz-{uuid4().hex}", uuid4().hex
     if not store.add(key, token, TEST_LOCK_EXPIRE):
         return "a lock that nobody holds was refused"

@@ -7,10 +7,11 @@ from typing import Any
 from uuid import UUID
 
 import dramatiq
+from django.core.exceptions import ImproperlyConfigured
 from dramatiq.middleware import CurrentMessage
 from dramatiq_crontab import cron
 
-from feeds import canonical_urls, clock, heartbeat, history, scheduling, storage
+from feeds import canonical_urls, clock, heartbeat, history, locking, scheduling, storage
 from feeds.conf import feeds_settings
 from feeds.importer import ImportRequest, get_importer, keep
 from feeds.outcomes import AskedBy
@@ -21,6 +22,12 @@ ASKED_BY = "asked_by"  # message option: who asked, for the history
 # What our own messages hold instead of a URL with a login, which brokers would keep and logs show: its digest.
 REFERENCE = re.compile("md5:([0-9a-f]{32})")
 SHORTEST_DELAY = 0.5  # seconds; sooner, a copy could meet the lock that its original is about to give back
+
+
+for problem in locking.missing_middleware(
+    dramatiq.get_broker(), locking.LockMiddleware
+):  # Dramatiq would only say which options are unknown
+    raise ImproperlyConfigured(problem)
 
 
 def reference(url: str) -> str:

@@ -22,7 +22,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env()
 
 BROKER_URL = env.str("BROKER_URL", "")
-MEMCACHED_URL = env.str("MEMCACHED_URL", "").removeprefix("memcached://").rstrip("/")
+MEMCACHED_URL = env.str("MEMCACHED_URL", "")
 
 
 def local_secret_key() -> str:

@@ -22,6 +22,7 @@ from feeds.locking.checks import order_problems
 from feeds.locking.middleware import LockConfigurationError, LockMiddleware
 from tests.locking.test_stores import MemcachedWithoutCas
 from tests.rigs.servers.memcached import Memcached
+from tests.rigs.servers.redis_server import RedisServer
 from tests.rigs.servers.workers import PROJECT
 
 OURS = "feeds.locking.MemcachedLocks"
@@ -70,6 +71,11 @@ def test_as_shipped_nothing_is_found():
 UNFIT = [
     {"BACKEND": "no.such.Cache"},
     {"BACKEND": OURS, "LOCATION": "not a server"},
+    {"BACKEND": OURS, "LOCATION": "localhost"},
+    {"BACKEND": OURS, "LOCATION": "memcached://localhost"},
+    {"BACKEND": OURS, "LOCATION": "localhost:0"},
+    {"BACKEND": OURS, "LOCATION": "pymemcache://localhost:11211"},
+    {"BACKEND": OURS, "LOCATION": "memcached://user:secret@localhost:11211"},
     {"BACKEND": OURS, "LOCATION": ONE, "OPTIONS": {"serde": None}},
     {"BACKEND": OURS, "LOCATION": f"{ONE},127.0.0.1:11212"},
     {"BACKEND": OURS, "LOCATION": [ONE, "127.0.0.1:11212"]},
@@ -92,6 +98,14 @@ def test_a_cache_that_cannot_hold_locks_is_found_and_no_worker_boots_on_it(lock_
     with pytest.raises(LockConfigurationError) as refused:
         Worker(StubBroker(middleware=[Retries(), LockMiddleware(), TimeLimit()])).start()
     assert message.msg == f"FEEDS_LOCK_CACHE: {refused.value}"
+
+
+@pytest.mark.parametrize(
+    "location", ["cache-1.example:11211", f"memcached://{ONE}", f"memcached://{ONE}/", "[::1]:11211"]
+)
+def test_a_server_is_named_with_or_without_a_scheme(lock_cache, location):
+    lock_cache(BACKEND=OURS, LOCATION=location)
+    assert found("feeds.E004") == []
 
 
 def test_a_cache_alias_that_is_not_configured_is_found(settings):
@@ -215,8 +229,7 @@ def test_a_time_limit_that_outlives_the_lock_is_found():
     broker = StubBroker(middleware=[CurrentMessage(), Retries(), LockMiddleware(), TimeLimit()])
     dramatiq.actor(print, broker=broker, actor_name="slow", lock_key=str, lock_expire=60, time_limit=56_000)
     with global_broker(broker):
-        (message,) = checks.check_middleware(None)
-    assert message.id == "feeds.E003"
+        (message,) = [message for message in checks.check_middleware(None) if message.id == "feeds.E003"]
     assert message.hint
 
 
@@ -239,6 +252,19 @@ def test_no_pause_between_two_requests_to_a_host_is_warned_of_where_workers_shar
     assert found("feeds.W007") == []
     with global_broker(networked_broker()):
         assert_found("feeds.W007")
+
+
+@pytest.mark.parametrize(("policy", "count"), [("noeviction", 0), ("volatile-lru", 0), ("allkeys-lru", 1)])
+def test_a_redis_that_may_drop_messages_is_warned_of(redis_server: RedisServer, policy, count):
+    broker = RedisBroker(url=redis_server.url, middleware=[Retries(), LockMiddleware(), TimeLimit()])
+    broker.client.config_set("maxmemory-policy", policy)
+    with global_broker(broker):
+        assert len(found("feeds.W011", deploy=True)) == count
+
+
+def test_a_redis_that_is_away_is_warned_of():
+    with global_broker(networked_broker()):
+        assert_found("feeds.W010", deploy=True)
 
 
 def test_a_memcached_without_cas_is_found_when_asked_for_deployment_and_at_boot(lock_cache, tmp_path: Path):

@@ -158,7 +158,7 @@ def test_a_lock_store_that_never_answers_fails(client: Client, settings: Any, si
 
 
 def test_a_cache_that_is_no_lock_store_fails(client: Client, settings: Any) -> None:
-    settings.CACHES = {"locks": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    settings.CACHES = {"locks": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
     assert readyz(client) == failing("lock_store")
 
 

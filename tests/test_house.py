@@ -14,7 +14,6 @@ APP = PROJECT / "feeds"
 
 # Names that a package offers to other projects; nothing in this one may use them.
 FOR_USERS = {
-    "feeds.locking.LockMiddleware": "Dramatiq's MIDDLEWARE names it",
     "feeds.locking.LockStore": "base class of a lock store of one's own",
     "feeds.locking.LockStoreError": "what a lock store raises",
     "feeds.locking.MemcachedLocks": "CACHES names it",
@@ -25,7 +24,6 @@ FUNCTIONS_THAT_IMPORT = {
     "feeds/admin/feeds.py: import_now": "the admin is loaded where no broker is configured, too",
     "feeds/apps.py: importer": "models must be loaded first",
     "feeds/apps.py: ready": "models must be loaded first",
-    "feeds/checks.py: check_middleware": "the actors are declared when the broker exists, and not earlier",
 }
 LONG_FILES: dict[str, str] = {}  # at most three, each with its reason
 LOADED_WHOLE = frozenset({"admin"})  # by Django: nothing else imports from it

@@ -10,6 +10,7 @@ import pytest
 
 from tests.conftest import running
 from tests.rigs.servers.memcached import Memcached
+from tests.rigs.servers.redis_server import RedisServer
 
 PROJECT = Path(__file__).parents[1]
 
@@ -55,8 +56,11 @@ def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
     )
 
 
-def test_a_deployment_with_the_documented_variables_has_nothing_to_be_warned_of(lock_memcached: Memcached) -> None:
-    run = manage("check", "--deploy", "--fail-level", "DEBUG", MEMCACHED_URL=lock_memcached.location, **PRODUCTION)
+def test_a_deployment_with_the_documented_variables_has_nothing_to_be_warned_of(
+    lock_memcached: Memcached, redis_server: RedisServer
+) -> None:
+    servers = {"MEMCACHED_URL": f"memcached://{lock_memcached.location}", "BROKER_URL": redis_server.url}
+    run = manage("check", "--deploy", "--fail-level", "DEBUG", **PRODUCTION | servers)
     assert (run.returncode, run.stderr) == (0, "")
     assert "no issues" in run.stdout
 

@@ -27,16 +27,16 @@ class DatabaseLocks(LockStore):
         self.database: str | None = self.options.get("database")
 
     def add(self, key: str, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
-        made, text, life = self._key(key, version), self._text(value), timedelta(seconds=self._seconds(timeout))
+        made, text, life = self._key(key, version), self._text(key, value), timedelta(seconds=self._seconds(timeout))
         return bool(self._ask(lambda locks: _insert(locks, made, text, life) or _take_over(locks, made, text, life)))
 
     def get(self, key: str, default: Any = None, version: int | None = None) -> Any:
         made = self._key(key, version)
         found = self._ask(lambda locks: locks.filter(key=made, expires_at__gt=Now()).values_list("token", flat=True))
-        return next(iter(found), default)
+        return next((self._value(text) for text in found), default)
 
     def set(self, key: str, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> None:
-        made, text = self._key(key, version), self._text(value)
+        made, text = self._key(key, version), self._text(key, value)
         values = {"token": text, "expires_at": Now() + timedelta(seconds=self._seconds(timeout))}
         self._ask(lambda locks: locks.update_or_create(key=made, defaults=values))
 
@@ -45,13 +45,13 @@ class DatabaseLocks(LockStore):
         return bool(self._ask(lambda locks: locks.filter(key=made).delete()[0]))
 
     def compare_and_delete(self, key: str, value: str, version: int | None = None) -> bool:
-        made = self._key(key, version)
-        return bool(self._ask(lambda locks: locks.filter(key=made, token=value).delete()[0]))
+        made, text = self._key(key, version), self._text(key, value)
+        return bool(self._ask(lambda locks: locks.filter(key=made, token=text).delete()[0]))
 
     def held(self) -> Iterator[tuple[str, str]]:
-        prefix = self.make_key("")
         rows = self._ask(lambda locks: locks.filter(expires_at__gt=Now()).order_by("key").values_list("key", "token"))
-        yield from ((key.removeprefix(prefix), token) for key, token in rows if key.startswith(prefix))
+        for made, text in rows:
+            yield from self._lock(made, text)
 
     def _ask(self, question: Callable[[QuerySet[Lock]], Any]) -> Any:
         model: type[Lock] = apps.get_model("feeds", "Lock")  # caches are built before the models are

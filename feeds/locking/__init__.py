@@ -1,6 +1,12 @@
 """One at a time: a lock around any Dramatiq actor that asks for one."""
 
-from feeds.locking.checks import expire_problems, order_problems, store_problems, time_limit_problems
+from feeds.locking.checks import (
+    expire_problems,
+    missing_middleware,
+    order_problems,
+    store_problems,
+    time_limit_problems,
+)
 from feeds.locking.lock import Token, lock_key
 from feeds.locking.memcached import MemcachedLocks
 from feeds.locking.middleware import LockMiddleware
@@ -14,6 +20,7 @@ __all__ = [
     "Token",
     "expire_problems",
     "lock_key",
+    "missing_middleware",
     "order_problems",
     "store_problems",
     "time_limit_problems",

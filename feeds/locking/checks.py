@@ -13,7 +13,7 @@ from django.core.cache.backends.base import InvalidCacheBackendError
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.exceptions import ImproperlyConfigured
 from dramatiq.brokers.stub import StubBroker
-from dramatiq.middleware import AgeLimit, Middleware, Retries, ShutdownNotifications, TimeLimit
+from dramatiq.middleware import AgeLimit, CurrentMessage, Middleware, Retries, ShutdownNotifications, TimeLimit
 
 from feeds.locking.lock import LONGEST_EXPIRE, lock_key
 from feeds.locking.store import LockStore, key_problems
@@ -84,6 +84,21 @@ def time_limit_problems(broker: Broker, expire: int) -> list[str]:
 
 
 # The broker
+
+
+def missing_middleware(broker: Broker, lock: type[Middleware]) -> list[str]:
+    """Say which middleware the broker lacks without which locked actors cannot be declared, or run otherwise."""
+    needed: list[tuple[str, type[Middleware], str]] = [
+        ("dramatiq.middleware", CurrentMessage, "an actor could not know when it was asked for"),
+        ("dramatiq.middleware", Retries, "what the database refused would not be tried again"),
+        ("feeds.locking", lock, "everything would run without the lock"),
+        ("dramatiq.middleware", TimeLimit, "an actor could run on when its lock has expired"),
+    ]
+    return [
+        f"{package}.{kind.__name__} is missing from MIDDLEWARE of DRAMATIQ_BROKER: {why}"
+        for package, kind, why in needed
+        if not any(isinstance(item, kind) for item in broker.middleware)
+    ]
 
 
 def order_problems(broker: Broker, lock: type[Middleware]) -> list[str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import select
 import socket
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
@@ -14,6 +16,8 @@ from django.core.exceptions import ImproperlyConfigured
 from pymemcache.client.base import Client, PooledClient
 
 from feeds.locking.store import LockStore, LockStoreError, key_problems
+
+SERVER = re.compile(r"(?:memcached://)?([\w.-]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})/?", re.ASCII)
 
 
 class MemcachedLocks(LockStore):
@@ -34,16 +38,16 @@ class MemcachedLocks(LockStore):
         ).client_pool
 
     def add(self, key: str, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
-        made, text, seconds = self._key(key, version), self._text(value), self._seconds(timeout)
+        made, text, seconds = self._key(key, version), self._text(key, value), self._seconds(timeout)
         return bool(self._ask(lambda client: client.add(made, _encoded(text), expire=seconds)))
 
     def get(self, key: str, default: Any = None, version: int | None = None) -> Any:
         made = self._key(key, version)
         found = self._ask(lambda client: client.get(made))
-        return default if found is None else found.decode(errors="surrogateescape")
+        return default if found is None else self._value(found.decode(errors="surrogateescape"))
 
     def set(self, key: str, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> None:
-        made, text, seconds = self._key(key, version), self._text(value), self._seconds(timeout)
+        made, text, seconds = self._key(key, version), self._text(key, value), self._seconds(timeout)
         if not self._ask(lambda client: client.set(made, _encoded(text), expire=seconds)):
             raise LockStoreError("memcached did not store the value")
 
@@ -56,11 +60,11 @@ class MemcachedLocks(LockStore):
 
         A CAS kept since `add` proves nothing: the counter begins again at 1 when the server restarts.
         """
-        made = self._key(key, version)
+        made, text = self._key(key, version), self._text(key, value)
 
         def ask(client: Client) -> bool:
             found, cas = client.gets(made)
-            return found == _encoded(value) and client.cas(made, b"", cas, expire=-1) is True
+            return found == _encoded(text) and client.cas(made, b"", cas, expire=-1) is True
 
         return bool(self._ask(ask))
 
@@ -70,12 +74,10 @@ class MemcachedLocks(LockStore):
         What is in it under names that `add` would refuse is no lock.
         """
         listing = self._ask(lambda client: client.raw_command(b"lru_crawler metadump all", end_tokens=b"END\r\n"))
-        prefix = self.make_key("")
         for line in listing.splitlines():
-            key = unquote(line.partition(b" ")[0].removeprefix(b"key=").decode("ascii", "replace"))
-            name = key.removeprefix(prefix)
-            if key.startswith(prefix) and not key_problems(key) and (value := self.get(name)) is not None:
-                yield name, value
+            made = unquote(line.partition(b" ")[0].removeprefix(b"key=").decode("ascii", "replace"))
+            if not key_problems(made) and (text := self._ask(partial(Client.get, key=made))) is not None:
+                yield from self._lock(made, text.decode(errors="surrogateescape"))
 
     def server_problems(self) -> Iterator[str]:
         if self._server_settings().get(b"cas_enabled") in (b"no", False):
@@ -163,10 +165,10 @@ def _server(location: str) -> str | tuple[str, int]:
         )
     if location.startswith(("/", "unix:")):
         return location.removeprefix("unix:")
-    host, _, port = location.rpartition(":")
-    if not host or not port.isdecimal():
+    found = SERVER.fullmatch(location)
+    if found is None or not 0 < int(found[2]) < 65_536:
         raise ImproperlyConfigured(f"MemcachedLocks needs host:port as LOCATION, not {location!r}.")
-    return host.strip("[]"), int(port)
+    return found[1].strip("[]"), int(found[2])
 
 
 def _encoded(text: str) -> bytes:

@@ -10,6 +10,8 @@ from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache, memcache
 
 from feeds.locking.lock import LONGEST_EXPIRE
 
+BEHIND_KEY = "\t"  # which no token has
+
 
 class LockStoreError(Exception):
     """The lock store gave no usable answer, so it is not known who holds the lock. A retry can help."""
@@ -58,10 +60,21 @@ class LockStore(BaseCache):
             raise LockStoreError(f"a lock's expiry is a whole number of seconds from 1 to 30 days, not {seconds!r}")
         return seconds
 
-    def _text(self, value: Any) -> str:
+    def _text(self, key: str, value: Any) -> str:
+        """Return what is stored: the value, and the key too where KEY_FUNCTION makes something else of it, a hash."""
         if not isinstance(value, str):
             raise LockStoreError(f"a lock holds a text, not {type(value).__name__}")
-        return value
+        return value if self.make_key(key).endswith(key) else f"{key}{BEHIND_KEY}{value}"
+
+    def _value(self, text: str) -> str:
+        return text.rpartition(BEHIND_KEY)[2]
+
+    def _lock(self, made: str, text: str) -> Iterator[tuple[str, str]]:
+        """Yield the lock that is stored as `text` under the key `made`, if it is one of this cache."""
+        key, _, value = text.rpartition(BEHIND_KEY)
+        key = key or made.removeprefix(self.make_key(""))
+        if self.make_key(key) == made:
+            yield key, value
 
 
 GOOD_KEY = re.compile(r"[!-~]{1,250}")

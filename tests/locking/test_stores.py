@@ -1,5 +1,6 @@
 """What both lock stores promise, on a real memcached and on a real database."""
 
+import hashlib
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +29,23 @@ def store(request: pytest.FixtureRequest) -> LockStore:
 def on_memcached(memcached: Memcached) -> Iterator[MemcachedLocks]:
     with closing(MemcachedLocks(memcached.location, {})) as store:
         yield store
+
+
+def hashed(key: str, prefix: str, version: int) -> str:
+    return hashlib.sha256(f"{prefix}:{version}:{key}".encode()).hexdigest()
+
+
+@pytest.mark.parametrize("kind", ["memcached", "database"])
+def test_under_hashed_keys_locks_are_listed_by_their_own_names(memcached: Memcached, kind):
+    made = (MemcachedLocks, memcached.location) if kind == "memcached" else (DatabaseLocks, "")
+    with closing(made[0](made[1], {"KEY_FUNCTION": hashed})) as store, closing(made[0](made[1], {})) as other:
+        assert store.add("import_feed-lock-1", "nonce owner", 60)
+        assert other.add("import_feed-lock-2", "another's", 60)
+        assert list(store.held()) == [("import_feed-lock-1", "nonce owner")]
+        assert list(other.held()) == [("import_feed-lock-2", "another's")]
+        assert store.get("import_feed-lock-1") == "nonce owner"
+        assert store.compare_and_delete("import_feed-lock-1", "nonce owner")
+        assert list(store.held()) == []
 
 
 def test_a_key_is_added_once(store):

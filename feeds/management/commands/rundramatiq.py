@@ -4,6 +4,7 @@ import os
 from typing import Any
 
 import dramatiq
+from django.conf import settings
 from django.core.management import CommandError
 from django_dramatiq.management.commands import rundramatiq
 
@@ -23,6 +24,9 @@ ALLOCATOR = {
 }
 
 
+OURS = "feeds.tasks"
+
+
 class Command(rundramatiq.Command):  # type: ignore[misc]  # django_dramatiq has no types
     def handle(self, *arguments: Any, **options: Any) -> None:
         if isinstance(dramatiq.get_broker(), EmbeddedBroker):
@@ -33,3 +37,9 @@ class Command(rundramatiq.Command):  # type: ignore[misc]  # django_dramatiq has
         for name, value in {"dramatiq_worker_timeout": IDLE_TIMEOUT, **ALLOCATOR}.items():
             os.environ.setdefault(name, value)
         super().handle(*arguments, **options)
+
+    def discover_tasks_modules(self) -> list[str]:
+        """Return the modules that workers load; ours is one, whatever name a host gives to its own."""
+        modules: list[str] = super().discover_tasks_modules()
+        ignored = {OURS, "feeds.*"} & set(getattr(settings, "DRAMATIQ_IGNORED_MODULES", ()))
+        return modules if OURS in modules or ignored else [*modules, OURS]
