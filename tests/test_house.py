@@ -125,6 +125,17 @@ def test_docstrings_have_a_subject() -> None:
 # Reading the source
 
 
+# What it needs
+
+
+def test_every_dependency_has_a_floor_with_its_reason_and_a_pin() -> None:
+    text = (PROJECT / "pyproject.toml").read_text()
+    lines = re.findall(r"^dependencies = \[\n(.*?)^\]", text, re.MULTILINE | re.DOTALL)[0].splitlines()
+    found = [re.match(r' *"([\w-]+)(?:\[[\w,]+\])?>=[\d.]+", +# \w', line) for line in lines]
+    none((line for line, match in zip(lines, found, strict=True) if match is None), "no floor, or no reason for it")
+    none((match[1] for match in found if match and f'"{match[1]}==' not in text), "not in constraint-dependencies")
+
+
 def none(found: Iterable[str], what: str) -> None:
     """Fail with the list of what was found, one a line."""
     if listed := sorted(set(found)):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from feeds import storage
+from feeds import canonical_urls, storage
 from feeds.models import Alias, Entry, Feed, Tombstone
 from feeds.outcomes import Outcome
 from tests.rigs.importing import import_feed
@@ -198,9 +198,7 @@ def test_a_redirect_to_an_alias_of_another_sites_feed_brings_it_nothing(
     victim.routes = {"/feed": document("first")}
     theirs = Feed.objects.get(pk=import_feed(victim.url("/feed")).feed_id)
     alias = stranger.url("/old")
-    Alias.objects.create(
-        feed=theirs, url=alias, url_md5=storage.url_fields(alias)["url_md5"], created_at=timezone.now()
-    )
+    Alias.objects.create(feed=theirs, url=alias, url_md5=canonical_urls.url_md5(alias), created_at=timezone.now())
     stranger.routes = {"/feed": document("", "forged"), "/old": document("", "forged")}
     forge(stranger.url("/feed"))
     stranger.routes |= {"/feed": answer(301, location=alias)}
