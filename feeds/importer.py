@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Protocol
 
 from django.apps import apps
-from django.db import DataError
 
 from feeds import canonical_urls, clock, planning, scheduling, storage
 from feeds.conf import FeedsSettings
@@ -24,7 +23,7 @@ from feeds.storage import Keep
 logger = logging.getLogger(__name__)
 
 # What a value of a document can bring about that was not foreseen. Other errors are the database's: a retry may help.
-UNFORESEEN = (ArithmeticError, AttributeError, DataError, LookupError, TypeError, ValueError)
+UNFORESEEN = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 LONGEST_WAIT = 5.0  # seconds for which a caller without a queue waits for the host's slot
 
 
@@ -221,7 +220,7 @@ class Importer:
         parsed = document if isinstance(document, ParsedFeed) else None
         entries = planning.match_entries(feed, parsed, storage.EntryRows(feed)) if parsed else ()
         plan = planning.plan(feed, response, document, entries, self._rules, circumstances)
-        report = storage.apply(plan)
+        report = storage.apply(plan, lambda refusal: planning.plan(feed, refusal, None, (), self._rules, circumstances))
         if plan.pause:
             scheduling.pause(plan.pause)
         storage.prune_flood(report, keep(self.settings), self._clock())

@@ -26,6 +26,7 @@ class FailureKind(StrEnum):
     GONE = "gone"
     NOT_A_FEED = "not_a_feed"
     HOSTILE = "hostile"
+    DATABASE = "database"
 
     @property
     def label(self) -> str:
@@ -53,6 +54,7 @@ FAILURE_LABELS = {
     FailureKind.GONE: "gone for good (410)",
     FailureKind.NOT_A_FEED: "the document is no feed",
     FailureKind.HOSTILE: "the document is built to do harm",
+    FailureKind.DATABASE: "the database refuses what was imported",
 }
 
 

@@ -25,6 +25,7 @@ BACKOFF = {
     FailureKind.ENCODING: LASTING,
     FailureKind.NOT_A_FEED: LASTING,
     FailureKind.HOSTILE: LASTING,
+    FailureKind.DATABASE: LASTING,
 }
 LONGEST_BACKOFF = 7 * DAY
 LONGEST_HINT = DAY  # feeds that claim to be fresh for sixteen years were seen

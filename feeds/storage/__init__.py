@@ -1,9 +1,10 @@
 """The only writer of import results: a feed's state out of the database, a plan into it."""
 
 from feeds.storage.entries import CHUNK, EntryRows, chunked
-from feeds.storage.feeds import apply, load, note_slowness, url_of
+from feeds.storage.feeds import load, note_slowness, url_of
 from feeds.storage.fields import no_error
 from feeds.storage.merging import change_url
+from feeds.storage.refusals import apply
 from feeds.storage.retention import Keep, feeds_to_prune, prune, prune_flood, prune_some
 from feeds.storage.subscriptions import Registered, Subscription, register
 

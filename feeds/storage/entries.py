@@ -60,12 +60,16 @@ def chunked(items: Iterable[T], size: int) -> Iterator[list[T]]:
         yield chunk
 
 
-def write_entries(plan: ImportPlan) -> None:
-    """Write the new and the changed entries of a plan."""
+def write_new(plan: ImportPlan, entries: Iterable[PlannedEntry]) -> None:
+    """Write some of the new entries of a plan."""
     # The conflict can only be with a row that the plan could not see; the constraint makes it harmless.
-    rows = [_entry(plan, planned) for planned in plan.new]
+    rows = [_entry(plan, planned) for planned in entries]
     Entry.primary.bulk_create(rows, batch_size=CHUNK, ignore_conflicts=True)
-    for planned in plan.changed:
+
+
+def write_changed(plan: ImportPlan, entries: Iterable[PlannedEntry]) -> None:
+    """Write some of the changed entries of a plan."""
+    for planned in entries:
         stored_as = planned.stored.guid_digest if planned.stored else planned.guid_digest
         Entry.primary.filter(feed_id=plan.feed.id, guid_digest=stored_as).update(
             changes=models.F("changes") + 1, changed_at=plan.circumstances.started_at, **entry_fields(planned)

@@ -30,7 +30,7 @@ from feeds.planning import (
     Streak,
 )
 from feeds.storage import merging
-from feeds.storage.entries import CHUNK, chunked, write_entries
+from feeds.storage.entries import CHUNK, chunked, write_changed, write_new
 from feeds.storage.fields import feed_fields
 from feeds.storage.subscriptions import Subscription, register
 
@@ -160,13 +160,18 @@ def apply(plan: ImportPlan) -> ImportReport:
     feed_id, begun = plan.feed.id, time.monotonic()
     if plan.move or history.is_eventful(plan):
         with transaction.atomic(using=primary_database()):
-            written = _advance(plan)
+            written = advance(plan)
             if written:
                 if plan.move:
                     plan = replace(plan, move=merging.actual(plan.feed, plan.move))
                 feed_id = _write(plan, begun)
     else:
-        written = _advance(plan)  # one statement needs no transaction around it
+        written = advance(plan)  # one statement needs no transaction around it
+    return settled(plan, feed_id, written=written)
+
+
+def settled(plan: ImportPlan, feed_id: int, *, written: bool) -> ImportReport:
+    """Return the report of a plan, and send the signals after the commit."""
     report = _report(plan, feed_id, written=written)
     if written and plan.next_check:
         transaction.on_commit(lambda: _announce(plan, report), using=primary_database())
@@ -177,7 +182,8 @@ def _write(plan: ImportPlan, begun: float) -> int:
     """Write the entries and the history, and move the feed; return the id of the feed at the plan's URL."""
     is_handed_over = plan.move is not None and plan.move.across_sites
     if not is_handed_over:
-        write_entries(plan)
+        write_new(plan, plan.new)
+        write_changed(plan, plan.changed)
     history.record(plan, begun)
     if plan.move and is_handed_over:
         listed = plan.listed if plan.parsed else plan.feed.document.listed
@@ -187,7 +193,7 @@ def _write(plan: ImportPlan, begun: float) -> int:
     return plan.feed.id
 
 
-def _advance(plan: ImportPlan) -> bool:
+def advance(plan: ImportPlan) -> bool:
     """Move the feed on by one revision. First in the transaction: the row stays locked until the commit."""
     at_revision = Feed.primary.filter(pk=plan.feed.id, revision=plan.feed.revision)
     return bool(at_revision.fence(**feed_fields(plan)))

@@ -4,6 +4,7 @@ An entry that is removed leaves a tombstone, so that it does not come back shoul
 expires when the feed has not listed its entry for a long time.
 """
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,9 +12,14 @@ from typing import Any
 
 from django.db import models, transaction
 
+from feeds import canonical_urls
 from feeds.databases import primary_database
+from feeds.exceptions import describe
 from feeds.models import Entry, Feed, Tombstone
 from feeds.planning import ImportReport
+from feeds.storage.refusals import UNAVAILABLE, Refusal, one_by_one
+
+logger = logging.getLogger(__name__)
 
 CHUNK = 500  # entries of one transaction
 FLOOD = 100  # new entries of one import, after which its feed is pruned at once: they come every hour, the night once
@@ -61,14 +67,27 @@ def prune_flood(report: ImportReport, keep: Keep, now: datetime) -> None:
 
 
 def prune(feed: Feed, keep: Keep, now: datetime, *, dry_run: bool = False) -> int:
-    """Remove the entries of a feed that are not to be kept, and return how many."""
+    """Remove the entries of a feed that are not to be kept, and return how many.
+
+    What the database refuses to remove stays, and stops no other feed.
+    """
+    try:
+        return _prune(feed, keep, now, dry_run=dry_run)
+    except UNAVAILABLE:
+        raise
+    except Exception:  # a receiver's, or the database's at the commit
+        logger.exception("feed=%s: pruning was refused", canonical_urls.redacted(feed.url))
+        return 0
+
+
+def _prune(feed: Feed, keep: Keep, now: datetime, *, dry_run: bool) -> int:
     candidates = _candidates(feed, keep.of(feed), now)
     removable = _unlisted(feed.pk, candidates) if candidates else []
     if dry_run:
         return len(removable)
     if feed.pruned_at:
         _expire_tombstones(feed.pk, now)
-    return sum(_remove(feed.pk, removable[at : at + CHUNK], now) for at in range(0, len(removable), CHUNK))
+    return sum(_remove(feed, removable[at : at + CHUNK], now) for at in range(0, len(removable), CHUNK))
 
 
 def _candidates(feed: Feed, keep: Keep, now: datetime) -> dict[int, bytes]:
@@ -88,22 +107,36 @@ def _digests(rows: models.QuerySet[Any]) -> dict[int, bytes]:
 
 def _unlisted(feed_id: int, entries: Mapping[int, bytes]) -> list[int]:
     """Return those of the entries that the feed's last document does not list."""
-    digests = bytes(Feed.primary.values_list("listed_digests", flat=True).get(pk=feed_id))
+    digests = bytes(Feed.primary.filter(pk=feed_id).values_list("listed_digests", flat=True).first() or b"")
     listed = {digests[at : at + 16] for at in range(0, len(digests), 16)}
     return [pk for pk, digest in entries.items() if digest not in listed]
 
 
-def _remove(feed_id: int, entry_ids: list[int], now: datetime) -> int:
+def _remove(feed: Feed, entry_ids: list[int], now: datetime) -> int:
     with transaction.atomic(using=primary_database()):
         # The fence. An import that is under way has read these entries as stored, and must not write on that ground.
         # It comes first: from here on nobody changes what the feed lists.
-        Feed.primary.filter(pk=feed_id).fence(pruned_at=now)
+        Feed.primary.filter(pk=feed.pk).fence(pruned_at=now)
         entries = _digests(Entry.primary.filter(pk__in=entry_ids))
-        removed = _unlisted(feed_id, entries)
-        tombstones = [Tombstone(feed_id=feed_id, guid_digest=entries[pk], created_at=now) for pk in removed]
-        Tombstone.primary.bulk_create(tombstones, ignore_conflicts=True)
-        Entry.primary.filter(pk__in=removed).delete()
-    return len(removed)
+        removable = _unlisted(feed.pk, entries)
+
+        def remove(ids: list[int]) -> None:
+            tombstones = [Tombstone(feed_id=feed.pk, guid_digest=entries[pk], created_at=now) for pk in ids]
+            Tombstone.primary.bulk_create(tombstones, ignore_conflicts=True)
+            Entry.primary.filter(pk__in=ids).delete()
+
+        removed, refused = one_by_one([removable], remove)
+        if refused:
+            removed, refused = one_by_one([[pk] for pk in removable], remove)
+    if refused:
+        _tell(feed, refused)
+    return sum(map(len, removed))
+
+
+def _tell(feed: Feed, refused: list[Refusal[list[int]]]) -> None:
+    """Name the first of the entries that stay."""
+    ([entry_id], error), url = refused[0], canonical_urls.redacted(feed.url)
+    logger.warning("feed=%s entry=%s: not pruned, %s in all: %s", url, entry_id, f"{len(refused):,}", describe(error))
 
 
 def _expire_tombstones(feed_id: int, now: datetime) -> None:

@@ -12,7 +12,7 @@ from feeds.fetching import Failed, NotModified
 from feeds.importer import Importer, ImportRequest
 from feeds.models import Feed, Import
 from feeds.outcomes import AskedBy, FailureKind
-from feeds.planning import ImportPlan
+from feeds.planning import ImportPlan, PlannedEntry
 from tests.rigs.documents import URL, import_document, item, items, rss
 from tests.rigs.importing import PARSER, GivenFetcher, import_feed
 
@@ -63,14 +63,14 @@ def test_nothing_is_told_of_an_import_that_wrote_nothing(monkeypatch: pytest.Mon
     assert not Import.objects.exists(), "another import came first, again and again"
     import_document(rss(item(1)))
 
-    def refuse(plan: ImportPlan) -> None:
+    def refuse(plan: ImportPlan, entries: tuple[PlannedEntry, ...]) -> None:
         if plan.new:
             raise DataError
 
-    monkeypatch.setattr(storage.feeds, "write_entries", refuse)
+    monkeypatch.setattr(storage.feeds, "write_new", refuse)
     import_document(rss(item(1), item(2)))
     row = Import.objects.get(number=2)
-    assert (row.new, row.error_kind) == (0, "hostile"), "the document could not be stored, and that is what is told"
+    assert (row.new, row.error_kind) == (1, "database"), "by itself the entry was accepted"
 
 
 def test_a_row_says_who_asked_and_how_long_that_took() -> None:

@@ -1,0 +1,110 @@
+"""What the database refuses: a constraint or a trigger of the project does, or a row that another one protects.
+
+All that it accepts is stored nevertheless, each entry by itself, and the feed tells of the rest.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import TypeVar
+
+from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, OperationalError, transaction
+
+from feeds import canonical_urls, history
+from feeds.databases import primary_database
+from feeds.exceptions import describe
+from feeds.fetching import Failed
+from feeds.models import Feed
+from feeds.outcomes import FailureKind
+from feeds.planning import ImportPlan, ImportReport, PlannedEntry
+from feeds.storage import feeds
+from feeds.storage.entries import write_changed, write_new
+from feeds.storage.fields import feed_fields
+
+logger = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
+Refusal = tuple[Item, Exception]
+
+# Classes of SQLSTATE: data, integrity, triggers, views with a check, and what PL/pgSQL raises.
+STATES = ("22", "23", "09", "27", "44", "P0")
+UNAVAILABLE = (OperationalError, InterfaceError)  # the next try may do
+SHOWN = 80  # characters of an entry's title
+
+
+def one_by_one(items: Iterable[Item], write: Callable[[Item], object]) -> tuple[list[Item], list[Refusal[Item]]]:
+    """Write each item in a savepoint of its own; return those that were written, and those that were refused.
+
+    Receivers of the project's signals may refuse, too, and raise what they like.
+    """
+    written, refused = [], []
+    for item in items:
+        try:
+            with transaction.atomic(using=primary_database()):
+                write(item)
+        except UNAVAILABLE:
+            raise
+        except Exception as error:  # a receiver's
+            refused.append((item, error))
+        else:
+            written.append(item)
+    return written, refused
+
+
+def apply(plan: ImportPlan, when_refused: Callable[[Failed], ImportPlan] | None = None) -> ImportReport:
+    """Write a plan in one transaction, or nothing of it if another import of the feed came first.
+
+    If the database refuses it, write the entries that it accepts, and of the feed what `when_refused` plans.
+    """
+    try:
+        return feeds.apply(plan)
+    except DatabaseError as error:
+        if when_refused is None:
+            raise
+        failed = when_refused(_failure(error))
+    try:
+        return _apply_accepted(plan, failed)
+    except DatabaseError as error:  # at the commit
+        _failure(error)
+        return feeds.apply(failed)
+
+
+def _failure(error: DatabaseError) -> Failed:
+    """Return what is recorded of an error; raise it where the database has not refused what it was given."""
+    state = str(getattr(error.__cause__, "sqlstate", ""))
+    if not isinstance(error, IntegrityError | DataError) and not state.startswith(STATES):
+        raise error
+    logger.warning("the database refuses an import", exc_info=error)
+    return Failed(kind=FailureKind.DATABASE, text=f"the database refuses the import: {describe(error)}")
+
+
+def _apply_accepted(plan: ImportPlan, failed: ImportPlan) -> ImportReport:
+    """Write the entries of a plan one by one; `failed` is what becomes of the feed."""
+    begun = time.monotonic()
+    with transaction.atomic(using=primary_database()):
+        if not feeds.advance(failed):
+            return feeds.settled(failed, failed.feed.id, written=False)
+        stays_here = plan.move is None or not plan.move.across_sites
+        new, refused_new = one_by_one(plan.new if stays_here else (), lambda entry: write_new(plan, [entry]))
+        changed, refused_changed = one_by_one(plan.changed if stays_here else (), lambda e: write_changed(plan, [e]))
+        refused = refused_new + refused_changed
+        done = replace(
+            failed,
+            new=tuple(new),
+            changed=tuple(changed),
+            budget=plan.budget,
+            failure=_named(refused) if refused else failed.failure,
+        )
+        Feed.primary.filter(pk=plan.feed.id).update(**feed_fields(done))
+        history.record(done, begun)
+    return feeds.settled(done, done.feed.id, written=True)
+
+
+def _named(refused: list[Refusal[PlannedEntry]]) -> Failed:
+    """Name the first of the entries that were refused."""
+    planned, error = refused[0]
+    name = planned.entry.title or canonical_urls.redacted(planned.entry.url or planned.entry.guid)
+    more = f", and {len(refused) - 1:,} more" if len(refused) > 1 else ""
+    text = f"the database refuses the entry “{name[:SHOWN]}”{more}: {describe(error)}"
+    return Failed(kind=FailureKind.DATABASE, text=text)
