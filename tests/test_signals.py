@@ -74,6 +74,6 @@ def test_the_end_of_an_import_is_told_as_well_or_ill():
     failed = Failed(kind=FailureKind.NOT_FOUND, text="not found", status=404)
     with heard(signals.feed_imported) as good, heard(signals.feed_failed) as bad:
         import_document(rss(item(1)))
-        import_feed(URL, fetch=lambda request, patience: failed)
+        import_feed(URL, fetch=lambda *_: failed)
     assert [(one["sender"], one["report"].new) for one in good] == [(Feed, 1)]
     assert [one["report"].failure for one in bad] == [failed]
