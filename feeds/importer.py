@@ -142,9 +142,9 @@ class Importer:
             if (cut := admission.cut) is not None:
                 return self._postpone(feed, cut)
             try:
-                document = self._parse(feed, response)
+                document = self._parse(feed, response, admission)
             except SandboxUnavailable as error:
-                return self._unread(feed, error)
+                return self._postpone(feed, admission.cut) if admission.cut else self._unread(feed, error)
         circumstances = Circumstances(
             started_at=started_at,
             now=self._clock(),
@@ -182,11 +182,12 @@ class Importer:
             scheduling.postpone(feed.id, next_check.at, next_check.reason)
         return _delayed(feed, next_check, slot=None)
 
-    def _parse(self, feed: FeedState, response: FetchOutcome) -> ParsedFeed | Unreadable | None:
+    def _parse(self, feed: FeedState, response: FetchOutcome, admission: Admitted) -> ParsedFeed | Unreadable | None:
         if not isinstance(response, Fetched):
             return None
         is_suspicious = feed.failures.kind == FailureKind.HOSTILE
-        return self._parser.parse(document_of(response), feed.document.seen, suspicious=is_suspicious)
+        seen = feed.document.seen
+        return self._parser.parse(document_of(response), seen, suspicious=is_suspicious, goes_on=admission.goes_on)
 
     def _is_outage(self, feed: FeedState, response: FetchOutcome) -> bool:
         kind = response.kind if isinstance(response, Failed) else None

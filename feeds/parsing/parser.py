@@ -11,13 +11,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from xml.parsers import expat
 
 from feeds.outcomes import FailureKind
 from feeds.parsing import reading
 from feeds.parsing.caps import MAX_ENTRIES, fitted
 from feeds.parsing.encodings import GZIP, joined_surrogates, to_utf8, ungzipped, without_forbidden_bytes
-from feeds.parsing.sandbox import ALERT, PATIENCE, Sandbox
+from feeds.parsing.sandbox import ALERT, PATIENCE, STOPPED, GoesOn, Sandbox
 from feeds.parsing.sanitizer import safe_url
 from feeds.parsing.splitter import Split, split
 from feeds.parsing.values import Document, ParsedFeed, SandboxUnavailable, Unreadable
@@ -49,16 +50,24 @@ class Parser:
         self._large = threading.BoundedSemaphore(os.cpu_count() or 1)
 
     def parse(
-        self, document: Document, seen: frozenset[bytes] = frozenset(), *, suspicious: bool = False
+        self,
+        document: Document,
+        seen: frozenset[bytes] = frozenset(),
+        *,
+        suspicious: bool = False,
+        goes_on: GoesOn = lambda: True,
     ) -> ParsedFeed | Unreadable:
         """Parse a document; entries whose digest is in `seen` may be left out of `entries`, never out of `digests`.
 
         `suspicious` says that the last document of this feed was hostile, or crashed the parser: a child reads it.
-        Raise SandboxUnavailable where a child is needed and there is none, which is no fault of the document.
+        `goes_on` is asked now and then while a child is waited for.
+        Raise SandboxUnavailable where a child is needed and there is none, which is no fault of the document; and where
+        `goes_on` says no.
         """
+        in_child = partial(self._sandbox.read, goes_on=goes_on)
         try:
-            with self._room_for(document):
-                return parse(document, seen, self._sandbox.read if suspicious else self._read)
+            with self._room_for(document, goes_on):
+                return parse(document, seen, in_child if suspicious else partial(_read, in_child))
         except SandboxUnavailable:
             raise
         except Exception as error:  # a fault of ours or of feedparser's, and no reason to import no feed at all
@@ -70,13 +79,15 @@ class Parser:
         self._sandbox.close()
 
     @contextmanager
-    def _room_for(self, document: Document) -> Iterator[None]:
+    def _room_for(self, document: Document, goes_on: GoesOn) -> Iterator[None]:
         """Decode no more large documents at once than there are children to read them."""
         if len(document.body) <= PLAIN_BYTES and not document.body.startswith(GZIP):
             yield
             return
         asked = time.monotonic()
         while not self._large.acquire(timeout=ALERT):
+            if not goes_on():
+                raise SandboxUnavailable(STOPPED)
             if time.monotonic() - asked > PATIENCE:
                 raise SandboxUnavailable(f"other documents were being parsed for {PATIENCE:g} s")
         try:
@@ -84,9 +95,10 @@ class Parser:
         finally:
             self._large.release()
 
-    def _read(self, document: Document, seen: frozenset[bytes]) -> ParsedFeed | Unreadable:
-        read = reading.read if is_plain(document) else self._sandbox.read
-        return read(document, seen)
+
+def _read(in_child: Read, document: Document, seen: frozenset[bytes]) -> ParsedFeed | Unreadable:
+    read = reading.read if is_plain(document) else in_child
+    return read(document, seen)
 
 
 def is_plain(document: Document) -> bool:

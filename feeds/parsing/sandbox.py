@@ -17,6 +17,7 @@ import resource
 import signal
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import CancelledError
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -58,6 +59,8 @@ _VALUES = (
 )
 
 _Parsed = ParsedFeed | Unreadable
+GoesOn = Callable[[], bool]  # may parsing go on?
+STOPPED = "parsing was not to take longer"
 
 
 class Sandbox:
@@ -71,9 +74,14 @@ class Sandbox:
         self._limits = _Limits(processor=limit, memory=memory, patience=patience)
         self._children: dict[int, _Children] = {}  # by the id of the process that they belong to
 
-    def read(self, document: Document, seen: frozenset[bytes] = frozenset()) -> ParsedFeed | Unreadable:
-        """Read a decoded document as `reading.read` does; raise SandboxUnavailable where no child can."""
-        return self._own().read(document, seen)
+    def read(
+        self, document: Document, seen: frozenset[bytes] = frozenset(), *, goes_on: GoesOn = lambda: True
+    ) -> ParsedFeed | Unreadable:
+        """Read a decoded document as `reading.read` does; raise SandboxUnavailable where no child can.
+
+        `goes_on` is asked again and again; where it says no, that is raised, too.
+        """
+        return self._own().read(document, seen, goes_on)
 
     def close(self) -> None:
         self._own().close()
@@ -119,17 +127,17 @@ class _Children:
         self._asked: dict[ProcessFuture[Any], ProcessPool] = {}
         self._has_told = False
 
-    def read(self, document: Document, seen: frozenset[bytes]) -> _Parsed:
+    def read(self, document: Document, seen: frozenset[bytes], goes_on: GoesOn) -> _Parsed:
         try:
-            return self._read_once(document, seen)
+            return self._read_once(document, seen, goes_on)
         except _NotBegun:  # a child that ends while it is idle breaks the pool
             pass
         try:
-            return self._read_once(document, seen)
+            return self._read_once(document, seen, goes_on)
         except _NotBegun as error:
             raise SandboxUnavailable(f"no process for parsing can start: {error}") from error
 
-    def _read_once(self, document: Document, seen: frozenset[bytes]) -> _Parsed:
+    def _read_once(self, document: Document, seen: frozenset[bytes], goes_on: GoesOn) -> _Parsed:
         pool = self._current_pool()
         try:
             future = pool.schedule(_answer, args=(document, seen, self._limits.processor))
@@ -138,7 +146,7 @@ class _Children:
             raise _NotBegun(describe(error)) from error
         self._asked[future] = pool
         try:
-            return self._result(future)
+            return self._result(future, goes_on)
         except BrokenProcessPool as error:
             self._discard(pool)
             raise _NotBegun(describe(error.__cause__ or error)) from error
@@ -151,13 +159,15 @@ class _Children:
             self._asked.pop(future, None)
             future.cancel()  # type: ignore[no-untyped-call]
 
-    def _result(self, future: "ProcessFuture[Any]") -> _Parsed:
+    def _result(self, future: "ProcessFuture[Any]", goes_on: GoesOn) -> _Parsed:
         """Return what the child says, or why it says nothing; raise TimeoutError where none has begun."""
         began, asked = None, time.monotonic()
         while True:
             try:
                 is_limited, answer = future.result(ALERT)
             except TimeoutError:
+                if not goes_on():
+                    raise SandboxUnavailable(STOPPED) from None
                 now = time.monotonic()
                 began = began or (now if future.running() else None)
                 if began is None and now - asked > self._limits.patience:

@@ -91,10 +91,10 @@ class Admitted:
             with admitted.fetching():  # holds the host: the next request to it may begin after this block
                 response = fetcher.fetch(feed.request, admitted.allowance, admitted.admit)
             if admitted.cut is None:
-                document = parse(response)
+                document = parse(response, goes_on=admitted.goes_on)
 
-    What is done in the outer block counts as slow, parsing too. A parser that waits for a child asks `remaining` how
-    long it may do so, and `may_go_on` after that; where it may not, it stops, and `cut` says when to come back.
+    What is done in the outer block counts as slow, parsing too. A parser that waits for a child asks whether it goes
+    on; where it does not, it stops, and `cut` says when to come back.
     """
 
     def __init__(
@@ -145,6 +145,10 @@ class Admitted:
         if self._permit.was_cut:
             return Postponed(at=clock.now() + timedelta(seconds=self._patience()), cut_after=self.seconds)
         return Postponed(at=self._pacing.later) if self._pacing.later else None
+
+    def goes_on(self) -> bool:
+        """Tell whether it may take longer; past the allowance that takes a permit."""
+        return self.remaining() > 0 or self.may_go_on()
 
     def remaining(self) -> float:
         """Return for how many seconds it may go on without another question; 0 = it must ask now."""

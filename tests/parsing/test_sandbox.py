@@ -17,6 +17,7 @@ from feeds.parsing.sandbox import Sandbox
 from feeds.parsing.values import ParsedFeed, SandboxUnavailable, Unreadable
 from tests.rigs.golden import fetched
 from tests.rigs.parsing_children import (
+    ENDLESS,
     MEGABYTE,
     NOT_WELL_FORMED,
     OPEN,
@@ -249,3 +250,9 @@ def test_an_answer_that_is_too_large_is_neither_sent_nor_read(monkeypatch: pytes
     monkeypatch.setattr(sandbox, "MAX_ANSWER", 500)
     assert len(sandbox._packed(feed)) <= 500
     assert isinstance(sandbox._unpacked(large), Unreadable)
+
+
+def test_a_document_that_is_not_to_take_longer_is_given_up(own_family: Family) -> None:
+    with pytest.raises(SandboxUnavailable, match="not to take longer"):
+        own_family.parser.parse(fetched(ENDLESS), goes_on=lambda: False)
+    assert isinstance(own_family.parse(NOT_WELL_FORMED), ParsedFeed)

@@ -1,5 +1,6 @@
 """Slow servers, by real imports: they hold a few threads and no more, and harm no other feed."""
 
+import gzip
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -18,6 +19,7 @@ from feeds.outcomes import Outcome
 from feeds.planning import FeedState, HostState
 from feeds.scheduling.admission import Admission, Admitted, Postponed
 from tests.rigs.importing import import_feed
+from tests.rigs.parsing_children import ENDLESS, MEGABYTE
 from tests.rigs.servers.feed_server import FeedServer, answer
 from tests.rigs.servers.samples import sample_feed
 
@@ -49,9 +51,11 @@ def importer_with(permits: int) -> Importer:
 
 
 @pytest.fixture
-def busy(server: FeedServer) -> Importer:
+def busy(server: FeedServer) -> Iterator[Importer]:
     """Return an importer whose permits are all taken."""
-    return importer_with(0)
+    importer = importer_with(0)
+    yield importer
+    importer.close()
 
 
 def test_a_feed_never_fetched_that_hangs_is_cut_and_remembered_without_counting_as_a_failure(
@@ -127,6 +131,21 @@ def test_a_parse_that_goes_beyond_the_allowance_holds_a_permit_until_it_is_over(
         assert first.cut is None
     with admitted(made) as third:
         assert third.may_go_on()
+
+
+def test_a_document_that_takes_long_to_read_is_cut_without_a_permit_and_counts_as_no_failure(
+    server: FeedServer, busy: Importer
+) -> None:
+    server.routes["/endless"] = answer(body=gzip.compress(ENDLESS[: 9 * MEGABYTE], 1), content_encoding="gzip")
+    report = import_feed(server.url("/endless"), importer=busy)
+    row = Feed.objects.get()
+    assert report.outcome is Outcome.DELAYED
+    assert report.slot is not None
+    assert row.fetch_seconds is not None
+    assert row.fetch_seconds >= ALLOWANCE
+    assert (row.error_count, row.checked_at, row.body_digest) == (0, None, b"")
+    assert import_feed(server.url("/endless"), importer=busy).outcome is Outcome.DELAYED
+    assert len(server.received) == 1
 
 
 @pytest.fixture
