@@ -4,6 +4,7 @@ from feeds.parsing.autodiscovery import COMMENTS, FEED_TYPES, JSON, Link, feed_l
 from feeds.parsing.encodings import to_utf8, without_forbidden
 from feeds.parsing.interpreter import start_problem
 from feeds.parsing.parser import Parser
+from feeds.parsing.reading import READING
 from feeds.parsing.rss_atom import author_guard_installed
 from feeds.parsing.values import Document, ParsedEntry, ParsedFeed, SandboxUnavailable, Unreadable
 
@@ -11,6 +12,7 @@ __all__ = [
     "COMMENTS",
     "FEED_TYPES",
     "JSON",
+    "READING",
     "Document",
     "Link",
     "ParsedEntry",

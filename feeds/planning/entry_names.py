@@ -1,7 +1,7 @@
 """The names that an entry may be stored under, from the usual one to one that tells it from everything else. Pure.
 
     with a guid       guid; guid and link; these with title and date; these and the content
-    else with a link  link; title and date; these and the content
+    else with a link  link; link with its session; title and date; these and the content
     else              title and date; these and the content
 
 In Atom an id is the entry, whatever else there is (RFC 4287 §4.2.6), and the newest of two wins.
@@ -16,9 +16,9 @@ from feeds.planning.values import NamedEntry
 
 SEPARATOR = b"\x1f"
 # Parameters of a URL that say who came, when or from where, and never to what.
-_VOLATILE = re.compile(
-    r"utm_\w+|\w*token|(?:php|asp|j)?sess(?:ion)?(?:_?id)?|s?sid|fbclid|gclid|mc_[ce]id|nonce", re.IGNORECASE
-)
+_TRACKING = re.compile(r"utm_\w+|fbclid|gclid|mc_[ce]id", re.IGNORECASE)
+# These, and some that say which session it is, or with some programs which story (jfroelich/rss-reader #215).
+_VOLATILE = re.compile(rf"{_TRACKING.pattern}|\w*token|(?:php|asp|j)?sess(?:ion)?(?:_?id)?|s?sid|nonce", re.IGNORECASE)
 
 
 def digest(*parts: str) -> bytes:
@@ -39,15 +39,27 @@ def content_digest(entry: ParsedEntry) -> bytes:
         repr(entry.authors),
         repr(entry.categories),
         repr(entry.enclosures),
+        # Behind the others, so that digests of entries without any stay what they were.
+        *(one.description for one in entry.enclosures if one.description),
+        *([repr(entry.itunes)] if entry.itunes else []),
     )
 
 
 def steady_url(url: str) -> str:
-    """Return an absolute URL without the parameters that change with each request."""
+    """Return an absolute URL without the parameters that may change with each request."""
+    return _without(_VOLATILE, url)
+
+
+def whole_url(url: str) -> str:
+    """Return an absolute URL without the parameters that never say to what it leads."""
+    return _without(_TRACKING, url)
+
+
+def _without(unwanted: re.Pattern[str], url: str) -> str:
     if "?" not in url:
         return url
     parts = urlsplit(url)
-    kept = [part for part in parts.query.split("&") if not _VOLATILE.fullmatch(part.partition("=")[0])]
+    kept = [part for part in parts.query.split("&") if not unwanted.fullmatch(part.partition("=")[0])]
     return urlunsplit(parts._replace(query="&".join(kept)))
 
 
@@ -77,9 +89,15 @@ def _names(entry: ParsedEntry, content: bytes) -> tuple[bytes, ...]:
         guid = ("guid", entry.guid)
         longer = (link, entry.title, date)
         return digest(*guid), digest(*guid, link), digest(*guid, *longer), digest(*guid, content.hex(), date)
-    names = [digest("link", link)] if link else []
-    names += [dated_name(entry)] if entry.title and date else []
-    return (*names, digest("content", content.hex(), date))
+    dated = [dated_name(entry)] if entry.title and date else []
+    return (*link_names(entry), *dated, digest("content", content.hex(), date))
+
+
+def link_names(entry: ParsedEntry) -> list[bytes]:
+    """Return the names by link of an entry without a guid."""
+    steady, whole = steady_url(entry.url), whole_url(entry.url)
+    names = [digest("link", steady)] if steady and not entry.guid else []
+    return [*names, digest("link with session", whole)] if names and whole != steady else names
 
 
 def dated_name(entry: ParsedEntry) -> bytes:

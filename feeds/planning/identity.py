@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from feeds.parsing import ParsedFeed
 from feeds.planning import recognition
-from feeds.planning.entry_names import name_entries, steady_url
+from feeds.planning.entry_names import link_names, name_entries, steady_url, whole_url
 from feeds.planning.values import EntryLookup, FeedState, NamedEntry, PlannedEntry, StoredEntry
 
 
@@ -13,8 +13,10 @@ def match_entries(feed: FeedState, parsed: ParsedFeed, stored: EntryLookup) -> t
     """Return the entries of a document, each under the identity that it is or will be stored by."""
     named = name_entries(parsed)
     rows = stored.by_identity(name for one in named for name in one.names)
-    entries = identify(named, rows, _left_out(feed, parsed))
-    if recognition.seems_moved(feed, parsed, entries):
+    left_out = _left_out(feed, parsed)
+    entries = identify(named, rows, left_out)
+    is_read_anew = not left_out and recognition.is_read_anew(feed, entries)
+    if is_read_anew or recognition.seems_moved(feed, parsed, entries):
         return recognition.recognise(entries, stored.newest(2 * len(entries)))
     return entries
 
@@ -39,7 +41,7 @@ def identify(
     """
     rows = {name: row for name, row in stored.items() if name not in others}
     matches = _match_disambiguated(named, rows)
-    matches |= _usual(named, rows, matches)
+    matches |= _usual(named, rows, matches, is_alone=len(named) == 1 and not others)
     usage = Counter(name for one in named for name in one.names)
     taken = {*stored, *others}
     links_change = any(_has_new_link(named[index], rows[name]) for index, name in matches.items())
@@ -64,7 +66,7 @@ def _match_disambiguated(named: Sequence[NamedEntry], stored: Mapping[bytes, Sto
 
 
 def _usual(
-    named: Sequence[NamedEntry], stored: Mapping[bytes, StoredEntry], matches: Mapping[int, bytes]
+    named: Sequence[NamedEntry], stored: Mapping[bytes, StoredEntry], matches: Mapping[int, bytes], *, is_alone: bool
 ) -> dict[int, bytes]:
     """Return the indexes of the entries that are stored under their usual name."""
     taken = set(matches.values())
@@ -72,16 +74,18 @@ def _usual(
     for index, one in enumerate(named):
         if index not in matches and one.names[0] in stored and one.names[0] not in taken:
             groups.setdefault(one.names[0], []).append(index)
-    owners = {name: _owner(indexes, named, stored[name]) for name, indexes in groups.items()}
+    owners = {name: _owner(indexes, named, stored[name], is_alone=is_alone) for name, indexes in groups.items()}
     return {index: name for name, index in owners.items() if index is not None}
 
 
-def _owner(indexes: Sequence[int], named: Sequence[NamedEntry], row: StoredEntry) -> int | None:
+def _owner(indexes: Sequence[int], named: Sequence[NamedEntry], row: StoredEntry, *, is_alone: bool) -> int | None:
     """Return which of the entries that share a name the row belongs to."""
     if len(indexes) > 1:
         closest = _closest(indexes, named, row)
         return closest if _similarity(named[closest], row) else None
-    return None if _is_reused_guid(named[indexes[0]], row) else indexes[0]
+    one = named[indexes[0]]
+    is_other = _is_reused_guid(one, row) or _is_other_session(one, row) or (is_alone and _is_replaced(one, row))
+    return None if is_other else indexes[0]
 
 
 def _closest(indexes: Sequence[int], named: Sequence[NamedEntry], row: StoredEntry) -> int:
@@ -92,7 +96,7 @@ def _closest(indexes: Sequence[int], named: Sequence[NamedEntry], row: StoredEnt
 def _similarity(one: NamedEntry, row: StoredEntry) -> int:
     entry = one.entry
     same_content = one.content_digest == row.content_digest
-    same_link = entry.url != "" and steady_url(entry.url) == steady_url(row.url)
+    same_link = entry.url != "" and whole_url(entry.url) == whole_url(row.url)
     same_title = entry.title != "" and entry.title == row.title
     return 4 * same_content + 2 * same_link + same_title
 
@@ -104,6 +108,25 @@ def _is_reused_guid(one: NamedEntry, row: StoredEntry) -> bool:
         return False
     link_differs = steady_url(entry.url) != steady_url(row.url) if entry.guid else True
     return link_differs and entry.title != row.title and entry.published_at != row.published_at
+
+
+def _is_other_session(one: NamedEntry, row: StoredEntry) -> bool:
+    """Say whether what looks like a session in a link is an entry: it is another one, and so is what they say."""
+    entry = one.entry
+    if row.is_tombstone or not _has_link(one) or whole_url(entry.url) == whole_url(row.url):
+        return False
+    same_date = entry.published_at is not None and entry.published_at == row.published_at
+    return one.content_digest != row.content_digest and not (same_date and entry.title == row.title)
+
+
+def _is_replaced(one: NamedEntry, row: StoredEntry) -> bool:
+    """Say whether the one entry of a document, without guid and date, says something else than the row did.
+
+    Nothing tells it from the one before then but what it says: the weather, the saying of the day.
+    """
+    if row.is_tombstone or one.entry.guid or one.entry.published_at or row.published_at:
+        return False
+    return one.content_digest != row.content_digest
 
 
 def _has_link(one: NamedEntry) -> bool:
@@ -119,7 +142,7 @@ def _first_unused(
     one: NamedEntry, usage: Mapping[bytes, int], taken: Collection[bytes], *, links_change: bool
 ) -> bytes:
     """Return the first name that no other entry has. Where links change, as with a token, they are no names."""
-    names = one.names[1:] if links_change and _has_link(one) else one.names
+    names = one.names[len(link_names(one.entry)) :] if links_change else one.names
     return next((name for name in names if usage[name] == 1 and name not in taken), one.names[-1])
 
 

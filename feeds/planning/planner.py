@@ -8,6 +8,7 @@ from feeds.fetching import Failed, Fetched, FetchOutcome, Gone, NotModified, Too
 from feeds.outcomes import FailureKind, Outcome
 from feeds.parsing import ParsedFeed, Unreadable
 from feeds.planning import budget, redirects, schedule
+from feeds.planning.recognition import READER
 from feeds.planning.values import (
     Circumstances,
     FeedState,
@@ -131,7 +132,7 @@ def _listed(
     pairs += [(UNKNOWN, one.guid_digest) for one in entries if not one.entry.digest]
     if not parsed.complete:  # absence means nothing
         pairs += feed.document.listed
-    return tuple(dict.fromkeys(pairs))[:MOST_LISTED]
+    return (*tuple(dict.fromkeys(pair for pair in pairs if pair != READER))[: MOST_LISTED - 1], READER)
 
 
 def document_hints(parsed: ParsedFeed) -> Hints:

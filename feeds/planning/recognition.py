@@ -5,10 +5,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from feeds.parsing import ParsedEntry, ParsedFeed
+from feeds.parsing import READING, ParsedEntry, ParsedFeed
 from feeds.planning.entry_names import date_text, dated_name, steady_url
 from feeds.planning.values import FeedState, PlannedEntry, StoredEntry
 
+READER = (b"read by " + READING).ljust(16, b"\0"), bytes(16)  # listed with the entries: which version read them
 NEARLY_ALL = 0.9  # of a document's entries: so many unknown at once, and the site may have moved
 SAME_TIME = 60.0  # seconds: some programs leave out the seconds
 
@@ -18,6 +19,12 @@ def seems_moved(feed: FeedState, parsed: ParsedFeed, entries: Sequence[PlannedEn
     unknown = sum(one.stored is None for one in entries)
     listed = max(len(entries), len(parsed.digests))
     return feed.history.imported_at is not None and unknown > 0 and unknown >= NEARLY_ALL * listed
+
+
+def is_read_anew(feed: FeedState, entries: Sequence[PlannedEntry]) -> bool:
+    """Say whether entries are unknown to which this version of the package may give other links or guids."""
+    listed = feed.document.listed
+    return bool(listed) and READER not in listed and any(one.stored is None for one in entries)
 
 
 def recognise(entries: Sequence[PlannedEntry], rows: Iterable[StoredEntry]) -> tuple[PlannedEntry, ...]:
@@ -86,6 +93,8 @@ def _all_traits(content: bytes, url: str, title: str, date: str) -> Iterator[tup
         yield "link", path, title
     if title and date:
         yield "date", date, title
+    if title and (tail := path.rpartition("/")[2]):
+        yield "tail", tail, title
 
 
 def _path_of(url: str) -> str:

@@ -317,3 +317,93 @@ def test_the_same_document_again_in_any_order_adds_nothing(before, document, for
     shuffled = random.sample(document, len(document))
     planned = rows.poll(*(document if form == "atom10" else shuffled), form=form)
     assert (new(planned), rewritten(planned)) == ([], [])
+
+
+# Sessions, stories, and what has no name
+
+
+def linked(number: int, query: str, **values: object) -> ParsedEntry:
+    return entry(number, **({"guid": "", "url": f"https://e.org/article.php?{query}"} | values))
+
+
+@pytest.mark.parametrize("name", ["sid", "token", "id", "nonce", "sessionid"])
+def test_links_that_differ_in_one_parameter_are_two_entries(name):
+    undated = {"published_at": None, "published_text": ""}
+    for values in ({}, undated):
+        rows = Rows()
+        rows.poll(linked(1, f"{name}=101", **values))
+        assert new(rows.poll(linked(2, f"{name}=102", **values))) == ["Title 2"]
+        assert new(rows.poll(linked(3, f"{name}=103", **values), linked(2, f"{name}=102", **values))) == ["Title 3"]
+        planned = rows.poll(*(linked(number, f"{name}=10{number}", **values) for number in (3, 2, 1)))
+        assert (new(planned), rewritten(planned)) == ([], [])
+
+
+def test_a_session_in_the_link_of_one_entry_changes_nothing():
+    rows = Rows()
+    rows.poll(*(linked(number, f"p={number}&sid=one") for number in range(5)))
+    for session in ("two", "three"):
+        planned = rows.poll(linked(1, f"p=1&sid={session}"), linked(7, f"p=7&sid={session}"))
+        assert rewritten(planned) == []
+    planned = rows.poll(linked(1, "p=1&sid=four", summary="edited"))
+    assert (new(planned), rewritten(planned)) == ([], ["Title 1"])
+    assert len(rows.rows) == 6
+
+
+def test_the_one_undated_item_of_a_feed_is_a_new_entry_each_time_that_it_says_something_else():
+    def weather(text: str, title: str = "The weather") -> ParsedEntry:
+        return ParsedEntry(url="https://e.org/weather", title=title, summary=text)
+
+    rows = Rows()
+    rows.poll(weather("rain"))
+    assert new(rows.poll(weather("rain"))) == []
+    assert new(rows.poll(weather("sun"))) == ["The weather"]
+    assert new(rows.poll(weather("sun", "Fine weather"))) == ["Fine weather"]
+    assert new(rows.poll(weather("rain"))) == []
+    assert len(rows.rows) == 3
+
+
+def test_the_one_item_that_has_a_guid_or_a_date_may_be_edited():
+    for values in ({"guid": "g", "published_at": None}, {"guid": ""}):
+        rows = Rows()
+        rows.poll(entry(1, **values))
+        planned = rows.poll(entry(1, **values, summary="edited"))
+        assert (new(planned), rewritten(planned)) == ([], ["Title 1"])
+
+
+# A new version reads something otherwise
+
+
+def read_by_an_older_version(rows: Rows, *entries: ParsedEntry) -> list[PlannedEntry]:
+    """Return the entries of a document that a version before this one has read."""
+    parsed = ParsedFeed(format="rss20", entries=entries, digests=tuple(bytes([n]) * 16 for n in range(len(entries))))
+    feed = replace(KNOWN, document=DocumentState(listed=((b"another digest..", b"x" * 16),)))
+    planned = identity.match_entries(feed, parsed, rows)
+    rows.store(planned)
+    return list(planned)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"guid": "", "url": "https://e.org/1?now=another"},
+        {"guid": "", "url": "https://distributed.example/x/1"},
+        {"guid": "", "url": "https://site.example/1", "published_at": None, "published_text": ""},
+        {"guid": "GUID® 1"},
+        {"guid": "", "url": ""},
+    ],
+    ids=["another link", "another host", "undated", "another guid", "no link"],
+)
+def test_an_entry_whose_link_or_guid_a_new_version_reads_otherwise_keeps_its_row(values):
+    before = {key: value for key, value in values.items() if key.startswith("published")}
+    rows, others = Rows(), [entry(number) for number in range(2, 8)]
+    rows.poll(entry(1, **before | {"guid": values["guid"] and "guid 1"}), *others)
+    planned = read_by_an_older_version(rows, entry(1, **values), *others)
+    assert (new(planned), rewritten(planned)) == ([], ["Title 1"])
+    assert len(rows.rows) == 7
+    assert new(rows.poll(entry(1, **values), *others)) == []
+
+
+def test_an_entry_that_is_new_stays_new_then():
+    rows, others = Rows(), [entry(number) for number in range(2, 8)]
+    rows.poll(*others)
+    assert new(read_by_an_older_version(rows, entry(1, guid=""), *others)) == ["Title 1"]

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from feeds.models import Entry, Feed
 from feeds.outcomes import FailureKind, Outcome
+from feeds.planning.entry_names import digest
 from tests.rigs.documents import URL, import_document, item, items, rss
 
 pytestmark = pytest.mark.django_db
@@ -57,7 +58,7 @@ def test_what_the_feed_lists_is_known_though_only_new_entries_are_parsed():
     import_document(rss(item(5), *items(range(1, 5))))
     feed = Feed.objects.get()
     listed = bytes(feed.listed_digests)
-    names = {listed[at : at + 16] for at in range(0, len(listed), 16)}
+    names = {listed[at : at + 16] for at in range(0, len(listed) - 16, 16)}  # the last one stands for who read them
     rows = Entry.objects.exclude(title="Title 0").values_list("guid_digest", flat=True)
     assert names == {bytes(digest) for digest in rows}
     assert len(feed.seen_digests) == len(listed)
@@ -118,3 +119,25 @@ def test_a_new_entry_does_not_take_the_row_of_one_that_was_cut_out_of_its_docume
     import_document(rss(one, two, *rest))
     import_document(rss(item(1, "another", guid="", link="http://example.org/other", title="T"), one, *rest))
     assert Entry.objects.count() == 15
+
+
+def test_rows_of_an_older_version_are_known_again_where_this_one_reads_another_link_or_guid():
+    """Links went by the document, a guid was taken for text in another encoding, and a session was part of no link."""
+    import_document(rss(*items(range(10))))
+    for number, (guid, link) in enumerate([("NESCAF\u0272", ""), ("", "http://10.0.0.1/1"), ("", "http://e.org/a")]):
+        name = digest("guid", guid) if guid else digest("link", link)
+        row = {"guid": guid, "url": link, "guid_digest": name, "content_digest": bytes(16)}
+        Entry.objects.filter(title=f"Title {number}").update(**row)
+    listed = Feed.objects.get().listed_digests
+    Feed.objects.update(seen_digests=b"x" * len(listed))  # salted otherwise; and without who read them
+    links = [
+        {"guid": "NESCAF\u00c9\u00ae", "link": ""},
+        {"guid": "", "link": "/1"},
+        {"guid": "", "link": "http://e.org/a?sid=1"},
+    ]
+    read_now = [item(number, **values) for number, values in enumerate(links)]
+    report = import_document(rss("<link>http://e.org/</link>", *read_now, *items(range(3, 10))))
+    assert (report.new, Entry.objects.count()) == (0, 10)
+    again = import_document(rss("<link>http://e.org/</link>", item(11), *read_now, *items(range(3, 10))))
+    assert (again.new, again.changed) == (1, 0)
+    assert Entry.objects.get(title="Title 0").guid == "NESCAF\u00c9\u00ae"
