@@ -58,6 +58,26 @@ FAILURE_LABELS = {
 }
 
 
+FAILURE_GROUPS = {
+    "the network": frozenset({FailureKind.DNS, FailureKind.CONNECT, FailureKind.TLS, FailureKind.TIMEOUT}),
+    "the server refuses": frozenset(
+        {
+            FailureKind.UNAUTHORIZED,
+            FailureKind.FORBIDDEN,
+            FailureKind.LEGAL,
+            FailureKind.CLIENT_ERROR,
+            FailureKind.TOO_MANY,
+        }
+    ),
+    "the server fails": frozenset({FailureKind.SERVER_ERROR, FailureKind.PROTOCOL, FailureKind.REDIRECT}),
+    "nothing is there": frozenset({FailureKind.NOT_FOUND, FailureKind.GONE}),
+    "the document": frozenset(
+        {FailureKind.NOT_A_FEED, FailureKind.HOSTILE, FailureKind.TOO_LARGE, FailureKind.ENCODING}
+    ),
+    "our own side": frozenset({FailureKind.INVALID_URL, FailureKind.REFUSED_ADDRESS, FailureKind.DATABASE}),
+}
+
+
 class AskedBy(StrEnum):
     """The askers of imports, as the history has them."""
 

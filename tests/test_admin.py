@@ -17,7 +17,7 @@ from feeds import canonical_urls, storage, tasks
 from feeds.admin import entries
 from feeds.embedded.broker import EmbeddedBroker
 from feeds.exceptions import InvalidURL
-from feeds.models import Alias, Entry, Feed, Host, Import, Lock
+from feeds.models import Alias, Entry, Feed, Host, Import
 from feeds.outcomes import FailureKind, Outcome
 from feeds.planning.values import Circumstances, ImportPlan, NextCheck
 from feeds.storage import Subscription
@@ -26,7 +26,6 @@ pytestmark = pytest.mark.django_db
 
 FEEDS = reverse("admin:feeds_feed_changelist")
 ENTRIES = reverse("admin:feeds_entry_changelist")
-LOCKS = reverse("admin:feeds_lock_changelist")
 ADD = reverse("admin:feeds_feed_add")
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -66,7 +65,7 @@ def staff(*codenames: str) -> User:
     return user
 
 
-def page_of(record: Feed | Entry | Lock) -> str:
+def page_of(record: Feed | Entry) -> str:
     return reverse(f"admin:feeds_{record._meta.model_name}_change", args=[record.pk])
 
 
@@ -152,7 +151,7 @@ def test_an_error_and_the_reason_of_the_next_check_stand_in_the_list_in_words(ad
         next_check_reason="failed 3 times",
     )
     page = text_at(admin_client, FEEDS)
-    for words in ("Broken", "not found (404), 3 times in a row", "HTTP 404", "failed 3 times", "active"):
+    for words in ("Broken", "not found (404), 3 times in a row", "HTTP 404", "failed 3 times", "✗"):
         assert words in page
 
 
@@ -389,7 +388,7 @@ def test_a_broker_that_is_down_is_an_error_message_without_credentials(
     assert "secret" not in page
 
 
-# Entries and locks
+# Entries
 
 
 def test_the_page_of_a_feed_leads_to_its_entries(admin_client: Client) -> None:
@@ -425,21 +424,11 @@ def test_an_entry_links_to_the_web_only(admin_client: Client) -> None:
     assert 'href="javascript:' not in text_at(admin_client, page_of(new_entry(feed, 2, url="javascript:alert(1)")))
 
 
-def test_entries_and_locks_are_read_only(admin_client: Client) -> None:
+def test_entries_are_read_only(admin_client: Client) -> None:
     entry = new_entry(new_feed())
-    lock = Lock.objects.create(key="import_feed-lock-1", token="holder", expires_at=NOON)
-    for record in (entry, lock):
-        name = f"admin:feeds_{record._meta.model_name}"
-        assert admin_client.get(reverse(f"{name}_add")).status_code == 403
-        assert admin_client.post(page_of(record), {}).status_code == 403
-        assert admin_client.get(reverse(f"{name}_delete", args=[record.pk])).status_code == 403
-
-
-def test_locks_are_listed_with_their_holders(admin_client: Client) -> None:
-    Lock.objects.create(key="import_feed-lock-1", token="worker-1", expires_at=NOON)
-    page = text_at(admin_client, LOCKS)
-    assert "import_feed-lock-1" in page
-    assert "worker-1" in page
+    assert admin_client.get(reverse("admin:feeds_entry_add")).status_code == 403
+    assert admin_client.post(page_of(entry), {}).status_code == 403
+    assert admin_client.get(reverse("admin:feeds_entry_delete", args=[entry.pk])).status_code == 403
 
 
 # Hosts

@@ -21,7 +21,7 @@ FOR_USERS = {
     "feeds.embedded.EmbeddedBroker": "DRAMATIQ_BROKER names it",
 }
 FUNCTIONS_THAT_IMPORT = {
-    "feeds/admin/feeds.py: import_now": "the admin is loaded where no broker is configured, too",
+    "feeds/admin/actions.py: send": "the admin is loaded where no broker is configured, too",
     "feeds/apps.py: importer": "models must be loaded first",
     "feeds/apps.py: ready": "models must be loaded first",
 }

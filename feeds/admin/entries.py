@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.html import format_html
+from django.utils.safestring import mark_safe
 
 from feeds import canonical_urls
 from feeds.admin.base import NOTHING, ReadOnlyAdmin, feed_name, link, short
@@ -64,6 +65,9 @@ class EntryAdmin(ReadOnlyAdmin):
     )
     readonly_fields = ("feed_link", "web_link", "summary_view", "content_view")
 
+    class Media:
+        css = {"all": ("feeds/admin.css",)}
+
     @admin.display(description="entry")
     def name(self, entry: Entry) -> str:
         return short(entry.title or canonical_urls.redacted(entry.url) or entry.guid or NOTHING)
@@ -80,11 +84,17 @@ class EntryAdmin(ReadOnlyAdmin):
 
     @admin.display(description="summary")
     def summary_view(self, entry: Entry) -> str:
-        return framed(entry.summary)
+        return framed(entry.summary, pictures=getattr(entry, "pictures", False))
 
     @admin.display(description="content")
     def content_view(self, entry: Entry) -> str:
-        return framed(entry.content)
+        return framed(entry.content, pictures=getattr(entry, "pictures", False))
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Entry | None:
+        entry: Entry | None = super().get_object(request, object_id, from_field)
+        if entry is not None:
+            entry.pictures = "pictures" in request.GET  # type: ignore[attr-defined]  # for the frames
+        return entry
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Entry]:
         return super().get_queryset(request).select_related("feed").defer("feed__seen_digests", "feed__listed_digests")
@@ -99,18 +109,22 @@ class EntryAdmin(ReadOnlyAdmin):
 
 # The HTML was sanitised before it was stored. Should that have failed, nothing here runs, submits or loads anything.
 FRAME_HEAD = (
-    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-    '<base target="_blank"><style>body { font: 14px sans-serif; background: white; color: black }</style>'
+    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; {pictures}style-src 'unsafe-inline'\">"
+    '<base target="_blank"><style>img {{ max-width: 100% }} '
+    "body {{ font: 14px sans-serif; background: white; color: black }}</style>"
 )
 
 
-def framed(html: str) -> str:
-    """Return HTML of a feed in a frame of its own, without scripts, forms and whatever it would load."""
+NO_PICTURES = mark_safe('Pictures are not loaded: their servers would see you. <a href="?pictures">Load them</a>')
+
+
+def framed(html: str, *, pictures: bool) -> str:
+    """Return HTML of a feed in a frame of its own, without scripts and forms; it loads pictures, if anything."""
     if not html:
         return NOTHING
     return format_html(
-        '<iframe sandbox="allow-popups allow-popups-to-escape-sandbox" referrerpolicy="no-referrer" srcdoc="{}" '
-        'style="width: 100%; height: 24em; border: 1px solid #ccc"></iframe>'
-        "<br><small>Images and other parts from elsewhere are not loaded.</small>",
-        FRAME_HEAD + html,
+        '<iframe class="feeds-frame" title="as a browser shows it" sandbox="allow-popups '
+        'allow-popups-to-escape-sandbox" referrerpolicy="no-referrer" srcdoc="{}"></iframe><br><small>{}</small>',
+        FRAME_HEAD.format(pictures="img-src http: https:; " if pictures else "") + html,
+        "Pictures are loaded." if pictures else NO_PICTURES,
     )

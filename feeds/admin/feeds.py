@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-import logging
+import time
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import Case, F, Q, QuerySet, TextField, Value, When
 from django.db.models.functions import StrIndex, Substr
+from django.http import HttpResponseRedirect
+from django.urls import path, reverse
 from django.utils.html import format_html
+from django.views.decorators.http import require_POST
 
 from feeds import canonical_urls, clock, storage
-from feeds.admin.base import NOTHING, AnyModelAdmin, Editable, link, list_of, may_change_feeds, moment, short
+from feeds.admin import durations
+from feeds.admin.actions import FeedActions
+from feeds.admin.base import NOTHING, AnyModelAdmin, Editable, link, list_of, may_change_feeds, short
+from feeds.admin.filters import StateFilter, WhyFilter
+from feeds.admin.forms import DECIDED, FeedForm, FetchOptionsForm, FetchOptionsFormSet
+from feeds.admin.state import next_check, overview, state
 from feeds.admin.timeline import timeline
 from feeds.databases import outside_transactions
-from feeds.exceptions import InvalidURL, describe
-from feeds.forms import DECIDED, FeedForm, FetchOptionsForm, FetchOptionsFormSet
+from feeds.exceptions import InvalidURL
 from feeds.management.progress import counted
-from feeds.managers import FeedQuerySet
 from feeds.models import Alias, Entry, Feed, FetchOptions
 
 if TYPE_CHECKING:
@@ -32,7 +39,7 @@ else:
     FetchOptionsStackedInline = admin.StackedInline
     FeedModelAdmin = AnyModelAdmin
 
-logger = logging.getLogger(__name__)
+LONGEST_WAIT = 8.0  # seconds for which a browser waits for an import
 
 # The URL without its login, in SQL. Of a text that is no URL and has an at sign nobody knows where a login ends.
 HOST = r"[^/?#@]*([/?#]|$)"
@@ -78,27 +85,33 @@ class FetchOptionsInline(Editable, FetchOptionsStackedInline):
     has_add_permission = has_change_permission = has_delete_permission = has_view_permission = may_change_feeds
 
 
+def _folded(*names: str) -> Any:
+    return {"fields": names, "classes": ("collapse",)}
+
+
 @admin.register(Feed)
-class FeedAdmin(Editable, FeedModelAdmin):
+class FeedAdmin(FeedActions, Editable, FeedModelAdmin):
     form = FeedForm
     inlines = (AliasInline, FetchOptionsInline)
-    list_display = ("name", "host_link", "state", "outcome", "checked_at", "next_check")
-    list_filter = ("status", "error_kind", "last_outcome")
-    other_filters = ("host", "folder", "id")  # by links, or by hand
+    list_display = ("name", "state", "next_check")
+    list_filter = (StateFilter, WhyFilter)
+    # By links, or by hand. Others could tell what nobody may see: `?url__startswith=` a login, letter by letter.
+    allowed_filters = ("state", "why", "status", "error_kind", "last_outcome", "host", "folder", "id")
     search_fields = ("title", "public_url")
     search_help_text = "A feed's URL in full, or a part of its title or URL."
-    actions = ("import_now", "pause", "resume")
     ordering = ("-id",)
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     fieldsets = (
         (None, {"fields": ("url", *DECIDED)}),
-        ("Last check", {"fields": ("outcome", "error_text", "failing_since", "checked_at", "imported_at", "left_out")}),
         ("What imports did", {"fields": ("timeline",)}),
-        ("Next check", {"fields": ("state", "next_check", "learned_interval")}),
-        ("The feed", {"fields": ("title", "site_url", "description", "language", "format", "hubs", "entry_count")}),
-        ("Said by the server", {"fields": ("etag", "last_modified", "ttl", "update_period", "redirected_to")}),
+        ("The feed", _folded("title", "site_url", "description", "language", "format", "hubs", "entry_count")),
+        ("Its server", _folded("host_link", "etag", "last_modified", "asked_ttl", "asked_period", "redirected_to")),
+        ("Last check", _folded("last_outcome", "error_text", "failing_since", "checked_at", "imported_at", "left_out")),
     )
+
+    class Media:
+        css = {"all": ("feeds/admin.css",)}
 
     # What is shown
 
@@ -107,29 +120,29 @@ class FeedAdmin(Editable, FeedModelAdmin):
         url = short(canonical_urls.redacted(feed.url))
         return format_html("{}<br><small>{}</small>", feed.title, url) if feed.title else url
 
-    @admin.display(description="host", ordering="host_id")
-    def host_link(self, feed: Feed) -> str:
-        return link(list_of(Feed, host__exact=feed.host_id), feed.host_id) if feed.host_id else NOTHING
-
-    @admin.display(description="status", ordering="status")
+    @admin.display(description="state", ordering="status")
     def state(self, feed: Feed) -> str:
-        return ": ".join(filter(None, (feed.get_status_display(), feed.status_reason)))
-
-    @admin.display(description="last outcome", ordering="last_outcome")
-    def outcome(self, feed: Feed) -> str:
-        if not feed.error_kind:
-            return feed.last_outcome or NOTHING
-        times = "" if feed.error_count < 2 else f", {feed.error_count} times in a row"
-        return format_html("{}{}<br><small>{}</small>", feed.get_error_kind_display(), times, short(feed.error_text))
+        return state(feed)
 
     @admin.display(description="next check", ordering="next_check_at")
     def next_check(self, feed: Feed) -> str:
-        when = moment(feed.next_check_at) if feed.status == Feed.Status.ACTIVE else NOTHING
-        return format_html("{}<br><small>{}</small>", when, feed.next_check_reason)
+        return next_check(feed)
 
-    @admin.display(description="learned interval")
-    def learned_interval(self, feed: Feed) -> str:
-        return f"{feed.interval} s" if feed.interval else "not known yet"
+    @admin.display(description="overview")
+    def overview(self, feed: Feed) -> str:
+        return overview(feed, may_change=getattr(feed, "may_change", False))
+
+    @admin.display(description="host")
+    def host_link(self, feed: Feed) -> str:
+        return link(list_of(Feed, host__exact=feed.host_id), feed.host_id) if feed.host_id else NOTHING
+
+    @admin.display(description="TTL")
+    def asked_ttl(self, feed: Feed) -> str:
+        return durations.in_words(feed.ttl) if feed.ttl else NOTHING
+
+    @admin.display(description="update period")
+    def asked_period(self, feed: Feed) -> str:
+        return durations.in_words(feed.update_period) if feed.update_period else NOTHING
 
     @admin.display(description="entries")
     def entry_count(self, feed: Feed) -> str:
@@ -161,9 +174,10 @@ class FeedAdmin(Editable, FeedModelAdmin):
         """Show the URL with its login only to people who may edit it, and for a new feed nothing but the form."""
         if obj is None:
             return self.fieldsets[:1]
+        first = (None, {"fields": ("overview",)})
         if self.has_change_permission(request, obj):
-            return self.fieldsets
-        return ((None, {"fields": ("shown_url", *DECIDED)}), *self.fieldsets[1:])
+            return (first, *self.fieldsets)
+        return (first, (None, {"fields": ("shown_url", *DECIDED)}), *self.fieldsets[1:])
 
     def get_readonly_fields(self, request: HttpRequest, obj: Feed | None = None) -> tuple[str, ...]:
         """Return all but what a person decides: the rest is the program's."""
@@ -173,9 +187,8 @@ class FeedAdmin(Editable, FeedModelAdmin):
     # What is found
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        """Allow no filter by what may hold a login: `?url__startswith=` would find it out letter by letter."""
         field = lookup.partition("__")[0]
-        return field in self.list_filter + self.other_filters and super().lookup_allowed(lookup, value, request)
+        return field in self.allowed_filters and super().lookup_allowed(lookup, value, request)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Feed], search_term: str
@@ -194,6 +207,29 @@ class FeedAdmin(Editable, FeedModelAdmin):
             return None  # that would tell whether a guess is right
         found = queryset.filter(pk__in=Feed.primary.ids_by_url([url]).values())
         return found if found.exists() else None
+
+    # What is done
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Feed | None:
+        feed = super().get_object(request, object_id, from_field)
+        if feed is not None:
+            # For the overview, which knows no request.
+            feed.may_change = self.has_change_permission(request, feed)
+        return feed
+
+    def get_urls(self) -> list[Any]:
+        view = outside_transactions(self.admin_site.admin_view(require_POST(self.import_view)))
+        return [path("<path:object_id>/import/", view, name="feeds_feed_import"), *super().get_urls()]
+
+    def import_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Import one feed, wait a little for what comes of it, and say so on its page."""
+        feed = self.get_object(request, object_id)
+        if feed is None or not self.has_change_permission(request, feed):
+            raise PermissionDenied
+        if self.send(request, Feed.primary.filter(pk=feed.pk)):
+            level, text = _outcome(feed)
+            self.message_user(request, text, level)
+        return HttpResponseRedirect(reverse("admin:feeds_feed_change", args=[feed.pk]))
 
     # What is written
 
@@ -217,38 +253,18 @@ class FeedAdmin(Editable, FeedModelAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         return super().changelist_view(request, extra_context)
 
-    @admin.action(description="Import now", permissions=["change"])
-    def import_now(self, request: HttpRequest, queryset: QuerySet[Feed]) -> None:
-        # Imported here: Django may load this module before the broker is set, and actors keep the broker they find.
-        from feeds import tasks
 
-        sent = 0
-        try:
-            for url in queryset.values_list("url", flat=True).iterator():
-                tasks.send(url)
-                sent += 1
-        except Exception as error:  # each broker's client has its own, and they are named in no module of ours
-            logger.exception("action=import_now sent=%s: the broker does not take messages", sent)
-            self.message_user(request, f"The queue failed. {describe(error)}", messages.ERROR)
-        if sent:
-            self.message_user(request, f"{counted(sent, 'feed')} queued for import.", messages.SUCCESS)
-        if paused := queryset.filter(status=Feed.Status.PAUSED).count():
-            text = f"{counted(paused, 'feed')} paused: not imported until resumed."
-            self.message_user(request, text, messages.WARNING)
-
-    @admin.action(description="Pause", permissions=["change"])
-    def pause(self, request: HttpRequest, queryset: FeedQuerySet) -> None:
-        active = queryset.filter(status=Feed.Status.ACTIVE)
-        paused = active.fence(status=Feed.Status.PAUSED, status_reason=f"by {request.user.get_username()}")
-        self.message_user(request, f"{counted(paused, 'feed')} paused.", messages.SUCCESS)
-
-    @admin.action(description="Resume", permissions=["change"])
-    def resume(self, request: HttpRequest, queryset: FeedQuerySet) -> None:
-        resumed = queryset.fence(
-            status=Feed.Status.ACTIVE,
-            status_reason="",
-            next_check_at=clock.now(),
-            next_check_reason=f"resumed by {request.user.get_username()}",
-            **storage.no_error(),
-        )
-        self.message_user(request, f"{counted(resumed, 'feed')} resumed, to be checked now.", messages.SUCCESS)
+def _outcome(before: Feed) -> tuple[int, str]:
+    """Wait until a feed was checked once more; say what came of it."""
+    give_up = time.monotonic() + LONGEST_WAIT
+    while time.monotonic() < give_up:
+        time.sleep(0.1)
+        feed = Feed.primary.filter(pk=before.pk).defer("seen_digests", "listed_digests").first()
+        if feed is None:
+            return messages.WARNING, "Another feed has its URL by now."
+        if feed.checked_at != before.checked_at:
+            if feed.error_kind:
+                return messages.ERROR, f"The import failed: {feed.get_error_kind_display()}. {feed.error_text}"
+            did = feed.imports.filter(started_at=feed.checked_at).first()
+            return messages.SUCCESS, f"Imported: {did.new} new, {did.changed} changed." if did else "Nothing is new."
+    return messages.INFO, "The import is queued. Load this page again to see what came of it."

@@ -11,6 +11,7 @@ from django.forms.models import BaseInlineFormSet
 from django.utils.functional import cached_property
 
 from feeds import canonical_urls, fetching
+from feeds.admin import durations
 from feeds.conf import feeds_settings
 from feeds.exceptions import InvalidURL
 from feeds.fetching import FeedRequest
@@ -25,10 +26,37 @@ else:
     FeedModelForm = FetchOptionsModelForm = forms.ModelForm
     FetchOptionsBaseFormSet = BaseInlineFormSet
 
+LONGEST_INTERVAL = 10 * 365 * 86_400  # seconds
 DECIDED = ("folder", "fixed_interval", "keep_days", "keep_entries")  # besides the URL
 
 
+class DurationField(forms.CharField):
+    """Seconds, as people write them."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return durations.in_words(value) if isinstance(value, int) else value
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return super().has_changed(self.prepare_value(initial), data)
+
+    def clean(self, value: Any) -> int | None:
+        text = super().clean(value)
+        try:
+            seconds = durations.parsed(text) if text else None
+        except ValueError as error:
+            raise forms.ValidationError(str(error), code="invalid") from error
+        if seconds and seconds > LONGEST_INTERVAL:
+            raise forms.ValidationError("That is more than ten years.", code="invalid")
+        return seconds or None
+
+
 class FeedForm(FeedModelForm):
+    fixed_interval = DurationField(
+        required=False,
+        label="Checked every",
+        help_text="Such as 90 min, 6 h or 1 d 12 h. Empty: the interval that is learned from the feed.",
+    )
+
     class Meta:
         model = Feed
         fields = ("url", *DECIDED)

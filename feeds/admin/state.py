@@ -1,0 +1,69 @@
+"""How a feed is, in words, with a sign and a colour."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.template.loader import render_to_string
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.timesince import timesince, timeuntil
+
+from feeds import canonical_urls, clock
+from feeds.admin import durations
+from feeds.admin.base import NOTHING, moment, short
+from feeds.clock import aware
+from feeds.models import Feed
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+def state(feed: Feed) -> SafeString:
+    """Say how the feed is."""
+    reason = f" {feed.status_reason}" if feed.status_reason.startswith("by ") else f": {feed.status_reason}"
+    why = reason if feed.status_reason else ""
+    match feed.status:
+        case Feed.Status.PAUSED:
+            return _marked("quiet", "‖", f"paused{why}")
+        case Feed.Status.DISABLED:
+            return _marked("bad", "■", f"disabled{why}")
+    if feed.error_kind:
+        times = "" if feed.error_count < 2 else f", {feed.error_count} times in a row"
+        failed = _marked("bad", "✗", f"{feed.get_error_kind_display()}{times}")
+        return format_html("{}<br><small>{}</small>", failed, short(feed.error_text))
+    if feed.checked_at is None:
+        return _marked("quiet", "…", "not checked yet")
+    return _marked("good", "✓", "well")
+
+
+def _marked(look: str, sign: str, words: str) -> SafeString:
+    return format_html('<span class="feeds-{}"><span aria-hidden="true">{}</span> {}</span>', look, sign, words)
+
+
+def next_check(feed: Feed) -> SafeString | str:
+    """Say when the feed is checked next, and why then."""
+    if feed.status != Feed.Status.ACTIVE or feed.next_check_at is None:
+        return NOTHING
+    reason = durations.humanized(feed.next_check_reason)
+    return format_html("{}<br><small>{}</small>", _until(feed.next_check_at), reason)
+
+
+def _until(when: datetime) -> SafeString:
+    now, at = clock.now(), aware(when)
+    words = f"in {timeuntil(at, now, depth=1)}" if at > now else f"due for {timesince(at, now, depth=1)}"
+    return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), moment(when), words)
+
+
+def overview(feed: Feed, *, may_change: bool) -> SafeString:
+    """Say what a person asks of a feed first: what it is, whether it is well, why not, when next and why."""
+    context = {
+        "feed": feed,
+        "url": canonical_urls.redacted(feed.url),
+        "state": state(feed),
+        "next_check": next_check(feed),
+        "interval": durations.in_words(feed.interval) if feed.interval else "",
+        "fixed": durations.in_words(feed.fixed_interval) if feed.fixed_interval else "",
+        "may_import": may_change and feed.status != Feed.Status.PAUSED,
+    }
+    return render_to_string("feeds/overview.html", context)

@@ -1,0 +1,172 @@
+"""What people do in the admin, over HTTP as a browser asks for it."""
+
+import html
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from feeds import opml
+from feeds.embedded.broker import EmbeddedBroker
+from feeds.models import Feed
+from feeds.outcomes import FAILURE_GROUPS, FailureKind
+from tests.rigs.servers.feed_server import FeedServer
+from tests.test_admin import FEEDS, act, admin_client, new_entry, new_feed, page_of, queue, save, staff, text_at
+
+__all__ = ["admin_client", "queue"]
+
+pytestmark = pytest.mark.django_db
+
+# The list
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"checked_at": timezone.now()}, "✓</span> well"),
+        ({}, "…</span> not checked yet"),
+        ({"error_kind": "dns", "error_count": 3}, "✗</span> the host name does not resolve, 3 times in a row"),
+        ({"status": "paused", "status_reason": "by admin"}, "‖</span> paused by admin"),
+        ({"status": "disabled", "status_reason": "gone"}, "■</span> disabled: gone"),
+    ],
+)
+def test_a_state_is_told_by_a_sign_and_in_words(admin_client: Client, fields: dict[str, Any], words: str) -> None:
+    new_feed(**fields)
+    assert words in text_at(admin_client, FEEDS)
+
+
+def test_the_next_check_is_told_as_a_duration_with_its_reason(admin_client: Client) -> None:
+    now = timezone.now()
+    new_feed(
+        "https://a.example/", next_check_at=now + timedelta(hours=3.1), next_check_reason="learned interval 14400 s"
+    )
+    new_feed("https://b.example/", next_check_at=now - timedelta(hours=2.1))
+    page = text_at(admin_client, FEEDS).replace("\xa0", " ")
+    assert ">in 3 hours</time>" in page
+    assert "learned interval 4 h" in page
+    assert ">due for 2 hours</time>" in page
+
+
+def test_feeds_are_filtered_by_how_they_are_and_by_groups_of_errors(admin_client: Client) -> None:
+    soon, now = timezone.now() + timedelta(hours=1), timezone.now()
+    kinds = {"late": {"next_check_at": now - timedelta(hours=1), "checked_at": now, "title": "Late"}}
+    kinds["failing"] = {"error_kind": "dns", "next_check_at": soon, "checked_at": now, "title": "Failing"}
+    kinds["paused"] = {"status": "paused", "error_kind": "gone", "title": "Paused"}
+    kinds["disabled"] = {"status": "disabled", "title": "Disabled"}
+    kinds["never_checked"] = {"next_check_at": soon, "title": "Never"}
+    for number, fields in enumerate(kinds.values()):
+        new_feed(f"https://example.com/{number}", **fields)
+    for state, fields in kinds.items():
+        page = text_at(admin_client, FEEDS, state=state)
+        listed = [one["title"] for one in kinds.values() if f">{one['title']}<br>" in page]
+        assert listed == [fields["title"]]
+    assert ">Failing<br>" in text_at(admin_client, FEEDS, why="the network")
+    assert ">Failing<br>" not in text_at(admin_client, FEEDS, why="nothing is there")
+
+
+def test_every_kind_of_failure_is_in_one_group() -> None:
+    kinds = [kind for group in FAILURE_GROUPS.values() for kind in group]
+    assert sorted(kinds) == sorted(FailureKind)
+
+
+def test_the_site_shows_no_table_of_another_app_that_stays_empty(admin_client: Client) -> None:
+    page = text_at(admin_client, reverse("admin:index"))
+    assert "Dramatiq" not in page
+    assert "/admin/feeds/feed/" in page
+
+
+# Actions
+
+
+def test_a_disabled_feed_is_polled_no_more(admin_client: Client) -> None:
+    feeds = [new_feed("https://example.com/1"), new_feed("https://example.com/2", status="disabled")]
+    assert "1 feed disabled." in act(admin_client, "disable", *feeds)
+    feed = Feed.objects.get(pk=feeds[0].pk)
+    assert (feed.status, feed.status_reason, feed.next_check_at, feed.revision) == ("disabled", "by admin", None, 1)
+
+
+def test_what_the_server_said_is_forgotten_for_a_check_as_if_new(admin_client: Client) -> None:
+    feed = new_feed(etag='"1"', last_modified="x", body_digest=b"1" * 16, seen_digests=b"2" * 16, next_check_at=None)
+    assert "1 feed to be checked as if new." in act(admin_client, "check_as_new", feed)
+    feed.refresh_from_db()
+    assert (feed.etag, feed.last_modified, bytes(feed.body_digest), bytes(feed.seen_digests)) == ("", "", b"", b"")
+    assert Feed.objects.due(datetime.now(UTC)).exists()
+
+
+def test_feeds_are_moved_to_a_folder(admin_client: Client) -> None:
+    feeds = [new_feed("https://example.com/1"), new_feed("https://example.com/2", folder="Old")]
+    form = {"action": "move_to_folder", "_selected_action": [feed.pk for feed in feeds], "folder": " News/World "}
+    page = html.unescape(admin_client.post(FEEDS, form, follow=True).content.decode())
+    assert "2 feeds moved to News/World." in page
+    assert set(Feed.objects.values_list("folder", flat=True)) == {"News/World"}
+
+
+def test_the_selected_feeds_are_exported_as_opml_without_logins(admin_client: Client) -> None:
+    feeds = [
+        new_feed("https://user:secret@example.com/1", folder="B", title="One"),
+        new_feed("https://example.com/2", folder="A", title="Two"),
+        new_feed("https://example.com/3", folder="B", title="Three"),
+    ]
+    form = {"action": "export", "_selected_action": [feed.pk for feed in feeds]}
+    body = b"".join(admin_client.post(FEEDS, form).streaming_content)
+    assert b"secret" not in body
+    assert [(each.folder, each.title) for each in opml.outlines(body)] == [("A", "Two"), ("B", "One"), ("B", "Three")]
+
+
+# One feed
+
+
+def test_an_interval_is_written_as_a_duration(admin_client: Client) -> None:
+    feed = new_feed()
+    save(admin_client, page_of(feed), url=feed.url, fixed_interval="1 h 30 min")
+    feed.refresh_from_db()
+    assert feed.fixed_interval == 5_400
+    assert 'value="1 h 30 min"' in text_at(admin_client, page_of(feed))
+    assert "is no duration" in save(admin_client, page_of(feed), url=feed.url, fixed_interval="often")
+    save(admin_client, page_of(feed), url=feed.url, fixed_interval="")
+    feed.refresh_from_db()
+    assert feed.fixed_interval is None
+
+
+def import_page(feed: Feed) -> str:
+    return reverse("admin:feeds_feed_import", args=[feed.pk])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_import_by_hand_says_what_came_of_it(admin_client: Client, queue: EmbeddedBroker, settings: Any) -> None:
+    settings.FEEDS_ALLOWED_NETWORKS = ("127.0.0.0/8",)
+    with FeedServer() as server:
+        server.routes = {"/feed": b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"}
+        feed = new_feed(server.url("/feed"))
+        assert import_page(feed) in text_at(admin_client, page_of(feed))
+        answer = admin_client.post(import_page(feed), {}, follow=True)
+    assert answer.redirect_chain[-1][0] == page_of(feed)
+    assert "The import failed: not found (404)." in html.unescape(answer.content.decode())
+    assert feed.imports.get().asked_by == "person"
+
+
+def test_an_import_by_hand_is_for_those_who_may_change_feeds(client: Client) -> None:
+    feed = new_feed()
+    client.force_login(staff("view_feed"))
+    assert import_page(feed) not in text_at(client, page_of(feed))
+    assert client.post(import_page(feed)).status_code == 403
+    User.objects.all().delete()
+    client.force_login(staff("view_feed", "change_feed"))
+    assert client.get(import_page(feed)).status_code == 405
+
+
+# One entry
+
+
+def test_pictures_of_an_entry_are_loaded_when_asked_for(admin_client: Client) -> None:
+    entry = new_entry(new_feed(), content='<p>Text <img src="https://tracker.example/1.png"></p>')
+    page = text_at(admin_client, page_of(entry))
+    assert "img-src" not in page
+    assert 'href="?pictures"' in page
+    page = text_at(admin_client, page_of(entry), pictures="")
+    assert "default-src 'none'; img-src http: https:; style-src" in page
+    assert "allow-scripts" not in page
