@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from django.apps import apps
 from django.db import models
+from django.db.models.expressions import DatabaseDefault
 
-from feeds import canonical_urls
+from feeds import canonical_urls, clock
 from feeds.databases import primary_database
 
 if TYPE_CHECKING:
@@ -25,12 +26,19 @@ class Primary(models.Manager[Row]):
 
 
 def complete(feeds: Iterable["Feed"]) -> None:
-    """Give new feeds their URLs' canonical spelling and digest, and their hosts, which are stored."""
+    """Give new feeds their URLs' canonical spelling and digest, and their hosts, which are stored.
+
+    They are due by the clock of this process, as workers judge it: the database's may be ahead by an hour.
+    """
+    now = clock.now()
     incomplete = [feed for feed in feeds if feed.url_md5 is None]
     for feed in incomplete:
         feed.url = canonical_urls.feed_url(feed.url)
         feed.url_md5 = canonical_urls.url_md5(feed.url)
         feed.host_id = canonical_urls.host_key(feed.url) or None
+        for name in ("created_at", "next_check_at"):
+            if isinstance(getattr(feed, name), DatabaseDefault):
+                setattr(feed, name, now)
     hosts: HostManager = apps.get_model("feeds", "Host").objects
     hosts.ensure(feed.host_id for feed in incomplete)
 
@@ -90,5 +98,6 @@ class HostManager(models.Manager["Host"]):
     def ensure(self, names: Iterable[str | None]) -> None:
         """Store the hosts that are not stored yet. A feed refers to its host, so this comes before it gets its URL."""
         # In order: of two that store the same hosts at the same time none waits for the other in a circle.
-        missing: list[Host] = [self.model(name=name) for name in sorted({name for name in names if name})]
+        now, wanted = clock.now(), sorted({name for name in names if name})
+        missing: list[Host] = [self.model(name=name, slot_at=now, free_at=now) for name in wanted]
         self.bulk_create(missing, ignore_conflicts=True)

@@ -1,10 +1,12 @@
 """Plans into rows: one transaction, fenced, and not a row more than needed."""
 
 import threading
+from datetime import UTC, datetime
 
 import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from feeds import planning, signals, storage
 from feeds.fetching.values import Failed, Fetched, FetchOutcome, NotModified
@@ -140,3 +142,16 @@ def test_feeds_that_are_created_in_bulk_get_their_hosts():
     Feed.objects.bulk_create([Feed(url="https://other.example"), Feed(url="no URL")])
     found = Feed.objects.order_by("id").values_list("url", "host_id")
     assert list(found) == [("https://other.example/", "other.example"), ("no URL", None)]
+
+
+def test_a_new_feed_and_its_host_are_free_by_the_clock_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    early = datetime(2026, 3, 4, 12, tzinfo=UTC)  # the database's clock is ahead
+    monkeypatch.setattr(timezone, "now", lambda: early)
+    storage.register([Subscription(url="https://example.org/feed")])
+    feed = Feed.objects.select_related("host").get()
+    assert {feed.created_at, feed.next_check_at, feed.host.slot_at, feed.host.free_at} == {early}
+    assert list(Feed.objects.due(early)) == [feed]
+
+
+def test_what_is_given_for_a_new_feed_stays() -> None:
+    assert Feed.objects.create(url="https://example.org/feed", next_check_at=None).next_check_at is None
