@@ -18,6 +18,7 @@ from feeds.outcomes import FailureKind
 from feeds.parsing import reading
 from feeds.parsing.caps import MAX_ENTRIES, fitted
 from feeds.parsing.encodings import GZIP, joined_surrogates, to_utf8, ungzipped, without_forbidden_bytes
+from feeds.parsing.prolog import without_prolog
 from feeds.parsing.sandbox import ALERT, PATIENCE, STOPPED, GoesOn, Sandbox
 from feeds.parsing.sanitizer import safe_url
 from feeds.parsing.splitter import Split, split
@@ -29,11 +30,10 @@ logger = logging.getLogger(__name__)
 PLAIN_BYTES = 256 * 1024
 PLAIN_TAGS = 3_000  # tags and references of XML, of HTML, and of HTML that is escaped
 PLAIN_NAMESPACES = 64  # declarations
+PLAIN_AMPERSANDS = 20_000  # nh3 is quadratic in them: 250,000 take 1 s
 MAX_UNPACKED = 10 * 1024 * 1024  # bytes of a document that is a gzip file
 
-_START = re.compile(rb"<\?xml|<(?:\w+:)?(?:rss|rdf|feed)\b", re.IGNORECASE)
-_ROOT = re.compile(rb"<\w+")
-_BLANKS = re.compile(rb"\s{2,}")
+_PAGE = re.compile(rb"<html\b", re.IGNORECASE)
 _LINK_HEADER = re.compile(r"<([^<>]*)>([^<]*)")
 _REL = re.compile(r";\s*rel\s*=\s*\"?([^\";]*)", re.IGNORECASE)
 
@@ -107,11 +107,13 @@ def is_plain(document: Document) -> bool:
     if len(body) > PLAIN_BYTES:
         return False
     if document.is_json:
-        return body.count(b"<") + body.lower().count(rb"\u003c") <= PLAIN_TAGS
+        tags = body.count(b"<") + body.lower().count(rb"\u003c")
+        return tags <= PLAIN_TAGS and body.count(b"&") + body.count(rb"\u0026") <= PLAIN_AMPERSANDS
     # "<" may be written as &lt; &#60; &#x3c; and these escaped once more.
     tags = body.count(b"<") + body.count(b"lt;") + body.count(b"&#")
     has_declarations = b"<!DOCTYPE" in body or body.count(b"xmlns") > PLAIN_NAMESPACES
-    return tags <= PLAIN_TAGS and not has_declarations and _is_well_formed(body)
+    is_small = tags <= PLAIN_TAGS and body.count(b"&") <= PLAIN_AMPERSANDS
+    return is_small and not has_declarations and _is_well_formed(body)
 
 
 def _is_well_formed(body: bytes) -> bool:
@@ -127,7 +129,7 @@ def parse(
 ) -> ParsedFeed | Unreadable:
     """Parse a document as `Parser.parse` does, in this process if `read` does not leave it."""
     decoded = _decoded(document)
-    parsed = read(decoded, seen) if decoded.is_json else _parse_xml(_tidy(decoded), seen, read)
+    parsed = read(decoded, seen) if decoded.is_json else _parse_xml(decoded, seen, read)
     if isinstance(parsed, Unreadable):
         return parsed
     hubs = tuple(dict.fromkeys((*_header_hubs(document.links, document.url), *parsed.hubs)))
@@ -143,31 +145,16 @@ def _decoded(document: Document) -> Document:
     return replace(document, body=joined_surrogates(body.lstrip()))
 
 
-def _tidy(document: Document) -> Document:
-    """Return the document from its declaration on, but without it: it may name another encoding.
-
-    Blank lines, comments or warnings of a script before the declaration would make it not well-formed.
-    """
-    body = document.body
-    found = _START.search(body, 0, 5_000)
-    start = found.start() if found and found[0] == b"<?xml" else 0
-    root = _ROOT.search(body, start)
-    end = root.start() if root else len(body)
-    prolog = _without_declaration(body[start:end])
-    # feedparser's search for a DOCTYPE is quadratic in the blank lines before the root.
-    return replace(document, body=_BLANKS.sub(b"\n", prolog) + body[end:])
-
-
-def _without_declaration(prolog: bytes) -> bytes:
-    before, _, rest = prolog.partition(b"<?xml")
-    declaration, closing, after = rest.partition(b"?>")
-    return before + after.lstrip() if closing and b">" not in declaration else prolog
-
-
 def _parse_xml(document: Document, seen: frozenset[bytes], read: Read) -> ParsedFeed | Unreadable:
-    root = _ROOT.search(document.body)
-    if root is None or root[0].lower() == b"<html":
+    body = without_prolog(document.body)
+    if isinstance(body, Unreadable):
+        return body
+    if not body.startswith(b"<") or _PAGE.match(body):
         return reading.NOT_A_FEED
+    return _parse_rooted(replace(document, body=body), seen, read)
+
+
+def _parse_rooted(document: Document, seen: frozenset[bytes], read: Read) -> ParsedFeed | Unreadable:
     salt = "\n".join((reading.READING.decode(), document.url, document.content_language))
     parts = split(document.body, salt.encode())
     if isinstance(parts, Unreadable):
@@ -175,7 +162,7 @@ def _parse_xml(document: Document, seen: frozenset[bytes], read: Read) -> Parsed
     if parts is not None:
         return _parse_split(document, parts, seen, read)
     clean = replace(document, body=without_forbidden_bytes(document.body))
-    return read(document, seen) if clean == document else _parse_xml(clean, seen, read)
+    return read(document, seen) if clean == document else _parse_rooted(clean, seen, read)
 
 
 def _parse_split(document: Document, parts: Split, seen: frozenset[bytes], read: Read) -> ParsedFeed | Unreadable:

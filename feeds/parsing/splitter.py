@@ -1,7 +1,8 @@
 """Where each entry of an XML document begins and ends, with its guid and a digest; a refusal of hostile XML.
 
-One pass of expat over a document in UTF-8. A document is split only where cutting one entry out cannot change what
-feedparser says of the others; where that is not certain, or where the document is not well-formed, it is read whole.
+One pass of expat over a document in UTF-8, without its prolog. A document is split only where cutting one entry out
+cannot change what feedparser says of the others; where that is not certain, or where the document is not well-formed,
+it is read whole.
 """
 
 import re
@@ -19,8 +20,6 @@ MAX_DEPTH = 64
 MAX_ATTRIBUTES = 256  # of one element; the standard library's SAX driver is quadratic in it
 MAX_ELEMENTS = 200_000
 MAX_NAMESPACES = 1_000  # distinct declarations
-MAX_ENTITIES = 1_000  # declarations; HTML has 253
-MAX_ENTITY_LENGTH = 1_000  # characters
 MAX_SURROUNDINGS = 8  # elements that entries stand in or after, such as <rss> and <channel>
 
 _ATOM = "http://www.w3.org/2005/Atom"
@@ -54,7 +53,6 @@ _CONTAINERS = frozenset({"http://search.yahoo.com/mrss/ content", "http://search
 _TAG = re.compile(rb"<[^<>\"']*+(?:(?:\"[^\"]*+\"|'[^']*+')[^<>\"']*+)*+>")
 # feedparser reads these as UTF-8 or windows-1252 that was decoded wrongly, and repairs them: two guids may become one.
 _MISREAD = re.compile("[\x80-\x9f]|[\xc2-\xf4][\xa0-\xbf]")
-_REFERENCE = re.compile(r"[&%][A-Za-z_:]")
 _JUNK = expat.errors.codes[expat.errors.XML_ERROR_JUNK_AFTER_DOC_ELEMENT]
 
 
@@ -169,7 +167,6 @@ class _Walk:
         self._key = blake2b(salt).digest()  # of what gives the entries their meaning: ancestors, namespaces
         self._surroundings = 0  # elements that the key is of
         self._namespaces: dict[tuple[str | None, str | None], None] = {}
-        self._entities = 0
         self._parser = self._make_parser()
 
     def run(self) -> int | None:
@@ -186,7 +183,6 @@ class _Walk:
         parser.StartElementHandler = self._open
         parser.EndElementHandler = self._close
         parser.StartNamespaceDeclHandler = self._declare_namespace
-        parser.EntityDeclHandler = self._declare_entity
         parser.EndDoctypeDeclHandler = self._end_doctype
         parser.SkippedEntityHandler = self._skip_entity
         return parser
@@ -276,18 +272,8 @@ class _Walk:
         if len(self._namespaces) > MAX_NAMESPACES:
             raise _Hostile("too many namespaces")
 
-    def _declare_entity(self, name: str, is_parameter: bool, value: str | None, *ids: str | None) -> None:
-        """Refuse entities that refer to others, are long, or lie outside of the document."""
-        self._entities += 1
-        if self._entities > MAX_ENTITIES:
-            raise _Hostile("too many entities")
-        if value is not None and (len(value) > MAX_ENTITY_LENGTH or _REFERENCE.search(value)):
-            raise _Hostile("entities that multiply")
-        if value is None and not is_parameter:  # HTML's sets of entities are parameters, and never fetched
-            raise _Hostile("an external entity")
-
     def _end_doctype(self) -> None:
-        if self._entities:
+        if b"<!ENTITY" in self._body[: self._parser.CurrentByteIndex]:
             raise _Whole
 
     def _skip_entity(self, name: str, is_parameter: bool) -> None:

@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 import feedparser.mixin
 from feedparser.util import FeedParserDict
 
+from feeds.canonical_urls import MAX_URL_LENGTH
+
 MAX_TAGS = 1_000  # categories of one entry
 _C1 = re.compile("[\x80-\x9f]")
 _ROOTS = frozenset({"feed", "rss", "rdf:rdf"})
@@ -90,6 +92,7 @@ class Elements(feedparser.mixin._FeedParserMixin):  # type: ignore[misc]  # feed
 
         feedparser joins the base with itself for each element: a sixth of the time of a feed.
         """
+        attrs = [pair for pair in attrs if not self._is_long_base(*pair)]
         if self.incontent:
             self._nested += tag == self._construct[0]
             super().unknown_starttag(tag, attrs)
@@ -178,6 +181,11 @@ class Elements(feedparser.mixin._FeedParserMixin):  # type: ignore[misc]  # feed
         return _Verbatim(unescape(text) if self.refers else text) if element == "id" else _Text(text)
 
     # Bases
+
+    def _is_long_base(self, name: str, value: str | None) -> bool:
+        """Tell whether an attribute would make the base of each relative URL longer than any URL may be."""
+        is_long = len(value or "") + len(self.baseuri) > MAX_URL_LENGTH
+        return is_long and name.lower() in ("xml:base", "base")
 
     def _is_based(self) -> bool:
         return self.depth >= self._based
