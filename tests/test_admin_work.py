@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -170,3 +171,48 @@ def test_pictures_of_an_entry_are_loaded_when_asked_for(admin_client: Client) ->
     page = text_at(admin_client, page_of(entry), pictures="")
     assert "default-src 'none'; img-src http: https:; style-src" in page
     assert "allow-scripts" not in page
+
+
+# Uploads
+
+UPLOAD = reverse("admin:feeds_feed_upload")
+OPML = """<opml version="2.0"><body><outline text="News">
+<outline type="rss" text="One" xmlUrl="https://example.com/1"/>
+<outline type="rss" text="Two" xmlUrl="https://user:secret@example.com/2"/>
+<outline type="rss" text="Broken" xmlUrl="ftp://example.com/3"/>
+</outline></body></opml>"""
+
+
+def upload(client: Client, text: str) -> str:
+    answer = client.post(UPLOAD, {"file": SimpleUploadedFile("subscriptions.opml", text.encode())})
+    assert answer.status_code == 200
+    return html.unescape(answer.content.decode())
+
+
+def test_an_upload_is_shown_before_anything_is_added(admin_client: Client) -> None:
+    new_feed("https://example.com/1")
+    assert UPLOAD in text_at(admin_client, FEEDS)
+    page = upload(admin_client, OPML)
+    assert "1 new, 1 known, 0 named twice, 1 broken" in page
+    assert "<td>4</td>" in page, "the line that is broken"
+    assert Feed.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_was_shown_is_added_and_queued(admin_client: Client, queue: EmbeddedBroker) -> None:
+    text = OPML.replace("user:secret@", "").replace("https://example.com", "http://127.0.0.1:9")
+    page = upload(admin_client, text)
+    assert "2 new" in page
+    page = html.unescape(admin_client.post(UPLOAD, {"text": text}, follow=True).content.decode())
+    assert "2 feeds added, 0 known." in page
+    assert "1 line could not be read." in page
+    assert set(Feed.objects.values_list("folder", flat=True)) == {"News"}
+
+
+def test_uploads_are_for_those_who_may_add_feeds_and_not_too_large(client: Client) -> None:
+    client.force_login(staff("view_feed", "change_feed"))
+    assert client.get(UPLOAD).status_code == 403
+    User.objects.all().delete()
+    client.force_login(staff("view_feed", "add_feed"))
+    assert "More than 2 MB" in upload(client, "x" * 2_000_001)
+    assert "The submitted file is empty" in upload(client, "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
@@ -22,6 +23,7 @@ from feeds.admin.filters import StateFilter, WhyFilter
 from feeds.admin.forms import DECIDED, FeedForm, FetchOptionsForm, FetchOptionsFormSet
 from feeds.admin.state import next_check, overview, state
 from feeds.admin.timeline import timeline
+from feeds.admin.upload import upload_view
 from feeds.databases import outside_transactions
 from feeds.exceptions import InvalidURL
 from feeds.management.progress import counted
@@ -219,7 +221,12 @@ class FeedAdmin(FeedActions, Editable, FeedModelAdmin):
 
     def get_urls(self) -> list[Any]:
         view = outside_transactions(self.admin_site.admin_view(require_POST(self.import_view)))
-        return [path("<path:object_id>/import/", view, name="feeds_feed_import"), *super().get_urls()]
+        upload = outside_transactions(self.admin_site.admin_view(partial(upload_view, self)))
+        own = [
+            path("upload/", upload, name="feeds_feed_upload"),
+            path("<path:object_id>/import/", view, name="feeds_feed_import"),
+        ]
+        return own + super().get_urls()
 
     def import_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Import one feed, wait a little for what comes of it, and say so on its page."""

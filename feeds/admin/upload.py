@@ -1,0 +1,93 @@
+"""Subscriptions from a file: first what it would add, then, if that is wanted, the feeds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpResponseRedirect
+from django.shortcuts import render
+
+from feeds import canonical_urls, storage
+from feeds.admin.base import list_of
+from feeds.management import sources
+from feeds.management.progress import counted
+from feeds.management.sources import BadLine, Intake
+from feeds.models import Feed
+from feeds.parsing import to_utf8
+from feeds.storage import Registered, Subscription
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, HttpResponse
+
+    from feeds.admin.feeds import FeedAdmin
+
+MOST_BYTES = 2_000_000  # Django takes forms of 2.5 MB; `manage.py import_feeds` reads any
+SHOWN = 200  # rows of the preview
+
+
+class UploadForm(forms.Form):
+    file = forms.FileField(help_text="OPML, or URLs, one a line; 2 MB at the most.")
+
+    def clean_file(self) -> str:
+        file = self.cleaned_data["file"]
+        if file.size > MOST_BYTES:
+            raise forms.ValidationError("More than 2 MB. `manage.py import_feeds FILE` reads it.", code="large")
+        return to_utf8(file.read()).decode()
+
+
+@dataclass(slots=True)
+class Preview:
+    """What a list would bring."""
+
+    bad: list[BadLine] = field(default_factory=list)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+    def rehearse(self, chunk: list[Subscription]) -> Registered:
+        known = Feed.primary.ids_by_url(each.url for each in chunk)
+        for each in chunk[: SHOWN - len(self.rows)]:
+            url = canonical_urls.redacted(each.url)
+            row = {"url": url, "folder": each.folder, "title": each.title, "known": each.url in known}
+            self.rows.append(row)
+        return sources.rehearse(chunk)
+
+
+def upload_view(admin: FeedAdmin, request: HttpRequest) -> HttpResponse:
+    """Ask for a file; show what it would add; add that."""
+    if not admin.has_add_permission(request):
+        raise PermissionDenied
+    if "text" in request.POST:
+        return _add(admin, request, request.POST["text"])
+    form = UploadForm(request.POST or None, request.FILES or None)
+    context = admin.admin_site.each_context(request) | {
+        "title": "Upload subscriptions",
+        "opts": Feed._meta,
+        "form": form,
+    }
+    if form.is_valid():
+        context |= _preview(form.cleaned_data["file"])
+    return render(request, "feeds/upload.html", context)
+
+
+def _preview(text: str) -> dict[str, Any]:
+    preview = Preview()
+    intake = _take_in(text, preview.rehearse, preview.bad)
+    return {"text": text, "intake": intake, "preview": preview, "bad": preview.bad[:SHOWN]}
+
+
+def _take_in(text: str, register: sources.Register, bad: list[BadLine]) -> Intake:
+    return sources.take_in(sources.document("the file", text.encode()), register=register, report=bad.append)
+
+
+def _add(admin: FeedAdmin, request: HttpRequest, text: str) -> HttpResponse:
+    bad: list[BadLine] = []
+    intake = _take_in(text, storage.register, bad)
+    admin.message_user(request, f"{counted(intake.added, 'feed')} added, {intake.known:,} known.", messages.SUCCESS)
+    if bad:
+        admin.message_user(request, f"{counted(len(bad), 'line')} could not be read.", messages.WARNING)
+    for ids in storage.chunked(intake.feed_ids, storage.CHUNK):
+        admin.send(request, Feed.primary.filter(pk__in=ids, checked_at=None))
+    return HttpResponseRedirect(list_of(Feed, state="never_checked"))
