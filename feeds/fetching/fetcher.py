@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from feeds.exceptions import InvalidURL
 from feeds.fetching.connections import Bounds, Connector, is_public
+from feeds.fetching.cookies import Cookies
 from feeds.fetching.deadline import Deadline
 from feeds.fetching.dialer import Connect
 from feeds.fetching.proxies import Proxies
@@ -61,7 +62,7 @@ class Fetcher:
     def _follow(self, fetch: "_Fetch") -> FetchOutcome:
         url = fetch.plan.start
         while True:
-            answer = self._transport.get(fetch.plan.call(url), fetch.bounds)
+            answer = self._transport.get(fetch.plan.call(url, fetch.cookies.header(url)), fetch.bounds)
             if is_public(answer.address):
                 fetch.bounds = replace(fetch.bounds, public_only=True)
             now = self._clock()
@@ -70,12 +71,19 @@ class Fetcher:
                 return fetch_outcome(asked, str(url), answer, tuple(fetch.hops), now=now, public=public)
             # A redirect with a Retry-After is followed now; what it asks for counts for the next check.
             fetch.wait = longer(fetch.wait, retry_after(answer.headers, now))
-            target = next_hop(url, answer, fetch.passed, self._settings.max_redirects)
+            fetch.asked.add(str(url))
+            if fetch.cookies.take(url, answer.headers):
+                fetch.asked.clear()  # with a cookie the same URL may answer otherwise
+            may_follow = len(fetch.hops) < self._settings.max_redirects
+            target = next_hop(url, answer, fetch.asked) if may_follow else self._too_many()
             if isinstance(target, str):
                 hops = tuple(fetch.hops)
                 return Failed(kind=FailureKind.REDIRECT, text=target, status=answer.status, redirects=hops)
             fetch.hops.append(Redirect(status=answer.status, url=str(target)))
             url = target
+
+    def _too_many(self) -> str:
+        return f"more than {self._settings.max_redirects} redirects"
 
 
 @dataclass(slots=True)
@@ -85,9 +93,6 @@ class _Fetch:
     plan: CallPlan
     bounds: Bounds
     hops: list[Redirect] = field(default_factory=list)
+    asked: set[str] = field(default_factory=set)  # URLs, since a cookie came last
+    cookies: Cookies = field(default_factory=Cookies)
     wait: float | None = None  # seconds for which redirects asked not to come back
-
-    @property
-    def passed(self) -> list[str]:
-        """Return the URLs that were asked for."""
-        return [str(self.plan.start), *(hop.url for hop in self.hops)]

@@ -37,11 +37,17 @@ class CallPlan:
     proxy: Choose
     verify_tls: bool
 
-    def call(self, url: SplitURL) -> Call:
-        """Return the call for one hop (RFC 9110 §15.4: Authorization must not follow to another origin)."""
+    def call(self, url: SplitURL, cookie: str = "") -> Call:
+        """Return the call for one hop (RFC 9110 §15.4: Authorization must not follow to another origin).
+
+        `cookie` is what earlier hops have set; it stands behind the feed's own.
+        """
         headers = self.headers | _conditions(self.request_to(url))
         if url.origin == self.start.origin:
             headers |= self.secret
+        if cookie:
+            own = _text(headers.get("Cookie", ""))
+            headers["Cookie"] = f"{own}; {cookie}" if own else cookie
         return Call(url=url, headers=headers, proxy=self.proxy(url.host), verify_tls=self.verify_tls)
 
     def request_to(self, url: SplitURL) -> FeedRequest:
@@ -78,6 +84,10 @@ def plan_calls(request: FeedRequest, user_agent: str, proxies: Proxies | None = 
         proxy=proxy,
         verify_tls=request.verify_tls,
     )
+
+
+def _text(value: str | bytes) -> str:
+    return value if isinstance(value, str) else value.decode("latin-1")  # which is how http.client sends it
 
 
 def _conditions(request: FeedRequest) -> dict[str, str | bytes]:

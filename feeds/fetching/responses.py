@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -26,7 +26,7 @@ WHOLE = frozenset({200, 203})  # 203: by a proxy that changed it; still the docu
 DELTA = 226
 
 
-def next_hop(url: SplitURL, answer: Answer, passed: Sequence[str], max_redirects: int) -> SplitURL | str:
+def next_hop(url: SplitURL, answer: Answer, asked: Collection[str]) -> SplitURL | str:
     """Return where a redirect leads, without credentials; or why it is not followed."""
     location = _first(answer.headers, "location")
     if not location:
@@ -37,11 +37,7 @@ def next_hop(url: SplitURL, answer: Answer, passed: Sequence[str], max_redirects
         return "a redirect leads to something that is no URL"
     except InvalidURL as error:
         return f"a redirect leads nowhere: {error}"
-    if str(target) in passed:
-        return "redirects go in a circle"
-    if len(passed) > max_redirects:
-        return f"more than {max_redirects} redirects"
-    return target
+    return "redirects go in a circle" if str(target) in asked else target
 
 
 def _utf8(text: str) -> str:

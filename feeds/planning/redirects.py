@@ -78,7 +78,8 @@ def _target(feed: FeedState, fetched: Fetched | NotModified) -> str:
     hops = [canonical_urls.split_url(url) for url in (feed.url, *(hop.url for hop in fetched.redirects))]
     if any(one.scheme == "https" and other.scheme == "http" for one, other in pairwise(hops)):
         return ""
-    return own_url(feed, fetched.redirects[-1].url)
+    url = own_url(feed, fetched.redirects[-1].url)
+    return "" if url == feed.url else url  # it came back, with a cookie
 
 
 def own_url(feed: FeedState, url: str) -> str:

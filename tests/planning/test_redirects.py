@@ -53,6 +53,11 @@ def test_no_redirect_takes_a_feed_from_https_to_http_not_even_on_the_way() -> No
     assert target(known("http://example.org/feed"), fetched((301, OLD))) == OLD
 
 
+def test_a_redirect_that_comes_back_to_the_feeds_own_url_moves_nothing() -> None:
+    assert target(known(), fetched((301, NEW), (301, OLD))) == ""
+    assert target(known(), fetched((301, OLD))) == ""
+
+
 def test_the_login_in_the_url_stays_at_its_origin() -> None:
     feed = known("https://ann:secret@example.org/feed")
     assert target(feed, fetched((301, NEW))) == "https://ann:secret@example.org/new"

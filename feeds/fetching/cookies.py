@@ -1,0 +1,62 @@
+"""Cookies of one fetch and its hops: some servers redirect until they get the one that they set. None outlives it."""
+
+import re
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any, cast
+from urllib.request import Request
+
+from urllib3 import HTTPHeaderDict
+
+from feeds.canonical_urls import SplitURL
+
+MAX_COOKIES = 50  # of one answer (RFC 6265 §6.1 asks for that many from a domain)
+MAX_COOKIE_LENGTH = 4_096  # characters, with its attributes (RFC 6265 §6.1)
+MAX_COOKIE_HEADER = 8_192  # characters; servers refuse a request with more
+
+_ENDLESS = re.compile(r"max-age\s*=\s*[0-9]{16}", re.IGNORECASE)  # a number that http.cookiejar stumbles over
+
+
+class Cookies:
+    """What the servers of one fetch have set, by the rules of the standard library on who gets it back."""
+
+    def __init__(self) -> None:
+        self._jar = CookieJar(
+            # What names no domain is for its own host only, as in browsers (RFC 6265 §5.3).
+            DefaultCookiePolicy(strict_domain=True, strict_ns_domain=DefaultCookiePolicy.DomainStrictNonDomain)
+        )
+
+    def take(self, url: SplitURL, headers: HTTPHeaderDict) -> bool:
+        """Keep what an answer sets; return whether anything of it is new."""
+        before = self._known()
+        given = [value for value in headers.getlist("set-cookie") if _is_usable(value)]
+        if given:
+            self._jar.extract_cookies(cast("Any", _Answer(given[:MAX_COOKIES])), _request(url))
+        return self._known() != before
+
+    def header(self, url: SplitURL) -> str:
+        """Return what is sent to a URL; "" = nothing."""
+        request = _request(url)
+        self._jar.add_cookie_header(request)
+        header = request.get_header("Cookie", "")
+        return header if len(header) <= MAX_COOKIE_HEADER else ""
+
+    def _known(self) -> set[tuple[str, str, str, str | None]]:
+        return {(cookie.domain, cookie.path, cookie.name, cookie.value) for cookie in self._jar}
+
+
+def _is_usable(cookie: str) -> bool:
+    return len(cookie) <= MAX_COOKIE_LENGTH and not _ENDLESS.search(cookie)
+
+
+def _request(url: SplitURL) -> Request:
+    return Request(url.public)  # noqa: S310  # http or https; nothing is opened here
+
+
+class _Answer:
+    """An answer as CookieJar asks for it."""
+
+    def __init__(self, cookies: list[str]) -> None:
+        self._headers = HTTPHeaderDict([("Set-Cookie", cookie) for cookie in cookies])
+
+    def info(self) -> HTTPHeaderDict:
+        return self._headers
