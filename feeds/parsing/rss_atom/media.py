@@ -15,7 +15,7 @@ MAX_FILES = 100  # transcripts, or chapters, of an entry
 MAX_OTHERS = 30  # other texts of an entry
 
 _ITUNES = ("duration", "episode", "episodetype", "explicit", "season", "title")
-_NOT_PLAYED = ("image/", "text/", "application/pdf", "application/epub")
+_NOT_PLAYED = ("image", "text/", "application/pdf", "application/epub")
 
 
 def enclosures(values: Values) -> tuple[Enclosure, ...]:
