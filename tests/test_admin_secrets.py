@@ -1,14 +1,17 @@
 """What the admin keeps to itself: logins in URLs, and the secrets with which a feed is fetched."""
 
+import re
 from typing import Any
 
 import pytest
+from django.contrib import admin
 from django.contrib.auth.models import Permission, User
+from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 
 from feeds import canonical_urls, storage
-from feeds.models import Alias, Feed, FetchOptions
+from feeds.models import Alias, Entry, Feed, FetchOptions
 from feeds.storage import Subscription
 
 pytestmark = pytest.mark.django_db
@@ -115,6 +118,34 @@ def test_a_list_of_feeds_cannot_be_filtered_by_what_may_hold_a_login(admin_clien
 @pytest.mark.parametrize("lookup", ["feed__url__startswith", "feed__options__password__startswith"])
 def test_a_list_of_entries_cannot_either(admin_client: Client, lookup: str) -> None:
     assert admin_client.get(ENTRIES, {lookup: "https://user:s"}).status_code == 400
+
+
+@pytest.mark.parametrize("model", [model for model in admin.site._registry if model._meta.app_label == "feeds"])
+def test_no_list_is_filtered_or_sorted_by_what_may_hold_a_login(admin_client: Client, model: type[Model]) -> None:
+    """Whatever admin is registered next: by every path that leads to a column of a URL or a secret."""
+    new_feed(LOGIN)
+    page = reverse(f"admin:feeds_{model._meta.model_name}_changelist")
+    for path in secret_paths(model):
+        for lookup in ("", "__startswith"):
+            assert admin_client.get(page, {path + lookup: "https://user:s"}).status_code == 400, path + lookup
+    sorts = [f"{sign}{column}" for column in range(1, 8) for sign in ("", "-")]
+    queries = [str(admin_client.get(page, {"o": order}).context["cl"].queryset.query) for order in sorts]
+    assert not [query for query in queries if re.search(r"ORDER BY.*(url|password|headers|proxy|token)\b", query)]
+
+
+SECRET = re.compile("url|password|headers|proxy|found_on|moved_to|error_text")
+
+
+def secret_paths(model: type[Model]) -> list[str]:
+    """Return the lookups that lead to a secret: of the model's own columns, and through one relation."""
+    paths = []
+    for field in model._meta.get_fields():
+        if field.is_relation and field.related_model is not None:
+            names = [each.name for each in field.related_model._meta.fields if SECRET.search(each.name)]
+            paths += [f"{field.name}__{name}" for name in names]
+        elif model is not Entry and SECRET.search(field.name):  # an entry's are what the document says
+            paths.append(field.name)
+    return paths
 
 
 # Secrets of a feed
