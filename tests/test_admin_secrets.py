@@ -9,6 +9,7 @@ from django.contrib.auth.models import Permission, User
 from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
+from django.views.debug import SafeExceptionReporterFilter
 
 from feeds import canonical_urls, storage
 from feeds.models import Alias, Entry, Feed, FetchOptions
@@ -184,6 +185,12 @@ def errors_of(response: Any) -> dict[str, list[str]]:
     formsets = [inline.formset for inline in response.context["inline_admin_formsets"]]
     (errors,) = [formset.errors[0] for formset in formsets if formset.prefix == "options"]
     return errors
+
+
+def test_what_is_entered_stands_in_no_report_of_an_error(admin_client: Client, feed: Feed) -> None:
+    request = save(admin_client, feed, password="n3w").wsgi_request
+    shown = SafeExceptionReporterFilter().get_post_parameters(request)
+    assert shown["options-0-password"] == shown["url"] == SafeExceptionReporterFilter.cleansed_substitute
 
 
 CHANGES: list[dict[str, Any]] = [

@@ -12,7 +12,9 @@ from django.db.models import Case, F, Q, QuerySet, TextField, Value, When
 from django.db.models.functions import StrIndex, Substr
 from django.http import HttpResponseRedirect
 from django.urls import path, reverse
+from django.utils.decorators import method_decorator
 from django.utils.html import format_html
+from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from feeds import canonical_urls, clock, storage
@@ -239,6 +241,10 @@ class FeedAdmin(FeedActions, Editable, FeedModelAdmin):
         return HttpResponseRedirect(reverse("admin:feeds_feed_change", args=[feed.pk]))
 
     # What is written
+
+    @method_decorator(sensitive_post_parameters())  # no report of an error tells what was entered
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return super().changeform_view(request, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Feed, form: FeedForm, change: bool) -> None:
         """Store what the form holds, and nothing else: a worker may be writing the same row."""

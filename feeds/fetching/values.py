@@ -16,7 +16,7 @@ class FeedRequest:
     validators_url: str = ""  # where the two came from, if not from `url` itself; no other URL is sent them
     body_digest: bytes = b""  # blake2b-16 of the last stored body
     user_agent: str = ""  # "" = the setting
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     username: str = ""
     password: str = field(default="", repr=False)
     proxy: str = field(default="", repr=False)  # may hold credentials; "" = the setting, "direct" = none

@@ -54,7 +54,7 @@ def read(source: str, stdin: BinaryIO) -> Iterator[Item]:
     if source == STDIN:
         return document("standard input", stdin.read(MAX_BYTES + 1))
     if URL.match(source):
-        return iter([_subscription(source, 0, source)])
+        return iter([_subscription(canonical_urls.redacted(source), 0, source)])
     return _file(source)
 
 

@@ -92,6 +92,14 @@ def test_duplicates_known_feeds_and_bad_lines_are_counted_and_stop_nothing(
     assert (run.code, run.error) == (1, "1 bad line.")
 
 
+def test_the_login_of_a_bad_url_is_not_repeated(tmp_path: Path) -> None:
+    path = tmp_path / "feeds.txt"
+    path.write_text("https://user:s3cret@bad host/\n")
+    run = Run("https://user:s3cret@bad host/", str(path))
+    assert run.err.count("bad host/") == 2
+    assert "s3cret" not in run.out + run.err + run.error
+
+
 def test_folders_and_titles_of_opml_are_kept(server: samples.SampleServer, tmp_path: Path) -> None:
     path = tmp_path / "feeds.opml"
     path.write_text(

@@ -113,7 +113,8 @@ class Command(BaseCommand):
     def _report_bad_line(self, bad: BadLine) -> None:
         if self.verbosity:
             place = f"{bad.source}: line {bad.line}" if bad.line else bad.source
-            text = f" ({canonical_urls.redacted(bad.text)})" if bad.text and bad.text != bad.source else ""
+            shown = canonical_urls.redacted(bad.text)
+            text = f" ({shown})" if shown and shown != bad.source else ""
             self.stderr.write(printable(f"{place}: {bad.why}{text}"))
 
     # From the database to the queue, and to the outcome
