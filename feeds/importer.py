@@ -137,7 +137,8 @@ class Importer:
             return self._postpone(feed, admission)
         with admission:
             with admission.fetching():
-                response = self._fetcher.fetch(feed.request, admission.allowance, admission.admit)
+                request_ = planning.request(feed, started_at, self._jitter())
+                response = self._fetcher.fetch(request_, admission.allowance, admission.admit)
             fetched_after = admission.seconds
             if (cut := admission.cut) is not None:
                 return self._postpone(feed, cut)

@@ -56,13 +56,12 @@ class FeedActions(AnyModelAdmin):
             self.message_user(request, f"The queue failed. {describe(error)}", messages.ERROR)
         return sent
 
-    @admin.action(description="Check as if new", permissions=["change"])
+    @admin.action(description="Check as if new: fetch in full", permissions=["change"])
     def check_as_new(self, request: HttpRequest, queryset: FeedQuerySet) -> None:
         """Forget what the server said last: the whole document is fetched and read again. No entry comes twice."""
-        forgotten = {"etag": "", "last_modified": "", "body_digest": b"", "seen_digests": b"", "listed_digests": b""}
         reason = f"to be checked as if new, by {request.user.get_username()}"
         active = queryset.filter(status=Feed.Status.ACTIVE)
-        checked = active.fence(**forgotten, next_check_at=clock.now(), next_check_reason=reason)
+        checked = active.fence(**storage.UNSEEN, next_check_at=clock.now(), next_check_reason=reason)
         self.message_user(request, f"{counted(checked, 'feed')} to be checked as if new.", messages.SUCCESS)
 
     @admin.action(description="Pause", permissions=["change"])

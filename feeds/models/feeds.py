@@ -53,6 +53,11 @@ class Feed(models.Model):
         default="",
         help_text="Where redirects led, and ETag and Last-Modified came from. Empty: the feed's own URL.",
     )
+    validators_ignored = models.PositiveSmallIntegerField(
+        default=0,
+        editable=False,
+        help_text="Conditional requests in a row that brought a whole document, and nothing new.",
+    )
     body_digest = models.BinaryField(blank=True, default=b"", editable=False)
     seen_digests = models.BinaryField(
         blank=True, default=b"", editable=False, help_text="Digests of the last document's entries, 16 bytes each."
@@ -74,6 +79,7 @@ class Feed(models.Model):
     status_reason = models.TextField(blank=True, default="")
     checked_at = MomentField(null=True, blank=True, help_text="When the last check began.")
     imported_at = MomentField(null=True, blank=True, help_text="When the last successful check began.")
+    received_at = MomentField(null=True, blank=True, help_text="When a request without conditions was last answered.")
     changed_at = MomentField(null=True, blank=True, help_text="When a new entry was last seen.")
     day_began_at = MomentField(
         null=True,

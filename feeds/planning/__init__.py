@@ -1,5 +1,6 @@
 """What a response and a document mean for a feed: which entry is which, what to write, when to look again. Pure."""
 
+from feeds.planning.conditions import ignored, request
 from feeds.planning.identity import match_entries
 from feeds.planning.planner import EXPIRED, Rules, plan
 from feeds.planning.redirects import RedirectRule, is_same_site
@@ -48,9 +49,11 @@ __all__ = [
     "StoredEntry",
     "Streak",
     "Trace",
+    "ignored",
     "is_same_site",
     "match_entries",
     "plan",
+    "request",
     "unread",
     "with_slot",
 ]

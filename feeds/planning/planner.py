@@ -7,7 +7,7 @@ from feeds import canonical_urls
 from feeds.fetching import Failed, Fetched, FetchOutcome, Gone, NotModified, TooMany, is_private_host
 from feeds.outcomes import FailureKind, Outcome
 from feeds.parsing import ParsedFeed, Unreadable
-from feeds.planning import budget, redirects, schedule
+from feeds.planning import budget, conditions, redirects, schedule
 from feeds.planning.recognition import READER
 from feeds.planning.values import (
     Circumstances,
@@ -86,12 +86,15 @@ def _succeeded(
 ) -> ImportPlan:
     unknown = tuple(entry for entry in entries if entry.stored is None)
     new, used = budget.spend(feed, unknown, rules.daily_entries, circumstances)
+    changed = tuple(entry for entry in entries if _is_change(entry))
     expired = EXPIRED if (parsed or feed.document).expired else ""  # a 304 leaves what the document said in force
     if expired:
         next_check = schedule.stop(interval=feed.history.interval, reason=expired)
     else:
         is_read = not used.left_out and not (parsed and parsed.cut_short)  # else its validators are not kept
-        news = _news(fetched, new, circumstances.now, has_validators=is_read)
+        ignored = conditions.ignored(feed, fetched, circumstances.started_at, has_news=bool(new or changed))
+        are_honoured = is_read and ignored < conditions.MOST_IGNORED
+        news = _news(fetched, new, circumstances.now, has_validators=are_honoured)
         hints = document_hints(parsed) if parsed else feed.document.hints
         next_check = schedule.after_success(feed.history, news, hints, rules.pace, circumstances)
     streak = redirects.streak(feed, fetched, circumstances.started_at)
@@ -102,7 +105,7 @@ def _succeeded(
         fetched=fetched,
         parsed=parsed,
         new=new,
-        changed=tuple(entry for entry in entries if _is_change(entry)),
+        changed=changed,
         listed=_listed(feed, parsed, entries, unknown[len(new) :]) if parsed else (),
         next_check=next_check,
         disable=expired,

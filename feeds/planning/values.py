@@ -51,6 +51,7 @@ class History:
     created_at: datetime
     checked_at: datetime | None = None
     imported_at: datetime | None = None
+    received_at: datetime | None = None  # when a whole document last came
     changed_at: datetime | None = None  # when a new entry was last seen
     claimed_at: datetime | None = None  # when the scheduler last sent it, if it was not checked since
     interval: int = 0  # seconds, learned; 0 = not known yet
@@ -58,6 +59,7 @@ class History:
     fetch_seconds: float | None = None  # that the last fetch took; None = there was none
     next_check_reason: str = ""
     unchanged: int = 0  # checks that found nothing new, since the last import that has a row in the history
+    ignored: int = 0  # conditional requests in a row that brought a whole document and nothing new
     imports: int = 0  # rows that the history ever had
 
 

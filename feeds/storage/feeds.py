@@ -31,7 +31,7 @@ from feeds.planning import (
 )
 from feeds.storage import merging
 from feeds.storage.entries import CHUNK, chunked, write_changed, write_new
-from feeds.storage.fields import feed_fields
+from feeds.storage.fields import UNSEEN, feed_fields
 from feeds.storage.subscriptions import Subscription, register
 
 DIGEST = 16  # bytes
@@ -77,6 +77,7 @@ def _state(feed: Feed) -> FeedState:
             created_at=aware(feed.created_at),
             checked_at=aware(feed.checked_at),
             imported_at=aware(feed.imported_at),
+            received_at=aware(feed.received_at),
             changed_at=aware(feed.changed_at),
             claimed_at=aware(feed.claimed_at),
             interval=feed.interval,
@@ -84,6 +85,7 @@ def _state(feed: Feed) -> FeedState:
             fetch_seconds=feed.fetch_seconds,
             next_check_reason=feed.next_check_reason,
             unchanged=feed.unchanged_count,
+            ignored=feed.validators_ignored,
             imports=feed.import_count,
         ),
         document=_document(feed),
@@ -235,3 +237,9 @@ def _rows(feed_id: int, entries: Iterable[PlannedEntry]) -> Iterator[list[Entry]
 def note_slowness(feed: FeedState, seconds: float) -> None:
     """Remember that a fetch took so long and was ended for the sake of others; it counts as no check."""
     Feed.primary.filter(pk=feed.id).update(fetch_seconds=seconds)
+
+
+def forget_documents(feed_ids: Iterable[int]) -> None:
+    """Let the next check of these feeds fetch the document without conditions, and read all of it."""
+    for ids in chunked(feed_ids, CHUNK):
+        Feed.primary.filter(pk__in=ids).fence(**UNSEEN)

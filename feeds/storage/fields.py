@@ -4,7 +4,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from feeds import canonical_urls, history
+from feeds import canonical_urls, history, planning
 from feeds.fetching import Fetched, NotModified
 from feeds.models import Feed
 from feeds.outcomes import FailureKind
@@ -13,6 +13,9 @@ from feeds.planning import Budget, FeedState, ImportPlan, PlannedEntry, Redirect
 
 # After a day or six weeks of these a feed is disabled, so they count from their own first time.
 TERMINAL = frozenset({FailureKind.GONE, FailureKind.NOT_FOUND})
+
+# What a feed has whose document is to be fetched and read whole.
+UNSEEN = {"etag": "", "last_modified": "", "body_digest": b"", "seen_digests": b""}
 
 
 # A feed
@@ -38,7 +41,11 @@ def feed_fields(plan: ImportPlan) -> dict[str, Any]:
         **history.counts(plan),
     }
     if plan.fetched:
-        values |= {"imported_at": started_at}
+        values["imported_at"] = started_at
+        has_news = bool(plan.new or plan.changed)
+        values["validators_ignored"] = planning.ignored(plan.feed, plan.fetched, started_at, has_news=has_news)
+    if _is_full(plan):
+        values["received_at"] = started_at
     is_cut_short = plan.parsed is not None and plan.parsed.cut_short
     if plan.fetched and not is_cut_short and not (plan.budget and plan.budget.left_out):  # it must not look known
         values |= _fetched_fields(plan.fetched, plan.feed)
@@ -52,6 +59,13 @@ def feed_fields(plan: ImportPlan) -> dict[str, Any]:
     if plan.budget:
         values |= _budget_fields(plan.budget)
     return values
+
+
+def _is_full(plan: ImportPlan) -> bool:
+    """Tell whether a whole document came, or a 304 in its stead: to ask for it in vain is enough once a week."""
+    if plan.failure:
+        return plan.failure.status == 304
+    return plan.fetched is not None and plan.fetched.status != 304
 
 
 def _status_fields(plan: ImportPlan) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from feeds.databases import primary_database
 from feeds.models import Alias, Entry, Feed, FetchOptions, Host, Tombstone
 from feeds.planning import FeedState, Move, is_same_site
 from feeds.storage.entries import CHUNK, chunked
-from feeds.storage.fields import no_error, url_fields
+from feeds.storage.fields import UNSEEN, no_error, url_fields
 from feeds.storage.subscriptions import Subscription, register
 
 
@@ -150,10 +150,7 @@ def change_url(feed_id: int, old: str, new: str, *, reason: str, now: datetime) 
         **url_fields(new),
         **no_error(),
         # These belong to one URL: sent to another they could bring a 304 for a document that was never seen.
-        etag="",
-        last_modified="",
-        body_digest=b"",
-        seen_digests=b"",
+        **UNSEEN,
         found_on="",
         public_only=False,
         fetch_seconds=None,

@@ -71,6 +71,14 @@ def test_a_second_run_finds_them_unchanged(server: samples.SampleServer) -> None
     assert server.asked["news.rss"].conditional == 1
 
 
+def test_full_fetches_and_reads_what_was_seen_before(server: samples.SampleServer) -> None:
+    Run(server.url("news.rss"))
+    Entry.objects.all()[:1].get().delete()
+    run = Run("--all", "--full")
+    assert (run.code, server.asked["news.rss"].conditional) == (0, 0)
+    assert Entry.objects.count() == 3
+
+
 def test_a_failed_feed_is_named_in_words_and_the_exit_code_is_1(server: samples.SampleServer) -> None:
     run = Run(server.url("news.rss"), server.url("gone-missing.rss"))
     assert (run.code, run.error) == (1, "1 feed failed.")

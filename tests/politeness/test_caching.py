@@ -1,11 +1,13 @@
 """Rules of HTTP caching: validators, what they belong to, and what a 304 and a 226 mean."""
 
+import itertools
 from datetime import timedelta
+from itertools import pairwise
 
-from tests.politeness.answers import ATOM, NOT_MODIFIED, document, feed, page
+from tests.politeness.answers import ATOM, NOT_MODIFIED, document, feed, page, steady
 from tests.politeness.reader import Reader
 from tests.politeness.server import PoliteServer
-from tests.rigs.servers.feed_server import answer
+from tests.rigs.servers.feed_server import Received, answer
 
 DATE = "Mon, 05 Jan 2026 10:00:00 GMT"
 
@@ -90,12 +92,23 @@ def test_a_check_by_hand_is_conditional_too(server: PoliteServer, reader: Reader
     assert served.sent("If-None-Match") == [None, '"1"', '"1"']
 
 
-def test_no_poll_drops_the_conditions_by_itself(server: PoliteServer, reader: Reader) -> None:
-    """No poll ever drops the conditions by itself (rachelbythebay.com/w/2024/08/17)."""
-    served = server.serve(feed(etag='"1"'), NOT_MODIFIED)
+def test_no_poll_of_a_week_drops_the_conditions_by_itself(server: PoliteServer, reader: Reader) -> None:
+    """No poll drops the conditions by itself, but for one a week (rachelbythebay.com/w/2024/08/17)."""
+    served = server.serve(steady(feed(etag='"1"'), '"1"'))
     reader.follow(served, days=60)
+    whole = [exchange.at for exchange in served.log if not exchange.request.header("If-None-Match")]
     assert len(served.log) > 30
-    assert None not in served.sent("If-None-Match")[1:]
+    assert all(later - earlier >= timedelta(days=7) for earlier, later in pairwise(whole))
+
+
+def test_a_server_that_says_304_without_conditions_is_asked_with_them_again(
+    server: PoliteServer, reader: Reader
+) -> None:
+    """A server that says 304 without having been given conditions is asked with them again (RFC 9110 §15.4.5)."""
+    served = server.serve(feed(etag='"1"'), NOT_MODIFIED)
+    reader.follow(served, days=20)
+    assert served.sent("If-None-Match").count(None) == 3
+    assert reader.row(served).error_kind == ""
 
 
 def test_a_delta_is_asked_for_with_an_etag_only_and_merged(server: PoliteServer, reader: Reader) -> None:
@@ -107,3 +120,34 @@ def test_a_delta_is_asked_for_with_an_etag_only_and_merged(server: PoliteServer,
     assert served.sent("A-IM")[:2] == [None, "feed"]
     assert not any(plain.sent("A-IM"))
     assert reader.titles(served) == {"one", "two"}
+
+
+def test_a_server_that_says_304_for_ever_is_asked_for_the_document_once_a_week(
+    server: PoliteServer, reader: Reader
+) -> None:
+    """A server that says 304 for ever is asked for the document once a week (feed2imap-go #140 and many others)."""
+    names = [*"abcdefghijklmnopqrst"]
+
+    def growing(request: Received) -> bytes:
+        conditional = request.header("If-None-Match")
+        return NOT_MODIFIED if conditional else feed(*names[: len(served.log) + 1], etag='"1"')
+
+    served = server.serve(growing)
+    reader.follow(served, days=30)
+    whole = [exchange.at for exchange in served.log if exchange.status == 200]
+    assert len(whole) in (4, 5)
+    assert all(later - earlier >= timedelta(days=7) for earlier, later in pairwise(whole))
+    assert len(reader.titles(served)) > 3
+
+
+def test_validators_that_never_bring_a_304_count_as_none(server: PoliteServer, reader: Reader) -> None:
+    """Validators that never bring a 304 count as none: such a server is asked once a day (RFC 9110 §13.1)."""
+    moments = (f"<!-- {number} -->" for number in itertools.count())
+
+    def busy(request: Received) -> bytes:
+        return answer(200, document("one") + next(moments).encode(), content_type=ATOM, etag='"1"')
+
+    served = server.serve(busy)
+    reader.restart(max_interval=2 * 3600)
+    reader.follow(served, days=5)
+    assert min(served.intervals()[4:]) >= timedelta(days=1)

@@ -73,12 +73,14 @@ class Command(BaseCommand):
         group = parser.add_mutually_exclusive_group()
         group.add_argument("--due", action="store_true", help="import the feeds whose next check is due")
         group.add_argument("--all", action="store_true", help="import all feeds that are neither paused nor disabled")
+        parser.add_argument("--full", action="store_true", help="fetch and read whole documents, seen or not")
         parser.add_argument("--wait", action="store_true", help="follow each feed to its outcome (always, if embedded)")
         parser.add_argument("--timeout", type=_seconds, default=inf, metavar="SECONDS", help="wait no longer than this")
         parser.add_argument("--dry-run", action="store_true", help="say what would be done and write nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.verbosity: int = options["verbosity"]
+        self.is_full: bool = options["full"]
         self.tally = Tally()
         _check_usage(options)
         try:
@@ -140,6 +142,8 @@ class Command(BaseCommand):
         feeds = list(following.load(feed_ids))
         active = [feed for feed in feeds if feed.status != Feed.Status.PAUSED]
         self._finish([following.skipped(feed) for feed in feeds if feed.status == Feed.Status.PAUSED])
+        if self.is_full:
+            storage.forget_documents(feed.pk for feed in active)
         for feed in active:
             tasks.send(feed.url)
         self.tally.sent += len(active)
