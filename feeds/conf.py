@@ -28,6 +28,7 @@ def _not_negative(default: Number) -> Number:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedsSettings:
+    queue: str = "feeds"  # of the actors' messages; scheduled imports are in another, see below
     lock_cache: str = "locks"  # alias in CACHES
     lock_expire: int = 600  # seconds
     time_limit: int = _positive(300)  # seconds for one import
@@ -56,6 +57,11 @@ class FeedsSettings:
     max_interval: int = _positive(24 * 3600)
     unconditional_interval: int = _not_negative(24 * 3600)  # the shortest without ETag and Last-Modified
     claim_limit: int = _positive(1000)  # feeds that may be waiting in the queue for import_due_feeds to send no more
+
+    @property
+    def scheduled_queue(self) -> str:
+        """Return the queue of scheduled imports: in one with the others, a person would wait for a thousand of them."""
+        return f"{self.queue}_scheduled"
 
     @property
     def fetch_limit(self) -> float:

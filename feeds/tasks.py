@@ -21,6 +21,7 @@ KNOWN = "known"  # message option: the feed was stored before; if it is no more,
 ASKED_BY = "asked_by"  # message option: who asked, for the history
 # What our own messages hold instead of a URL with a login, which brokers would keep and logs show: its digest.
 REFERENCE = re.compile("md5:([0-9a-f]{32})")
+BEHIND_OTHERS = 10  # of two messages that a worker has fetched it works on that of the lower priority: others have 0
 SHORTEST_DELAY = 0.5  # seconds; sooner, a copy could meet the lock that its original is about to give back
 
 
@@ -41,6 +42,8 @@ def _digest(text: str) -> UUID | None:
 
 
 @dramatiq.actor(
+    queue_name=feeds_settings().queue,
+    priority=BEHIND_OTHERS,
     lock_key=lambda url: _digest(url) or canonical_urls.feed_url(url),  # by this name, too
     lock_expire=feeds_settings().lock_expire,
     lock_busy_message="Feed %s is already being imported by another worker",
@@ -80,11 +83,19 @@ def send(url: str, slot: datetime | None = None, *, asked_by: str = AskedBy.PERS
     """Send a stored feed for import, by its URL. If it is deleted before a worker takes the message, it stays so."""
     options: dict[str, Any] = {KNOWN: True, ASKED_BY: str(asked_by)}
     if slot is not None:
-        options |= {SLOT: slot.timestamp(), "delay": _delay(slot, 0.0)}
-    import_feed.send_with_options(args=(reference(url),), **options)
+        options[SLOT] = slot.timestamp()
+    message = import_feed.message_with_options(args=(reference(url),), **options)
+    if asked_by == AskedBy.SCHEDULE:
+        message = message.copy(queue_name=feeds_settings().scheduled_queue)
+        import_feed.broker.declare_queue(message.queue_name)
+    import_feed.broker.enqueue(message, delay=_delay(slot, 0.0) if slot else None)
+
+
+import_feed.broker.declare_queue(feeds_settings().scheduled_queue)  # for workers to consume it
 
 
 @dramatiq.actor(
+    queue_name=feeds_settings().queue,
     lock_key=lambda: "",
     lock_expire=120,
     time_limit=100_000,
@@ -99,7 +110,12 @@ def import_due_feeds() -> None:
 cron("* * * * *")(import_due_feeds)  # for `manage.py crontab`
 
 
-@dramatiq.actor(time_limit=feeds_settings().time_limit * 1000, max_retries=3)
+@dramatiq.actor(
+    queue_name=feeds_settings().queue,
+    priority=BEHIND_OTHERS,
+    time_limit=feeds_settings().time_limit * 1000,
+    max_retries=3,
+)
 def prune_entries(after: int = 0) -> None:
     """Remove old entries of the next feeds, in the order of their ids, and send a message for those behind them.
 

@@ -14,7 +14,7 @@ import psycopg
 import redis
 
 from tests.rigs.servers.daemon import eventually
-from tests.rigs.servers.rabbitmq import QUEUES
+from tests.rigs.servers.rabbitmq import KINDS
 from tests.rigs.servers.workers import PROJECT
 
 SEND = """
@@ -90,7 +90,7 @@ class Deployment:
         eventually(lambda: self.imported() == feeds, within=within, what=f"{feeds} feeds are imported")
 
     def queued(self) -> tuple[int, ...]:
-        """Return how many messages are due, delayed and dead.
+        """Return how many messages that somebody sent, not the schedule, are due, delayed and dead.
 
         Redis counts those that a worker has taken and not finished, too; RabbitMQ does not.
         """
@@ -107,12 +107,12 @@ class Deployment:
 
     def _queued_on_redis(self) -> tuple[int, ...]:
         with redis.Redis.from_url(self.broker_url) as client:
-            return tuple(client.hlen(f"dramatiq:{queue}.msgs") for queue in QUEUES)
+            return tuple(client.hlen(f"dramatiq:feeds{kind}.msgs") for kind in KINDS)
 
     def _queued_on_rabbitmq(self) -> tuple[int, ...]:
         with pika.BlockingConnection(pika.URLParameters(self.broker_url)) as connection:
             channel = connection.channel()
-            return tuple(channel.queue_declare(queue, passive=True).method.message_count for queue in QUEUES)
+            return tuple(channel.queue_declare(f"feeds{kind}", passive=True).method.message_count for kind in KINDS)
 
 
 def finish(process: subprocess.Popen[str], given: str = "") -> str:

@@ -22,7 +22,7 @@ from feeds.management.following import Ending, Following
 from feeds.management.progress import Progress, counted, printable, table
 from feeds.management.sources import BadLine, Intake
 from feeds.models import Feed
-from feeds.outcomes import Outcome
+from feeds.outcomes import AskedBy, Outcome
 
 USAGE, INTERRUPTED = 2, 130  # exit codes
 
@@ -97,6 +97,7 @@ class Command(BaseCommand):
             with _quiet_imports(self.verbosity):
                 if options["due"]:
                     heartbeat.note_schedule(clock.now())
+                self._asked_by = AskedBy.SCHEDULE if options["due"] or options["all"] else AskedBy.PERSON
                 self._import(intake, wait=options["wait"] or _is_embedded(), timeout=options["timeout"])
         _check_success(self.tally, intake, options["timeout"])
 
@@ -145,7 +146,7 @@ class Command(BaseCommand):
         if self.is_full:
             storage.forget_documents(feed.pk for feed in active)
         for feed in active:
-            tasks.send(feed.url)
+            tasks.send(feed.url, asked_by=self._asked_by)
         self.tally.sent += len(active)
         return active
 

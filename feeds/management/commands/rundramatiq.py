@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.management import CommandError
 from django_dramatiq.management.commands import rundramatiq
 
+from feeds.conf import feeds_settings
 from feeds.embedded import EmbeddedBroker
 
 # Milliseconds for which a Redis consumer sleeps when its queue is empty. Dramatiq's own 1,000 would be felt in each
@@ -36,6 +37,8 @@ class Command(rundramatiq.Command):  # type: ignore[misc]  # django_dramatiq has
             )
         for name, value in {"dramatiq_worker_timeout": IDLE_TIMEOUT, **ALLOCATOR}.items():
             os.environ.setdefault(name, value)
+        if feeds_settings().queue in (options.get("queues") or ()):
+            options["queues"] = [*options["queues"], feeds_settings().scheduled_queue]
         super().handle(*arguments, **options)
 
     def discover_tasks_modules(self) -> list[str]:

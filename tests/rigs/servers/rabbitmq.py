@@ -6,7 +6,8 @@ import pika
 
 from tests.rigs.servers.daemon import Daemon, ask, free_port, program
 
-QUEUES = ("default", "default.DQ", "default.XQ")  # due, delayed, dead
+KINDS = ("", ".DQ", ".XQ")  # due, delayed, dead
+QUEUES = ("default", "feeds", "feeds_scheduled")
 
 
 class PortMapper(Daemon):
@@ -67,10 +68,11 @@ class RabbitMQ(Daemon):
         self.mapper.kill()
 
     def delete_queues(self) -> None:
-        """Delete the queues that Dramatiq makes for `default`."""
+        """Delete the queues that Dramatiq makes."""
         with pika.BlockingConnection(pika.URLParameters(self.url)) as connection:
             for queue in QUEUES:
-                connection.channel().queue_delete(queue)
+                for kind in KINDS:
+                    connection.channel().queue_delete(queue + kind)
 
     def _configuration(self) -> str:
         lines = [
