@@ -48,12 +48,19 @@ class Bounds:
 class _Response(http.client.HTTPResponse):
     def _read_status(self) -> tuple[str, int, str]:
         """Skip interim answers: http.client knows only 100, and takes any number of it (RFC 9110 §15.2)."""
+        if _is_http2(self.fp.peek(1)):
+            raise http.client.UnknownProtocol("HTTP/2")
         for _ in range(MAX_INTERIM_ANSWERS):
             version, status, reason = super()._read_status()  # type: ignore[misc]
             if not 100 <= status < 200 or status == http.HTTPStatus.SWITCHING_PROTOCOLS:
                 return version, status, reason
             http.client.parse_headers(self.fp)
         raise http.client.HTTPException("too many interim answers")
+
+
+def _is_http2(begin: bytes) -> bool:
+    """Tell whether an answer begins with a frame of HTTP/2 for the connection: SETTINGS or GOAWAY (RFC 9113 §6)."""
+    return begin[:1] == b"\0" and begin[3:4] in (b"\x04", b"\x07") and begin[5:9] == bytes(4)
 
 
 class _HTTPConnection(urllib3.connection.HTTPConnection):

@@ -53,7 +53,9 @@ _FAILURE_KINDS = {
     403: FailureKind.FORBIDDEN,
     404: FailureKind.NOT_FOUND,
     407: FailureKind.UNAUTHORIZED,
+    426: FailureKind.PROTOCOL,  # another version of HTTP is asked for
     451: FailureKind.LEGAL,
+    505: FailureKind.PROTOCOL,
 }
 
 
@@ -128,8 +130,10 @@ def _is_delta(request: FeedRequest, answer: Answer) -> bool:
 
 
 def _kind(status: int) -> FailureKind:
+    if status in _FAILURE_KINDS:
+        return _FAILURE_KINDS[status]
     if 400 <= status < 500:
-        return _FAILURE_KINDS.get(status, FailureKind.CLIENT_ERROR)
+        return FailureKind.CLIENT_ERROR
     if 500 <= status < 600:
         return FailureKind.SERVER_ERROR
     return FailureKind.REDIRECT if 300 <= status < 400 else FailureKind.PROTOCOL

@@ -33,6 +33,25 @@ KNOWN_ENCODINGS = frozenset(BaseHTTPResponse.CONTENT_DECODERS) - {"br"}
 ACCEPT_ENCODING = ", ".join(name for name in ("gzip", "zstd") if name in KNOWN_ENCODINGS)
 
 
+# What OpenSSL says of servers of another age, and what they lack; no option of a feed changes that.
+_NO_CIPHER = "cipher that is safe: ECDHE or DHE with AES or ChaCha20"
+MISSING = {
+    "UNSUPPORTED_PROTOCOL": "TLS 1.2 or later",
+    "TLSV1_ALERT_PROTOCOL_VERSION": "TLS 1.2 or later",
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": _NO_CIPHER,
+    "TLSV1_ALERT_INSUFFICIENT_SECURITY": _NO_CIPHER,
+    "NO_SHARED_CIPHER": _NO_CIPHER,
+    "UNSAFE_LEGACY_RENEGOTIATION_DISABLED": "secure renegotiation (RFC 5746)",
+    "DH_KEY_TOO_SMALL": "key for Diffie-Hellman that is long enough",
+    "EE_KEY_TOO_SMALL": "key in its certificate that is long enough",
+    "CA_KEY_TOO_SMALL": "key in the certificate of its authority that is long enough",
+    "CA_MD_TOO_WEAK": "certificate whose signature is safe",
+    "WRONG_VERSION_NUMBER": "TLS on this port",
+    "HTTP_REQUEST": "TLS on this port",
+}
+NO_HTTP1 = "TLSV1_ALERT_NO_APPLICATION_PROTOCOL"  # to our ALPN
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """One response. The body is decoded, and empty where the status is not in BODY_STATUSES."""
@@ -144,6 +163,10 @@ def _too_late(deadline: Deadline) -> TransportError:
     return TransportError(FailureKind.TIMEOUT, f"no complete answer in {deadline.seconds:g} seconds")
 
 
+def _only_http2() -> TransportError:
+    return TransportError(FailureKind.PROTOCOL, "the server speaks another HTTP than 1.1: HTTP/2 only, it seems")
+
+
 def _translated(error: Exception) -> TransportError:
     """Return what a foreign error means; one that no server can cause passes as it is."""
     if isinstance(error, urllib3.exceptions.DecodeError):
@@ -151,12 +174,20 @@ def _translated(error: Exception) -> TransportError:
     if isinstance(error, ssl.SSLCertVerificationError):
         return TransportError(FailureKind.TLS, f"the certificate is not trusted: {error.verify_message}")
     if isinstance(error, ssl.SSLError | urllib3.exceptions.SSLError):
-        reason = getattr(error, "reason", None) or error
+        reason = str(getattr(error, "reason", None) or error)
+        if reason == NO_HTTP1:
+            return _only_http2()
+        if reason in MISSING:
+            reason = (
+                f"the server has no {MISSING[reason]} ({reason}); to verify its certificate or not makes no difference"
+            )
         return TransportError(FailureKind.TLS, f"no TLS connection: {reason}")
     if isinstance(error, TimeoutError | urllib3.exceptions.TimeoutError):
         return TransportError(FailureKind.TIMEOUT, "the server stopped sending")
     if isinstance(error, http.client.RemoteDisconnected):
         return TransportError(FailureKind.PROTOCOL, "the server closed the connection without an answer")
+    if isinstance(error, http.client.UnknownProtocol):
+        return _only_http2()
     if isinstance(error, http.client.HTTPException | urllib3.exceptions.HTTPError | ValueError):
         return TransportError(FailureKind.PROTOCOL, f"no valid HTTP answer: {error}")
     if isinstance(error, OSError):

@@ -3,9 +3,12 @@
 import gzip
 import os
 import socket
+import ssl
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from warnings import catch_warnings
 
 import pytest
 from urllib3 import HTTPHeaderDict
@@ -598,6 +601,82 @@ def test_certificates_that_the_system_trusts_are_trusted_for_their_names_only(
     outcome = failed(fetcher, tls_server.url(host="other.test"))
     assert outcome.kind == FailureKind.TLS
     assert "certificate is not valid for 'other.test'" in outcome.text
+
+
+@contextmanager
+def tls_only(configure: Callable[[ssl.SSLContext], None], after: bytes = b"") -> Iterator[str]:
+    """Answer one connection by a TLS server with other options, and then with some bytes; yield its URL."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATE)
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    configure(context)
+
+    def serve() -> None:
+        with suppress(OSError), listener.accept()[0] as plain, context.wrap_socket(plain, server_side=True) as sock:
+            sock.recv(65_536)
+            sock.sendall(after)
+            sock.recv(65_536)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"https://127.0.0.1:{listener.getsockname()[1]}/feed"
+        thread.join()
+
+
+def old_protocol(context: ssl.SSLContext) -> None:
+    with catch_warnings(action="ignore"):  # deprecated
+        context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
+
+
+def old_ciphers(context: ssl.SSLContext) -> None:
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("AES128-SHA:@SECLEVEL=0")
+
+
+@pytest.mark.parametrize(
+    ("configure", "missing"), [(old_protocol, "no TLS 1.2 or later"), (old_ciphers, "no cipher that is safe")]
+)
+@pytest.mark.parametrize("verify_tls", [False, True])
+def test_what_an_old_server_lacks_is_said(
+    fetcher: Fetcher, configure: Callable[[ssl.SSLContext], None], missing: str, verify_tls: bool
+) -> None:
+    with tls_only(configure) as url:
+        outcome = fetcher.fetch(FeedRequest(url=url, verify_tls=verify_tls))
+    assert isinstance(outcome, Failed)
+    assert outcome.kind == FailureKind.TLS
+    assert missing in outcome.text
+    assert "makes no difference" in outcome.text
+
+
+SETTINGS = b"\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x64"  # RFC 9113 §6.5
+GOAWAY = b"\x00\x00\x08\x07\x00\x00\x00\x00\x00" + bytes(8)
+
+
+def test_a_server_that_speaks_http_2_only_is_told(server: FeedServer, fetcher: Fetcher) -> None:
+    for begin in (SETTINGS, GOAWAY, SETTINGS + GOAWAY):
+        server.routes["/feed"] = begin  # and the connection stays open
+        outcome = failed(fetcher, server.url())
+        assert (outcome.kind, "HTTP/2 only" in outcome.text) == (FailureKind.PROTOCOL, True)
+    with tls_only(lambda context: None, after=SETTINGS) as url:
+        outcome = fetcher.fetch(FeedRequest(url=url, verify_tls=False))
+    assert isinstance(outcome, Failed)
+    assert (outcome.kind, "HTTP/2 only" in outcome.text) == (FailureKind.PROTOCOL, True)
+
+
+def test_a_tls_server_that_refuses_http_1_is_told() -> None:
+    error = ssl.SSLError(1, "no application protocol")
+    error.reason = "TLSV1_ALERT_NO_APPLICATION_PROTOCOL"  # Python's own server goes on without
+    found = transport._translated(error)
+    assert (found.kind, "HTTP/2 only" in found.text) == (FailureKind.PROTOCOL, True)
+
+
+@pytest.mark.parametrize("status", [426, 505])
+def test_a_server_that_wants_another_version_of_http_is_no_fault_of_the_url(
+    server: FeedServer, fetcher: Fetcher, status: int
+) -> None:
+    server.routes["/feed"] = answer(status, upgrade="h2c")
+    assert failed(fetcher, server.url()).kind == FailureKind.PROTOCOL
 
 
 def test_a_server_that_speaks_no_tls_is_a_tls_failure(server: FeedServer, fetcher: Fetcher) -> None:
