@@ -45,6 +45,7 @@ class FeedsSettings:
     max_redirects: int = _not_negative(5)
     redirect_checks: int = _positive(3)  # checks in a row that see a permanent redirect until the URL follows
     redirect_days: float = _not_negative(7.0)  # that must lie between the first and the last of them
+    metrics_token: str = field(default="", repr=False)  # that /metrics asks for as bearer; "" = there is no such page
     slow_fetches: int = _positive(1)  # at once in one process, of those that take longer than two seconds
     parse_limit: float = _positive(20.0)  # seconds of the processor for reading one document
     keep_days: int = _not_negative(0)  # that entries are kept which the feed lists no more; 0 = for ever

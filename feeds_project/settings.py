@@ -185,6 +185,9 @@ DRAMATIQ_BROKER = {
     ],
 }
 
+if env.bool("METRICS", False):  # for Prometheus, at port 9191 of a worker; needs the extra "metrics"
+    DRAMATIQ_BROKER["MIDDLEWARE"].insert(0, "feeds.metrics.Metrics")  # type: ignore[attr-defined]
+
 if BROKER_URL.startswith(("redis://", "rediss://")):
     DRAMATIQ_CRONTAB = {"REDIS_URL": BROKER_URL}  # of two schedulers one runs; two would do no harm
 
@@ -198,8 +201,11 @@ STATIC_ROOT = BASE_DIR / "staticfiles"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {
+        "line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"},
+        "json": {"()": "feeds_project.logs.JSONFormatter"},
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": env.str("LOG_FORMAT", "line")}},
     "loggers": {"feeds": {"handlers": ["stderr"], "level": env.str("FEEDS_LOG_LEVEL", "INFO"), "propagate": False}},
 }
 

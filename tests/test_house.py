@@ -22,6 +22,7 @@ FOR_USERS = {
 }
 FUNCTIONS_THAT_IMPORT = {
     "feeds/admin/actions.py: send": "the admin is loaded where no broker is configured, too",
+    "feeds/metrics.py: after_process_boot": "prometheus_client reads where it shall write when it is imported",
     "feeds/apps.py: importer": "models must be loaded first",
     "feeds/apps.py: ready": "models must be loaded first",
 }

@@ -2,6 +2,7 @@
 
 from feeds.status.diagnosis import Finding, examine
 from feeds.status.locks import Held, break_lock, held, subjects
+from feeds.status.metrics import page as metrics_page
 from feeds.status.views import page as status_page
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "break_lock",
     "examine",
     "held",
+    "metrics_page",
     "status_page",
     "subjects",
 ]
