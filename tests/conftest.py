@@ -17,13 +17,14 @@ from tests.rigs.servers.counting import CountingServer
 from tests.rigs.servers.daemon import Daemon, tail
 from tests.rigs.servers.memcached import Memcached
 from tests.rigs.servers.nginx import Nginx
+from tests.rigs.servers.pgbouncer import PgBouncer
 from tests.rigs.servers.postgresql import PostgreSQL
 from tests.rigs.servers.rabbitmq import RabbitMQ
 from tests.rigs.servers.redis_server import RedisServer
 
 AnyDaemon = TypeVar("AnyDaemon", bound=Daemon)
 
-SERVERS = frozenset({"memcached", "redis_server", "rabbitmq_node", "postgresql", "nginx"})  # fixtures
+SERVERS = frozenset({"memcached", "redis_server", "rabbitmq_node", "postgresql", "pgbouncer", "nginx"})  # fixtures
 ACCEPTANCE = Path(__file__).parent / "acceptance"
 
 
@@ -112,6 +113,15 @@ def postgresql() -> Iterator[PostgreSQL]:
     folder = Path(tempfile.mkdtemp(prefix="feeds-postgresql-", dir="/tmp"))
     try:
         yield from running(PostgreSQL(folder))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def pgbouncer(postgresql: PostgreSQL) -> Iterator[PgBouncer]:
+    folder = Path(tempfile.mkdtemp(prefix="feeds-pgbouncer-", dir="/tmp"))  # its user may not enter pytest's
+    try:
+        yield from running(PgBouncer(folder, postgresql))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

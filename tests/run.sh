@@ -28,6 +28,7 @@ missing_packages() {
     command -v redis-server >/dev/null || echo redis-server
     command -v rabbitmq-server >/dev/null || echo rabbitmq-server
     command -v nginx >/dev/null || echo nginx-light
+    command -v pgbouncer >/dev/null || echo pgbouncer
     has_postgresql || echo postgresql
 }
 

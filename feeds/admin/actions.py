@@ -48,7 +48,7 @@ class FeedActions(AnyModelAdmin):
 
         sent = 0
         try:
-            for url in queryset.values_list("url", flat=True).iterator():
+            for url in queryset.values_list("url", flat=True):
                 tasks.send(url)
                 sent += 1
         except Exception as error:  # each broker's client has its own, and they are named in no module of ours

@@ -10,6 +10,8 @@ from django.db.models import Model
 
 from tests.rigs.foreign_project import ForeignProject
 from tests.rigs.servers.feed_server import FeedServer, Received, answer
+from tests.rigs.servers.pgbouncer import PgBouncer
+from tests.rigs.servers.postgresql import PostgreSQL
 
 SETTINGS = """
 DATABASES["other"] = DATABASES["default"] | {"NAME": Path(__file__).with_name("other.sqlite3")}
@@ -114,3 +116,38 @@ def test_a_router_that_tears_an_import_apart_is_refused(settings: Any) -> None:
     settings.DATABASE_ROUTERS = [EntriesElsewhere()]
     (error,) = (message for message in run_checks(tags=["feeds"]) if message.id == "feeds.E020")
     assert error.msg == "DATABASE_ROUTERS write Entry elsewhere than Feed, which goes to 'default'"
+
+
+POOLED = """
+import io, json
+from django.contrib.admin import site
+from django.test import RequestFactory
+from feeds.admin import FeedAdmin
+from feeds.models import Feed
+
+call_command("migrate", verbosity=0)
+Feed.objects.bulk_create([Feed(url=f"https://{number}.example/", title=str(number)) for number in range(300)])
+out = io.StringIO()
+call_command("import_feeds", "--due", "--dry-run", stdout=out)
+call_command("import_feeds", "--all", "--dry-run", stdout=out)
+call_command("export_opml", stdout=(exported := io.StringIO()))
+sent = FeedAdmin(Feed, site).send(RequestFactory().post("/"), Feed.objects.all())
+call_command("prune_entries", days=1, stdout=out)
+print(json.dumps([out.getvalue(), exported.getvalue().count("xmlUrl="), sent]))
+"""
+
+
+@pytest.mark.slow
+def test_behind_pgbouncer_feeds_are_sent_and_exported(
+    tmp_path: Path, postgresql: PostgreSQL, pgbouncer: PgBouncer
+) -> None:
+    database = postgresql.create_database()
+    pgbouncer.warm_up(database)
+    settings = f"""
+        import dj_database_url
+        DATABASES["default"] = dj_database_url.parse("{pgbouncer.url(database)}")
+        INSTALLED_APPS += ["django.contrib.admin", "django.contrib.messages", "django.contrib.sessions"]
+        """
+    said, exported, sent = json.loads(ForeignProject(tmp_path, settings).run(POOLED).splitlines()[0])
+    assert said.count("300 feeds would be sent to the queue") == 2
+    assert (exported, sent) == (300, 300)

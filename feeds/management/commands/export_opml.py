@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from feeds import opml
+from feeds import opml, storage
 from feeds.models import Feed
 from feeds.opml import Outline
 
@@ -39,7 +39,13 @@ def _outlines(within: str, *, everything: bool) -> Iterator[Outline]:
     folders = feeds.order_by().values_list("folder", flat=True).distinct()
     for folder in sorted(folders, key=opml.folder_parts):
         if opml.folder_parts(folder)[: len(top)] == top:
-            for url, title, site_url in (
-                feeds.filter(folder=folder).order_by("title", "id").values_list("url", "title", "site_url").iterator()
-            ):
-                yield Outline(url=url, folder=folder, title=title, site_url=site_url)
+            ids = feeds.filter(folder=folder).order_by("title", "id").values_list("id", flat=True)
+            for chunk in storage.chunked(ids, storage.CHUNK):
+                yield from _some_outlines(chunk)
+
+
+def _some_outlines(feed_ids: list[int]) -> Iterator[Outline]:
+    """Yield some feeds in this order. PgBouncer keeps no cursor of the server's from one statement to the next."""
+    feeds = Feed.objects.only("url", "folder", "title", "site_url").in_bulk(feed_ids)
+    for feed in (feeds[id_] for id_ in feed_ids if id_ in feeds):
+        yield Outline(url=feed.url, folder=feed.folder, title=feed.title, site_url=feed.site_url)

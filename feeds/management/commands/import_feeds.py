@@ -227,7 +227,8 @@ def _check_success(tally: Tally, intake: Intake, timeout: float) -> None:
 def _stored(*, due: bool) -> Intake:
     intake = Intake()
     feeds = Feed.primary.due(clock.now()) if due else Feed.primary.active().order_by("id")
-    intake.feed_ids.extend(feeds.values_list("id", flat=True).iterator())
+    # No iterator(): the server's cursor is gone with the next statement behind PgBouncer.
+    intake.feed_ids.extend(feeds.values_list("id", flat=True))
     return intake
 
 
