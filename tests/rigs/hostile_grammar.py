@@ -22,7 +22,8 @@ def _always(text: str) -> Piece:
     return lambda n: text
 
 
-SIZES = ((0.80, 1_000, 64_000), (0.96, 64_000, 1_000_000), (1.0, 1_000_000, 10_000_000))  # share, least, most
+MOST = 10 * 1024 * 1024  # bytes; the default of FEEDS_MAX_BODY_BYTES
+SIZES = ((0.90, 1_000, 64_000), (0.985, 64_000, 1_000_000), (1.0, 1_000_000, 10_000_000))  # share, least, most
 NAMESPACES = (
     'xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:content="http://purl.org/rss/1.0/modules/content/" '
     'xmlns:media="http://search.yahoo.com/mrss/" xmlns:itunes="http://www.itunes.com/dtds/podcast-1.0.dtd" '
@@ -120,7 +121,7 @@ def document(chance: random.Random) -> bytes:
     least, most = next((low, high) for until, low, high in SIZES if share <= until)
     size = int(least * (most / least) ** chance.random())
     text = _json(chance, size) if chance.random() < 0.2 else _xml(chance, size)
-    return _damaged(chance, text.encode(chance.choice(ENCODINGS), "xmlcharrefreplace"))
+    return _damaged(chance, text.encode(chance.choice(ENCODINGS), "xmlcharrefreplace"))[:MOST]
 
 
 def _damaged(chance: random.Random, body: bytes) -> bytes:
