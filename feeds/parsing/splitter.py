@@ -16,9 +16,10 @@ from feeds.outcomes import FailureKind
 from feeds.parsing.values import Unreadable
 
 # Over 193 well-formed real feeds the maxima were depth 6, 11 attributes and 4,191 elements.
+# What goes beyond is read whole, by a child, whose time says whether it is too much.
 MAX_DEPTH = 64
-MAX_ATTRIBUTES = 256  # of one element; the standard library's SAX driver is quadratic in it
 MAX_ELEMENTS = 200_000
+MAX_ATTRIBUTES = 256  # of one element; the standard library's SAX driver is quadratic in it
 MAX_NAMESPACES = 1_000  # distinct declarations
 MAX_SURROUNDINGS = 8  # elements that entries stand in or after, such as <rss> and <channel>
 
@@ -128,7 +129,7 @@ class _Hostile(Exception):
 
 
 class _Whole(Exception):
-    """The document cannot be split, and to look further costs much: expat would hold the GIL while it expands."""
+    """The document cannot be split, and to look further costs much."""
 
 
 class _Kinds(dict[str, int]):
@@ -192,8 +193,10 @@ class _Walk:
     def _open(self, name: str, attributes: dict[str, str]) -> None:
         self._elements += 1
         self._depth = depth = self._depth + 1
-        if depth > MAX_DEPTH or len(attributes) > MAX_ATTRIBUTES or self._elements > MAX_ELEMENTS:
-            raise _Hostile(f"too deep, too many elements or too many attributes at element {self._elements}")
+        if depth > MAX_DEPTH or self._elements > MAX_ELEMENTS:
+            raise _Whole
+        if len(attributes) > MAX_ATTRIBUTES:
+            raise _Hostile(f"too many attributes at element {self._elements}")
         kind = self._kinds[name]
         if kind or self._construct:
             self._open_known(kind, name, attributes)

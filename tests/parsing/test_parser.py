@@ -279,3 +279,10 @@ def test_to_read_only_what_is_new_says_the_same_as_to_read_everything(pair: tupl
     if isinstance(first, ParsedFeed):
         for digest in missing:
             assert by_digest(first)[digest] == by_digest(whole)[digest]
+
+
+def test_a_feed_with_a_deep_text_is_a_feed() -> None:
+    markup = b"<blockquote>" * 100 + b"x" + b"</blockquote>" * 100
+    text = b'<content type="xhtml"><div xmlns="http://www.w3.org/1999/xhtml">%s</div></content>' % markup
+    feed = parsed(b'<feed xmlns="http://www.w3.org/2005/Atom"><entry><id>1</id>%s</entry></feed>' % text)
+    assert feed.entries[0].content == markup.decode()
