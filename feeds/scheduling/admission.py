@@ -12,7 +12,7 @@ from typing import Self
 from feeds import clock
 from feeds.fetching import Admit, Allowance
 from feeds.planning import FeedState
-from feeds.scheduling import hosts, rate_limit, slow_servers
+from feeds.scheduling import slow_servers
 from feeds.scheduling.pacing import AddressQueues, Pacing
 
 
@@ -56,32 +56,24 @@ class Admission:
         permit = self._bulkhead.permit(feed.history.fetch_seconds, is_new=feed.history.checked_at is None)
         if permit is None:
             return Postponed(at=clock.now() + timedelta(seconds=patience()))
-        deadline = feed.request.deadline or self._fetch_deadline
-        try:
-            permission = self._ask_host(feed, slot, deadline)
-        except BaseException:
-            permit.give_back()
-            raise
-        if isinstance(permission, rate_limit.Wait):
-            permit.give_back()
-            return Postponed(at=permission.at)
         pacing = Pacing(
             self._addresses,
-            host=feed.host.name if feed.host else "",
-            permission=permission,
             slot=slot,
             delay=self._host_delay,
-            deadline=deadline,
+            deadline=feed.request.deadline or self._fetch_deadline,
             patience=patience,
         )
+        try:
+            later = pacing.begin(feed)
+        except BaseException:
+            pacing.close()
+            permit.give_back()
+            raise
+        if later is not None:
+            pacing.close()
+            permit.give_back()
+            return Postponed(at=later)
         return Admitted(permit, pacing, patience)
-
-    def _ask_host(
-        self, feed: FeedState, slot: datetime | None, deadline: float
-    ) -> hosts.HostRequest | rate_limit.Wait | None:
-        if feed.host is None:
-            return None
-        return hosts.enter(feed.host, slot=slot, default_delay=self._host_delay, deadline=deadline)
 
 
 class Admitted:

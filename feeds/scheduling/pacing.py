@@ -1,4 +1,4 @@
-"""The turns of one fetch: at the hosts that redirects lead to, and at the addresses of all.
+"""The turns of one fetch: at its host, at those that redirects lead to, and at the addresses of all.
 
 Thousands of names may lead to one server, and thirty redirects to one host. So both are asked before each request;
 where the turn comes later, the fetch ends, and the feed comes back with a slot.
@@ -10,8 +10,9 @@ from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from feeds import clock
+from feeds import canonical_urls, clock
 from feeds.fetching import is_private_host
+from feeds.planning import FeedState
 from feeds.scheduling import hosts, rate_limit
 
 MAX_ADDRESSES = 10_000  # remembered by a process; those asked longest ago are forgotten
@@ -53,7 +54,7 @@ class AddressQueues:
 
 
 class Pacing:
-    """What one fetch has taken so far: at first `host`, with its `permission`. For its thread only.
+    """What one fetch has taken so far. For its thread only.
 
     In seconds: `delay` between two requests to a host, `deadline` of the fetch, `patience` of one that has come back
     with `slot` and met a busy host again where a redirect leads.
@@ -63,8 +64,6 @@ class Pacing:
         self,
         addresses: AddressQueues,
         *,
-        host: str,
-        permission: hosts.HostRequest | None,
         slot: datetime | None,
         delay: float,
         deadline: float,
@@ -75,21 +74,33 @@ class Pacing:
         self._delay = delay
         self._deadline = deadline
         self._patience = patience
-        self._taken = {host}
+        self._taken: set[tuple[str, str]] = set()  # a host, or an address
         self._held = ExitStack()
-        self._held.enter_context(hosts.holding(permission))
         self.later: datetime | None = None  # when the turn comes that was not given
+
+    def begin(self, feed: FeedState) -> datetime | None:
+        """Take the feed's host; return None, or when to come back.
+
+        Where redirects led before they lead again, in all likelihood: so that host comes before the first request, too.
+        """
+        if feed.host is not None:
+            answer = hosts.enter(feed.host, slot=self._slot, default_delay=self._delay, deadline=self._deadline)
+            if isinstance(answer, rate_limit.Wait):
+                return answer.at
+            self._held.enter_context(hosts.holding(answer))
+            self._taken.add((feed.host.name, ""))
+        leads_to = canonical_urls.host_key(feed.request.validators_url)
+        return None if not leads_to or self.take(leads_to, "") else self.later
 
     def take(self, host: str, address: str) -> bool:
         """Take the turn of a host, or of its address where that is given; or note when it comes."""
-        if (address or host) in self._taken:
+        wanted = ("", address) if address else (host, "")
+        if wanted in self._taken:
             return True
-        wait = self._enter_address(host, address) if address else self._enter_host(host)
-        if wait is not None:
-            self.later = wait
-            return False
-        self._taken.add(address or host)
-        return True
+        self.later = self._enter_address(host, address) if address else self._enter_host(host)
+        if self.later is None:
+            self._taken.add(wanted)
+        return self.later is None
 
     def close(self) -> None:
         """Give back what was taken."""

@@ -13,7 +13,7 @@ USER_AGENT = re.compile(r"[\w.-]+/\S+ .*\+?https?://\S+")
 
 
 def test_a_request_holds_nothing_extra(server: PoliteServer, reader: Reader) -> None:
-    """No cookie, no Referer, no fragment; the URL is asked for as it is (RFC 6265 §5.4, RFC 9110 §7.1, §10.1.3)."""
+    """No old cookie, no Referer, no fragment; the URL is asked for as it is (RFC 6265 §5.4, RFC 9110 §7.1, §10.1.3)."""
     cookie = "id=1; Max-Age=99999999"
     target = "/feed?b=2&a=1&utm_source=x"
     served = server.serve(steady(feed(etag='"1"', set_cookie=cookie), '"1"'), target=target, shared=True)

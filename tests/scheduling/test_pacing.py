@@ -104,6 +104,17 @@ def test_a_feed_whose_redirect_has_to_wait_long_is_left_to_the_schedule_and_lose
     assert internet.asked("b.example") == 1
 
 
+def test_where_a_redirect_led_before_is_asked_before_the_first_request(internet: Internet, importer: Importer) -> None:
+    url = internet.redirect("a.example", to="b.example")
+    run(importer, url)
+    Host.objects.filter(name="b.example").update(paused_until=timezone.now() + HOUR)
+    assert run(importer, url).outcome is Outcome.DELAYED
+    assert (internet.asked("a.example"), internet.asked("b.example")) == (1, 1)
+    Host.objects.filter(name="b.example").update(paused_until=None, free_at=timezone.now(), slot_at=timezone.now())
+    assert run(importer, url).outcome is not Outcome.DELAYED
+    assert (internet.asked("a.example"), internet.asked("b.example")) == (2, 2)
+
+
 def test_two_feeds_that_redirect_to_each_others_hosts_do_not_meet_for_ever(
     internet: Internet, importer: Importer
 ) -> None:
@@ -166,6 +177,12 @@ def test_without_a_delay_no_address_is_asked(internet: Internet, settings: Any) 
     importer = Importer(chosen, fetcher=Fetcher(chosen.part(FetchSettings), getaddrinfo=internet.getaddrinfo))
     internet.addresses = dict.fromkeys(("a.example", "b.example"), "127.0.0.1")
     assert [run(importer, internet.url(host=f"{name}.example")).outcome for name in "ab"] == [Outcome.IMPORTED] * 2
+
+
+def test_an_address_in_a_url_and_a_name_that_leads_there_are_spaced(internet: Internet, importer: Importer) -> None:
+    queues = importer._admission._addresses
+    assert callable(queues.enter("93.184.216.34", "93.184.216.34", slot=None, deadline=60.0))
+    assert isinstance(queues.enter("93.184.216.34", "a.example", slot=None, deadline=60.0), Wait)
 
 
 # Hosts without feeds
