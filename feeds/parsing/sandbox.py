@@ -4,9 +4,6 @@ Python cannot stop a thread inside of C code, and one regular expression can hol
 and no database. Its environment is emptied; but spawned by multiprocessing it inherits that of its parent, and what it
 began with stays readable in its own /proc/self/environ. What it answers is bytes of a limited length, and unpickled to
 values of this package only; the envelope around them is Pebble's, and as trusted as Pebble makes it.
-
-multiprocessing imports the main module of the process again in each child: a script that parses needs the usual
-`if __name__ == "__main__":`.
 """
 
 import io
@@ -23,13 +20,15 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from multiprocessing.context import SpawnContext, SpawnProcess
+from multiprocessing.popen_spawn_posix import Popen
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from feeds.exceptions import describe
 from feeds.outcomes import FailureKind
-from feeds.parsing.interpreter import start_problem
+from feeds.parsing.interpreter import WithoutMain, start_problem
 from feeds.parsing.reading import read
 from feeds.parsing.values import (
     Category,
@@ -111,6 +110,10 @@ class _Process(SpawnProcess):
     @daemon.setter
     def daemon(self, value: bool) -> None:
         pass
+
+    @staticmethod
+    def _Popen(process: BaseProcess) -> Popen:  # the name is multiprocessing's
+        return WithoutMain(process)
 
 
 class _Context(SpawnContext):

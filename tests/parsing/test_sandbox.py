@@ -195,6 +195,20 @@ if __name__ == "__main__":
     assert result.returncode == 0, result.stderr
 
 
+SCRIPT = """
+from feeds.parsing import Document, Parser
+
+print(Parser(limit=20).parse(Document(url="https://e.org/", body=b"<rss>&nbsp;<channel><item><guid>1</guid>")).format)
+"""
+
+
+def test_a_script_without_a_guard_is_not_run_again_by_each_child(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(f"import sys; sys.path.insert(0, {str(PROJECT)!r})\n{SCRIPT}")
+    command = [sys.executable, str(tmp_path / "script.py")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert (done.stdout, done.stderr) == ("rss\n", "")
+
+
 @pytest.mark.parametrize("executable", ["/bin/false", "/bin/true", "/no/such/program"])
 def test_where_no_child_can_start_that_is_our_own_failure(executable: str) -> None:
     program = f"""
