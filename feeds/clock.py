@@ -4,7 +4,7 @@ A naive time is one of the host's `TIME_ZONE`. When its clocks are put back, an 
 into it may come an hour late.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.conf import settings
@@ -17,6 +17,9 @@ from django.utils.deconstruct import deconstructible
 Moment = TypeVar("Moment", datetime, datetime | None)
 
 
+SKEW = timedelta(minutes=2)  # by which the clocks of two hosts may differ
+
+
 def now() -> datetime:
     return aware(timezone.now())
 
@@ -26,6 +29,12 @@ def aware(moment: Moment) -> Moment:
     if moment is None or timezone.is_aware(moment):
         return moment
     return timezone.make_aware(moment).astimezone(UTC)
+
+
+def past(moment: datetime | None, now: datetime) -> datetime | None:
+    """Return a moment that came from a row, aware; None for one in the future, which a clock that was wrong wrote."""
+    moment = aware(moment)
+    return moment if moment is not None and moment <= now + SKEW else None
 
 
 if TYPE_CHECKING:

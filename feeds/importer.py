@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from django.apps import apps
@@ -36,13 +36,15 @@ class ImportRequest:
     slot: datetime | None = None  # the slot that the last report gave
     create: bool = True  # False: the feed was known before; if it is no more, it has been deleted, and stays so
     asked_by: str = AskedBy.CODE
+    skew: timedelta = timedelta()  # by which the clock of who asked may differ from that of the last check
 
     def answered_by(self, feed: FeedState) -> Outcome | None:
         """Return the outcome if no check is needed, or none wanted."""
         if feed.paused:
             return Outcome.PAUSED
         checked_at = feed.history.checked_at
-        return Outcome.COVERED if self.requested_at and checked_at and checked_at > self.requested_at else None
+        is_answered = self.requested_at and checked_at and checked_at - self.skew > self.requested_at
+        return Outcome.COVERED if is_answered else None
 
 
 class Fetches(Protocol):
@@ -126,7 +128,7 @@ class Importer:
         return report
 
     def _attempt(self, request: ImportRequest) -> ImportReport:
-        feed = storage.load(request.url, create=request.create)
+        feed = storage.load(request.url, create=request.create, now=self._clock())
         if feed is None:
             return ImportReport(feed_id=0, url=request.url, outcome=Outcome.DELETED)
         if (outcome := request.answered_by(feed)) is not None:

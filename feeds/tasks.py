@@ -8,6 +8,7 @@ from uuid import UUID
 
 import dramatiq
 from django.core.exceptions import ImproperlyConfigured
+from dramatiq.brokers.stub import StubBroker
 from dramatiq.middleware import CurrentMessage
 from dramatiq_crontab import cron
 
@@ -72,6 +73,7 @@ def import_feed(url: str) -> None:
             slot=_slot(message),
             create=KNOWN not in message.options,
             asked_by=message.options.get(ASKED_BY, AskedBy.CODE),
+            skew=timedelta() if isinstance(import_feed.broker, StubBroker) else clock.SKEW,
         )
     )
     if report.slot is not None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.db import connections, transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Max, Q, QuerySet
 
 from feeds import clock
 from feeds.clock import aware
@@ -110,6 +110,11 @@ def forget(now: datetime) -> None:
     idle.filter(Q(paused_until=None) | Q(paused_until__lt=now)).delete()
 
 
+def last_slot(now: datetime) -> datetime:
+    """Return the end of the longest queue: no feed can have a slot behind it."""
+    return aware(Host.primary.aggregate(last=Max("slot_at"))["last"]) or now
+
+
 # Many feeds
 
 
@@ -141,7 +146,10 @@ def _queue(row: Host, now: datetime, default_delay: float) -> rate_limit.HostQue
         free_at=aware(row.free_at),
         paused_until=aware(row.paused_until),
     )
-    return rate_limit.believed(queue, now)
+    if queue.slot_at <= now + rate_limit.LONGEST_REQUEST:
+        return rate_limit.believed(queue, now)
+    feeds = Feed.primary.filter(host=row.name).count()
+    return rate_limit.believed(queue, now, rate_limit.farthest_slot(feeds, queue.delay))
 
 
 def _locked(hosts: QuerySet[Host]) -> QuerySet[Host]:

@@ -35,6 +35,7 @@ FARTHEST = timedelta(
     days=14
 )  # a slot, or the end of a host's pause; a server's Retry-After pauses it for a day at most
 LONGEST_REQUEST = timedelta(hours=1)
+NO_FEEDS = timedelta(days=1)  # of slots on a host that only redirects lead to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,15 +83,21 @@ def applies(host: HostState, default: float, now: datetime) -> bool:
     return delay(host, default) > 0 and (host.shared or host.delay is not None)
 
 
-def believed(queue: HostQueue, now: datetime) -> HostQueue:
+def believed(queue: HostQueue, now: datetime, farthest_slot: timedelta = FARTHEST) -> HostQueue:
     """Return the queue with `now` for each time that lies further ahead than it can."""
     longest = max(LONGEST_REQUEST, timedelta(seconds=queue.delay))
     return replace(
         queue,
-        slot_at=_believed(queue.slot_at, now, FARTHEST),
+        slot_at=_believed(queue.slot_at, now, farthest_slot),
         free_at=_believed(queue.free_at, now, longest),
         paused_until=queue.paused_until and _believed(queue.paused_until, now, FARTHEST),
     )
+
+
+def farthest_slot(feeds: int, delay: float) -> timedelta:
+    """Return how far ahead a host's slots can reach that has so many feeds: some wait for their second one."""
+    queued = timedelta(seconds=2 * feeds * delay * SPACING)
+    return min(FARTHEST, max(LONGEST_REQUEST, queued)) if feeds else NO_FEEDS
 
 
 def _believed(moment: datetime, now: datetime, longest: timedelta) -> datetime:
@@ -99,11 +106,13 @@ def _believed(moment: datetime, now: datetime, longest: timedelta) -> datetime:
 
 def enter(queue: HostQueue, *, now: datetime, slot: datetime | None, longest: float) -> Admitted | Wait:
     """Admit a request that takes at most `longest` seconds, or say when to come back. `slot` is what it reserved."""
+    if slot is not None and slot > max(queue.slot_at, now + LEASE):
+        slot = None  # nobody can have reserved it
     if queue.is_paused(now):
         return reserve(queue, now)
     if slot is None and queue.slot_at > now:
         return reserve(queue, now)
-    if slot is not None and now < slot <= now + FARTHEST:
+    if slot is not None and now < slot:
         return Wait(queue=queue, at=slot)
     if queue.free_at <= now:
         slot_at = max(queue.slot_at, now + timedelta(seconds=queue.delay))

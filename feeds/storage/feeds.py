@@ -3,14 +3,15 @@
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db import models, transaction
 from django.db.models import Exists, OuterRef
 
-from feeds import canonical_urls, history, signals
-from feeds.clock import aware
+from feeds import canonical_urls, clock, history, signals
+from feeds.clock import aware, past
 from feeds.databases import primary_database
 from feeds.fetching import FeedRequest
 from feeds.models import Entry, Feed
@@ -42,7 +43,7 @@ SHARES_HOST = Exists(Feed.objects.filter(host=OuterRef("host"))[1:2])
 # From the database
 
 
-def load(url: str, *, create: bool = True) -> FeedState | None:
+def load(url: str, *, create: bool = True, now: datetime | None = None) -> FeedState | None:
     """Return what is known of the feed at `url`, a canonical URL.
 
     A feed not known yet is stored first, or is None where `create` is false.
@@ -52,7 +53,7 @@ def load(url: str, *, create: bool = True) -> FeedState | None:
     if feed is None and create:
         register([Subscription(url=url)])
         feed = _feeds().get(url_md5=md5)
-    return _state(feed) if feed else None
+    return _state(feed, now or clock.now()) if feed else None
 
 
 def url_of(md5: UUID) -> str | None:
@@ -67,19 +68,19 @@ def _feeds() -> models.QuerySet[Feed]:
     return feeds
 
 
-def _state(feed: Feed) -> FeedState:
+def _state(feed: Feed, now: datetime) -> FeedState:
     return FeedState(
         id=feed.pk,
         url=feed.url,
         revision=feed.revision,
         request=_request(feed),
         history=History(
-            created_at=aware(feed.created_at),
-            checked_at=aware(feed.checked_at),
-            imported_at=aware(feed.imported_at),
-            received_at=aware(feed.received_at),
-            changed_at=aware(feed.changed_at),
-            claimed_at=aware(feed.claimed_at),
+            created_at=past(feed.created_at, now) or now,
+            checked_at=past(feed.checked_at, now),
+            imported_at=past(feed.imported_at, now),
+            received_at=past(feed.received_at, now),
+            changed_at=past(feed.changed_at, now),
+            claimed_at=past(feed.claimed_at, now),
             interval=feed.interval,
             fixed_interval=feed.fixed_interval,
             fetch_seconds=feed.fetch_seconds,
@@ -89,8 +90,8 @@ def _state(feed: Feed) -> FeedState:
             imports=feed.import_count,
         ),
         document=_document(feed),
-        failures=Streak(count=feed.error_count, since=aware(feed.failing_since), kind=feed.error_kind),
-        redirect=_redirect(feed),
+        failures=Streak(count=feed.error_count, since=past(feed.failing_since, now), kind=feed.error_kind),
+        redirect=_redirect(feed, now),
         budget=Budget(began_at=aware(feed.day_began_at), stored=feed.day_entries, left_out=feed.left_out),
         host=_host(feed),
         found_on=feed.found_on,
@@ -141,10 +142,9 @@ def _split(digests: bytes) -> Iterator[bytes]:
     return (digests[at : at + DIGEST] for at in range(0, len(digests), DIGEST))
 
 
-def _redirect(feed: Feed) -> RedirectStreak | None:
-    if not feed.moved_to or feed.moved_since is None:
-        return None
-    return RedirectStreak(url=feed.moved_to, since=aware(feed.moved_since), count=feed.moved_count)
+def _redirect(feed: Feed, now: datetime) -> RedirectStreak | None:
+    since = past(feed.moved_since, now)
+    return RedirectStreak(url=feed.moved_to, since=since, count=feed.moved_count) if feed.moved_to and since else None
 
 
 def _host(feed: Any) -> HostState | None:

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import dramatiq
 import pytest
 from django.db import DataError
 from django.utils import timezone
@@ -85,11 +86,11 @@ def test_a_row_says_who_asked_and_how_long_that_took() -> None:
 
 
 def test_messages_carry_who_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    options: list[dict[str, object]] = []
-    monkeypatch.setattr(tasks.import_feed, "send_with_options", lambda **sent: options.append(sent))
+    sent: list[dramatiq.Message[None]] = []
+    monkeypatch.setattr(tasks.import_feed.broker, "enqueue", lambda message, delay: sent.append(message))
     tasks.send(URL)
     tasks.send(URL, asked_by=AskedBy.SCHEDULE)
-    assert [sent[tasks.ASKED_BY] for sent in options] == ["person", "schedule"]
+    assert [message.options[tasks.ASKED_BY] for message in sent] == ["person", "schedule"]
 
 
 def test_a_feed_that_moves_and_one_that_is_merged_keep_their_numbers_apart() -> None:
