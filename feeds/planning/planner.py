@@ -1,6 +1,6 @@
 """What an import writes, decided at once: entries, next check, redirects, pauses. Pure: `storage` does it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from feeds import canonical_urls
@@ -91,10 +91,10 @@ def _succeeded(
     if expired:
         next_check = schedule.stop(interval=feed.history.interval, reason=expired)
     else:
-        is_read = not used.left_out and not (parsed and parsed.cut_short)  # else its validators are not kept
-        ignored = conditions.ignored(feed, fetched, circumstances.started_at, has_news=bool(new or changed))
+        is_read = not (parsed and parsed.cut_short)  # else its validators are not kept
+        ignored = conditions.ignored(feed, fetched, circumstances.started_at, has_news=bool(unknown or changed))
         are_honoured = is_read and ignored < conditions.MOST_IGNORED
-        news = _news(fetched, new, circumstances.now, has_validators=are_honoured)
+        news = replace(_news(fetched, new, circumstances.now, has_validators=are_honoured), left_out=used.left_out)
         hints = document_hints(parsed) if parsed else feed.document.hints
         next_check = schedule.after_success(feed.history, news, hints, rules.pace, circumstances)
     streak = redirects.streak(feed, fetched, circumstances.started_at)

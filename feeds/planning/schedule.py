@@ -69,6 +69,7 @@ class News:
 
     new_entries: int = 0
     dates: Sequence[datetime] = ()  # of the new entries; they give a first interval
+    left_out: int = 0  # new entries over the budget of the day: none of the others is taken before it is over
     has_validators: bool = True  # does the server give an ETag or a Last-Modified?
     max_age: float | None = None  # seconds that the answer stays fresh
     retry_after: float | None = None  # seconds for which a redirect on the way asked not to come back
@@ -196,6 +197,8 @@ def _constraints(
     waits = {LEARNED: float(interval)}
     if not news.new_entries:
         waits["silence"] = _silence(_silent(history, now), pace)
+    if news.left_out:
+        waits[f"{news.left_out:,} new entries over the day's limit"] = float(pace.unconditional)
     if not news.has_validators:
         waits["no validators"] = float(pace.unconditional)
     for name, value in (("max-age", news.max_age), ("ttl", hints.ttl), ("sy:updatePeriod", hints.update_period)):

@@ -40,14 +40,15 @@ def feed_fields(plan: ImportPlan) -> dict[str, Any]:
         **_redirect_fields(plan.redirect),
         **history.counts(plan),
     }
+    left_out = plan.budget.left_out if plan.budget else 0
     if plan.fetched:
         values["imported_at"] = started_at
-        has_news = bool(plan.new or plan.changed)
+        has_news = bool(plan.new or plan.changed or left_out)
         values["validators_ignored"] = planning.ignored(plan.feed, plan.fetched, started_at, has_news=has_news)
     if _is_full(plan):
         values["received_at"] = started_at
     is_cut_short = plan.parsed is not None and plan.parsed.cut_short
-    if plan.fetched and not is_cut_short and not (plan.budget and plan.budget.left_out):  # it must not look known
+    if plan.fetched and not is_cut_short and not left_out:  # what is missing must not look known
         values |= _fetched_fields(plan.fetched, plan.feed)
     if plan.parsed:
         values |= _document_fields(plan.parsed)
