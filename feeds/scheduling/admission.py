@@ -61,7 +61,7 @@ class Admission:
             slot=slot,
             delay=self._host_delay,
             deadline=feed.request.deadline or self._fetch_deadline,
-            patience=patience,
+            jitter=self._jitter,
         )
         try:
             later = pacing.begin(feed)

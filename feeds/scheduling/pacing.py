@@ -15,6 +15,7 @@ from feeds.fetching import is_private_host
 from feeds.planning import FeedState
 from feeds.scheduling import hosts, rate_limit
 
+SCATTER = 10  # delays, over which they are spread that come with a slot and find a host busy where redirects lead
 MAX_ADDRESSES = 10_000  # remembered by a process; those asked longest ago are forgotten
 
 
@@ -56,8 +57,8 @@ class AddressQueues:
 class Pacing:
     """What one fetch has taken so far. For its thread only.
 
-    In seconds: `delay` between two requests to a host, `deadline` of the fetch, `patience` of one that has come back
-    with `slot` and met a busy host again where a redirect leads.
+    In seconds: `delay` between two requests to a host, `deadline` of the fetch. `slot` is when it was told to come now;
+    None = it was not told. `jitter` returns a float in [0, 1).
     """
 
     def __init__(
@@ -67,13 +68,13 @@ class Pacing:
         slot: datetime | None,
         delay: float,
         deadline: float,
-        patience: Callable[[], float],
+        jitter: Callable[[], float],
     ) -> None:
         self._addresses = addresses
         self._slot = slot
         self._delay = delay
         self._deadline = deadline
-        self._patience = patience
+        self._jitter = jitter
         self._taken: set[tuple[str, str]] = set()  # a host, or an address
         self._held = ExitStack()
         self.later: datetime | None = None  # when the turn comes that was not given
@@ -109,9 +110,9 @@ class Pacing:
     def _enter_host(self, host: str) -> datetime | None:
         answer = hosts.enter_by_name(host, slot=self._slot, default_delay=self._delay, deadline=self._deadline)
         if isinstance(answer, rate_limit.Wait):
-            # Two feeds that redirect to each other's hosts would find them busy for ever.
-            stay_away = timedelta(seconds=self._patience() if self._slot else 0.0)
-            return max(answer.at, clock.now() + stay_away)
+            # Two feeds that redirect to each other's hosts would find them busy again and again, at the same moments.
+            apart = SCATTER * self._delay * self._jitter() if self._slot else 0.0
+            return answer.at + timedelta(seconds=apart)
         self._held.enter_context(hosts.holding(answer))
         return None
 

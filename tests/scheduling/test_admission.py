@@ -35,8 +35,9 @@ PUBLIC = HostState(name="example.org", shared=True)
 class TimedServer(FeedServer):
     """Serves a feed under every path and notes when each request came, and how many were open at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, listens_on: str = "127.0.0.1") -> None:
         super().__init__()
+        self.listens_on = listens_on
         self.times: list[float] = []
         self.open = self.most_open = 0
         self.mutex = threading.Lock()
@@ -109,6 +110,18 @@ def test_a_bulk_import_of_one_host_is_spaced_and_never_two_at_once(server: Timed
 
 
 @pytest.mark.slow
+def test_redirects_of_many_hosts_to_one_are_spaced_there_and_all_followed_in_the_end() -> None:
+    spaced()
+    with TimedServer(listens_on="0.0.0.0") as server:
+        targets = server.serve(*(f"feed-{number}" for number in range(6)))
+        for number, target in enumerate(targets):
+            server.routes[f"/{number}"] = answer(301, location=target)
+        send([f"http://127.0.1.{number + 1}:{server.port}/{number}" for number in range(6)])
+    assert Feed.objects.filter(last_outcome=Outcome.IMPORTED).count() == len(targets)
+    assert server.most_open == 1
+    assert max(server.times) - min(server.times) >= (len(targets) - 1) * DELAY * 0.8  # some may reach it late
+
+
 def test_a_message_that_meets_a_busy_host_uses_up_no_retry(server: TimedServer) -> None:
     spaced(free_at=timezone.now() + timedelta(seconds=3))  # somebody's request takes long
     urls = server.serve("feed")
