@@ -201,7 +201,7 @@ TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en-us"
 USE_I18N = False
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT = None if find_spec("whitenoise") else BASE_DIR / "staticfiles"  # for collectstatic
 
 LOGGING = {
     "version": 1,

@@ -5,19 +5,22 @@ environment says. Everything it shows is counted while it runs.
 """
 
 import os
+import secrets
 import shlex
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 from django.db.models import Count
 from dramatiq.middleware import Middleware
@@ -106,6 +109,10 @@ class Command(BaseCommand):
             os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], demo_environment(os.environ))  # noqa: S606
         super().run_from_argv(argv)
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--serve", action="store_true", help="go on, and show it in a browser")
+        parser.add_argument("--port", type=int, default=8000, help="of the site")
+
     def handle(self, *args: Any, **options: Any) -> None:
         _check_environment()
         _empty_database()
@@ -116,10 +123,25 @@ class Command(BaseCommand):
             self.stdout.write(f"{len(urls)} sample feeds on {server.url('')}, each asked for {SENDS} times at once …")
             first = _send("at once", [*(url for url in urls for _ in range(SENDS - 1)), *urls], meter)
             second = _send("once more", urls, meter)
-        self._show_rounds(first, second)
-        self._show_server(server)
-        self._show_database(server)
+            self._show_rounds(first, second)
+            self._show_server(server)
+            self._show_database(server)
+            if options["serve"]:
+                self._serve(options["port"])
         self._show_next_steps()
+
+    def _serve(self, port: int) -> None:
+        """Serve the site until it is interrupted, while the schedule goes on as `crontab` would let it."""
+        password = secrets.token_urlsafe(6)
+        get_user_model().objects.create_superuser("demo", password=password)
+        ended = Event()
+        Thread(target=_schedule, args=[ended], daemon=True).start()
+        self.stdout.write(f"\nLook at http://127.0.0.1:{port}/ as demo, password {password}. Ctrl+C ends it.")
+        self.stdout.flush()
+        with suppress(SystemExit):
+            # Without its reloader it stays in this process, whose workers import; and static files are served.
+            call_command("runserver", f"127.0.0.1:{port}", use_reloader=False, insecure_serving=True)
+        ended.set()
 
     def _show_rounds(self, *rounds: Round) -> None:
         rows: list[tuple[object, ...]] = [("messages sent", *(each.messages for each in rounds))]
@@ -152,7 +174,7 @@ class Command(BaseCommand):
         for command, why in (
             ("import_feeds https://www.djangoproject.com/rss/weblog/", "a real feed"),
             ("createsuperuser", "somebody who may log in"),
-            ("runserver", "then look at http://127.0.0.1:8000/admin/"),
+            ("runserver", "then look at http://127.0.0.1:8000/"),
         ):
             self.stdout.write(f"  {run} {command}\n      {why}")
 
@@ -205,6 +227,13 @@ def _send(name: str, urls: list[str], meter: Meter) -> Round:
     if not (isinstance(broker, EmbeddedBroker) and broker.drain(PATIENCE)):
         raise CommandError(f"The queue was not empty after {PATIENCE:g} s.")
     return Round(name=name, messages=len(messages), counts=meter.counts() - before)
+
+
+def _schedule(ended: Event) -> None:
+    """Let the feeds that are due be sent, every minute."""
+    while not ended.is_set():
+        tasks.import_due_feeds.send()
+        ended.wait(60)
 
 
 def _how_to_run() -> str:
