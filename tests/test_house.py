@@ -18,6 +18,8 @@ FOR_USERS = {
     "feeds.locking.LockStoreError": "what a lock store raises",
     "feeds.locking.MemcachedLocks": "CACHES names it",
     "feeds.embedded.DatabaseLocks": "CACHES names it",
+    "feeds.testing.FeedSite": "for the tests of a host project",
+    "feeds.testing.rss": "for the tests of a host project",
     "feeds.embedded.EmbeddedBroker": "DRAMATIQ_BROKER names it",
 }
 FUNCTIONS_THAT_IMPORT = {
