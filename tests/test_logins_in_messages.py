@@ -103,6 +103,12 @@ def test_what_others_send_with_a_login_is_imported_and_printed_without(
     assert "s3cret" not in feed.error_text + feed.status_reason + feed.next_check_reason + str(feed)
 
 
+def test_a_call_without_a_message_is_printed_without_the_login(caplog: pytest.LogCaptureFixture) -> None:
+    tasks.import_feed(LOGIN)
+    assert f"Received args=('{PUBLIC}',)" in caplog.text
+    assert "s3cret" not in caplog.text
+
+
 def test_a_message_that_waits_for_a_busy_host_goes_back_without_the_login() -> None:
     sent: list[str] = []
 

@@ -27,7 +27,7 @@ else:
     FetchOptionsBaseFormSet = BaseInlineFormSet
 
 LONGEST_INTERVAL = 10 * 365 * 86_400  # seconds
-DECIDED = ("folder", "fixed_interval", "keep_days", "keep_entries")  # besides the URL
+DECIDED = ("folder", "fixed_interval", "daily_entries", "keep_days", "keep_entries")  # besides the URL
 
 
 class DurationField(forms.CharField):

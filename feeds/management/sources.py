@@ -81,7 +81,9 @@ def _outlines(source: str, text: bytes) -> Iterator[Item]:
             if isinstance(outline, BadOutline):
                 yield BadLine(source=source, line=outline.line, why=outline.why)
             else:
-                yield _subscription(source, outline.line, outline.url, folder=outline.folder, title=outline.title)
+                is_url = URL.match(outline.title)  # then it may hold the login, which nobody is to see or find
+                title = canonical_urls.redacted(outline.title) if is_url else outline.title
+                yield _subscription(source, outline.line, outline.url, folder=outline.folder, title=title)
     except OPMLError as error:
         yield BadLine(source=source, why=str(error))
 

@@ -111,6 +111,9 @@ class Feed(models.Model):
     keep_days = models.PositiveIntegerField(
         null=True, blank=True, help_text="Days that entries are kept, instead of FEEDS_KEEP_DAYS. 0: for ever."
     )
+    daily_entries = models.PositiveIntegerField(
+        null=True, blank=True, help_text="New entries stored a day, instead of FEEDS_DAILY_ENTRIES. 0: all."
+    )
     keep_entries = models.PositiveIntegerField(
         null=True, blank=True, help_text="How many entries are kept, instead of FEEDS_KEEP_ENTRIES. 0: all."
     )

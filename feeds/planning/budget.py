@@ -21,7 +21,7 @@ def spend(
     A first document is stored whole, whatever its size. `daily` 0 = no limit.
     """
     used = _today(feed.budget, circumstances)
-    room = len(new)
+    daily, room = (daily if used.daily is None else used.daily), len(new)
     if daily and feed.history.imported_at:
         room = max(0, daily - used.stored)
         used = replace(used, stored=used.stored + len(new[:room]))
@@ -33,4 +33,4 @@ def _today(budget: Budget, circumstances: Circumstances) -> Budget:
     now = circumstances.started_at
     if budget.began_at and budget.began_at <= now < budget.began_at + DAY:
         return budget
-    return Budget(began_at=now)
+    return replace(budget, began_at=now, stored=0)

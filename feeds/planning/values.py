@@ -76,6 +76,7 @@ class Streak:
 class Budget:
     """The new entries of a feed in the day that began with the first of them."""
 
+    daily: int | None = None  # entries, set by a person; None = the setting, 0 = no limit
     began_at: datetime | None = None
     stored: int = 0
     left_out: int = 0  # of the last document

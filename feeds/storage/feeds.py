@@ -92,7 +92,7 @@ def _state(feed: Feed, now: datetime) -> FeedState:
         document=_document(feed),
         failures=Streak(count=feed.error_count, since=past(feed.failing_since, now), kind=feed.error_kind),
         redirect=_redirect(feed, now),
-        budget=Budget(began_at=aware(feed.day_began_at), stored=feed.day_entries, left_out=feed.left_out),
+        budget=_budget(feed),
         host=_host(feed),
         found_on=feed.found_on,
         paused=feed.status == Feed.Status.PAUSED,
@@ -140,6 +140,15 @@ def _document(feed: Feed) -> DocumentState:
 
 def _split(digests: bytes) -> Iterator[bytes]:
     return (digests[at : at + DIGEST] for at in range(0, len(digests), DIGEST))
+
+
+def _budget(feed: Feed) -> Budget:
+    return Budget(
+        daily=feed.daily_entries,
+        began_at=aware(feed.day_began_at),
+        stored=feed.day_entries,
+        left_out=feed.left_out,
+    )
 
 
 def _redirect(feed: Feed, now: datetime) -> RedirectStreak | None:

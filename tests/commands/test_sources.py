@@ -83,6 +83,13 @@ def test_an_opml_file_is_known_by_its_content(tmp_path: Path) -> None:
     assert [(line.line, line.text) for line in bad(items)] == [(3, "nowhere")]
 
 
+def test_a_title_that_is_the_url_tells_no_login(tmp_path: Path) -> None:
+    (item,) = read(
+        file(tmp_path, b'<opml><outline text="http://a:b@c.example/" xmlUrl="http://a:b@c.example/"/></opml>')
+    )
+    assert item == Subscription(url="http://a:b@c.example/", title="http://c.example/")
+
+
 def test_a_bare_ampersand_in_opml_stops_nothing(tmp_path: Path) -> None:
     path = file(tmp_path, OPML.replace(b'"nowhere"', b'"http://b.example/?a&b"'))
     assert good(read(path)) == ["http://a.example/", "http://b.example/?a&b"]

@@ -84,6 +84,13 @@ def test_without_a_limit_everything_is_stored(settings: Any) -> None:
     assert poll(range(3, 60)).new == 57
 
 
+@pytest.mark.parametrize(("own", "stored"), [(0, 57), (20, 20)])
+def test_a_feeds_own_limit_comes_first(own: int, stored: int) -> None:
+    poll(range(3))
+    Feed.objects.update(daily_entries=own)
+    assert poll(range(3, 60)).new == stored
+
+
 def test_what_is_left_out_is_logged(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logging.getLogger("feeds"), "propagate", True)
     poll(range(3))
