@@ -1,5 +1,6 @@
 """Questions to the database about feeds and their hosts, and the import of one feed as a call."""
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -8,7 +9,7 @@ from django.apps import apps
 from django.db import models
 from django.db.models.expressions import DatabaseDefault
 
-from feeds import canonical_urls, clock
+from feeds import canonical_urls, clock, databases
 from feeds.databases import primary_database
 
 if TYPE_CHECKING:
@@ -57,6 +58,25 @@ class FeedQuerySet(models.QuerySet["Feed"]):
         feeds = list(objs)
         complete(feeds)
         return super().bulk_create(feeds, *args, **kwargs)
+
+    def delete(self, advance: databases.Advance = dict) -> tuple[int, dict[str, int]]:
+        """Delete feeds with all that refers to them, in batches; `advance` is told what went with each.
+
+        No import brings anything back meanwhile. If the process dies, delete them once more. Raise ProtectedError.
+        """
+        if self.query.is_sliced:
+            raise TypeError("Cannot use 'limit' or 'offset' with delete().")
+        alias: str = self._db or primary_database()  # type: ignore[attr-defined]
+        ids, deleted = list(self.values_list("pk", flat=True)), Counter[str]()
+        for at in range(0, len(ids), databases.BATCH):
+            feeds = self.model._base_manager.using(alias).filter(pk__in=ids[at : at + databases.BATCH])
+            databases.refuse_protected(feeds)
+            feeds.update(revision=models.F("revision") + 1, status="disabled", status_reason="is being deleted")
+            deleted += databases.delete_rows(feeds, advance)
+        return deleted.total(), dict(deleted)
+
+    delete.alters_data = True  # type: ignore[attr-defined]  # for templates
+    delete.queryset_only = True  # type: ignore[attr-defined]  # managers have none
 
     def fence(self, **values: object) -> int:
         """Update feeds and move their revision on; return how many.

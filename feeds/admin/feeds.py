@@ -26,7 +26,7 @@ from feeds.admin.forms import DECIDED, FeedForm, FetchOptionsForm, FetchOptionsF
 from feeds.admin.state import next_check, overview, state
 from feeds.admin.timeline import timeline
 from feeds.admin.upload import upload_view
-from feeds.databases import outside_transactions
+from feeds.databases import outside_transactions, protectors
 from feeds.exceptions import InvalidURL
 from feeds.management.progress import counted
 from feeds.models import Alias, Entry, Feed, FetchOptions
@@ -260,7 +260,8 @@ class FeedAdmin(FeedActions, Editable, FeedModelAdmin):
         """Count the entries that go with the feeds. Django would list each of them, and ask for leave to delete it."""
         listed = [canonical_urls.redacted(feed.url) for feed in objs]
         entries = Entry.objects.filter(feed__in=[feed.pk for feed in objs]).count()
-        return listed, {"feeds": len(listed), "entries": entries}, set(), []
+        keepers = list(protectors(Feed.primary.filter(pk__in=[feed.pk for feed in objs])))
+        return listed, {"feeds": len(listed), "entries": entries}, set(), keepers
 
     @outside_transactions  # a worker must find what an action sends
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:

@@ -7,7 +7,7 @@ from django.db import models
 
 from feeds import canonical_urls, managers
 from feeds.clock import MomentField, Now
-from feeds.managers import FeedManager, HostManager, Primary, PrimaryFeeds
+from feeds.managers import FeedManager, FeedQuerySet, HostManager, Primary, PrimaryFeeds
 from feeds.outcomes import FailureKind, Outcome
 
 
@@ -181,6 +181,12 @@ class Feed(models.Model):
         if self._state.adding:
             managers.complete([self])
         super().save(*args, **kwargs)
+
+    def delete(self, using: str | None = None, keep_parents: bool = False) -> tuple[int, dict[str, int]]:
+        """Delete the feed with all that refers to it, in batches."""
+        deleted = FeedQuerySet(Feed, using=using).filter(pk=self.pk).delete()
+        self.pk = None  # as Django does
+        return deleted
 
 
 class Alias(models.Model):

@@ -1,0 +1,15 @@
+"""The database that holds the feeds: which it is, what no transaction may hold, and how much is deleted at once."""
+
+from feeds.databases.deletion import BATCH, Advance, delete_rows, protectors, refuse_protected
+from feeds.databases.primary import outside_transactions, primary_database, refuse_transaction
+
+__all__ = [
+    "BATCH",
+    "Advance",
+    "delete_rows",
+    "outside_transactions",
+    "primary_database",
+    "protectors",
+    "refuse_protected",
+    "refuse_transaction",
+]
