@@ -6,11 +6,9 @@ bytes, 285 enclosures and 34 categories, the largest document 1,050,000 bytes an
 """
 
 import json
-import re
 from collections.abc import Iterable
 from dataclasses import fields, replace
 from hashlib import blake2b
-from itertools import islice
 from typing import Any, TypeVar
 
 from feeds.canonical_urls import MAX_URL_LENGTH
@@ -28,9 +26,6 @@ MAX_HUBS = 10
 _LISTS = {"authors": MAX_PEOPLE, "categories": MAX_CATEGORIES, "enclosures": MAX_ENCLOSURES, "hubs": MAX_HUBS}
 _URLS = frozenset({"url", "comments_url", "source_url", "image_url", "site_url", "icon_url"})
 _OTHERS = frozenset({"digest", "digests", "entries", "capped"})
-
-_URL, _ANY_URL = re.compile("="), re.compile("[=,]")
-_SRCSET = re.compile("srcset", re.IGNORECASE)
 
 Values = TypeVar("Values", ParsedEntry, ParsedFeed)
 
@@ -106,16 +101,3 @@ def _size_in_json(value: Any) -> int:
         return len(json.dumps(value))
     texts = (getattr(value, each.name) for each in fields(value))
     return sum(20 + (len(json.dumps(text)) if isinstance(text, str) else 8) for text in texts)
-
-
-def affordable(markup: str, base: str) -> str:
-    """Return the markup up to where its relative URLs, made absolute, would take half of what an entry may have.
-
-    Each stands behind a "=", or behind a comma of srcset.
-    """
-    most = MAX_ENTRY_BYTES // 2 // max(len(base), 1)
-    if len(markup) <= most:
-        return markup
-    signs = _ANY_URL if _SRCSET.search(markup) else _URL
-    over = next(islice(signs.finditer(markup), most, None), None)
-    return markup[: over.start()] if over else markup

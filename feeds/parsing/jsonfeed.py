@@ -18,14 +18,13 @@ from feeds.parsing.caps import (
     MAX_ENTRIES,
     MAX_HUBS,
     MAX_PEOPLE,
-    affordable,
     entries_that_fit,
     fitted,
 )
 from feeds.parsing.dates import parse_date
 from feeds.parsing.encodings import without_forbidden
 from feeds.parsing.people import common
-from feeds.parsing.sanitizer import Cleaned, clean_html, escape_text, plain_text, safe_url
+from feeds.parsing.sanitizer import Cleaned, clean_html, plain_text, safe_url, text_as_html
 from feeds.parsing.values import Category, Enclosure, ParsedEntry, ParsedFeed, Person, Unreadable
 
 _VERSION = re.compile(r"https?://(?:www\.)?jsonfeed\.org/version/1(?:\.(\d))?/?")
@@ -166,14 +165,13 @@ class _Values:
         return self._keep(plain_text(_text(self._item.get(key))))
 
     def as_html(self, key: str) -> str:
-        return self._keep(escape_text(_text(self._item.get(key))))
+        return self._keep(text_as_html(_text(self._item.get(key))))
 
     def content(self) -> str:
         markup = _text(self._item.get("content_html"))
-        base = self.url("url") or self._base  # relative URLs are meant by the page of the item, if it has one
-        kept = affordable(markup, base)
-        self.capped |= len(kept) < len(markup)
-        found = self._keep(clean_html(kept, base)) if kept else ""
+        page = self.url("url")
+        base = page or self._base  # relative URLs are meant by the page of the item, if it has one
+        found = self._keep(clean_html(markup, base, page)) if markup else ""
         return found or self.as_html("content_text")
 
     def _keep(self, cleaned: Cleaned) -> str:

@@ -129,13 +129,13 @@ def _text(said: Said, key: str) -> str:
 
 
 def _html(detail: Said | None) -> str:
-    from feeds.parsing.sanitizer import clean_html, escape_text
+    from feeds.parsing.sanitizer import clean_html, text_as_html
 
     if not detail or not detail.get("value"):
         return ""
     if detail.get("type") in ("text/html", "application/xhtml+xml"):
         return clean_html(detail["value"], detail.get("base") or URL).text
-    return escape_text(detail["value"]).text if (detail.get("type") or "text/").startswith("text/") else ""
+    return text_as_html(detail["value"]).text if (detail.get("type") or "text/").startswith("text/") else ""
 
 
 def _people(said: Said) -> list[str]:

@@ -8,12 +8,12 @@ from functools import cached_property
 from typing import Any
 
 from feeds.canonical_urls import MAX_URL_LENGTH
-from feeds.parsing.caps import MAX_ENCLOSURES, affordable
+from feeds.parsing.caps import MAX_ENCLOSURES
 from feeds.parsing.dates import looks_like_date, parse_date
 from feeds.parsing.encodings import without_forbidden
 from feeds.parsing.people import parted
 from feeds.parsing.rss_atom.roles import Detail, Roles, by_rank, divided
-from feeds.parsing.sanitizer import Cleaned, clean_html, escape_text, plain_text, safe_url, text_of_html
+from feeds.parsing.sanitizer import Cleaned, clean_html, plain_text, safe_url, text_as_html, text_of_html
 from feeds.parsing.values import Category, Person
 
 _HTML = ("text/html", "application/xhtml+xml")
@@ -81,10 +81,8 @@ class Values:
         value = _opened(detail.get("value") or "")
         if self._is_markup(detail):
             base = short_base(detail.get("base")) or self._text_base
-            kept = affordable(value, base)
-            self.capped |= len(kept) < len(value)
-            return self._keep(clean_html(kept, base))
-        return self._keep(escape_text(value))
+            return self._keep(clean_html(value, base, self.page))
+        return self._keep(text_as_html(value))
 
     def _is_shown(self, detail: Detail) -> bool:
         kind = detail.get("type") or "text/html"

@@ -1,0 +1,56 @@
+"""The URLs of one value: absolute, safe, and together not much longer than they were."""
+
+from feeds.canonical_urls import MAX_URL_LENGTH, browser_url
+from feeds.parsing.html.frames import frame_url
+from feeds.parsing.html.pictures import data_picture, safe_srcset
+from feeds.parsing.html.urls import safe_url
+
+MAX_URL_GROWTH = 500_000  # characters: relative URLs grow by their base, which the feed chooses
+_URLS = frozenset({"href", "poster", "src", "srcset"})
+
+
+class Links:
+    """Makes the URLs of a value absolute. `capped` says that some were left out."""
+
+    def __init__(self, base: str = "", page: str = "") -> None:
+        """`base` is what URLs are relative to, `page` where the entry can be read, which links into the text mean."""
+        self.base = base if len(base) <= MAX_URL_LENGTH and safe_url(base) else ""
+        self._page = page.partition("#")[0]
+        self._room = MAX_URL_GROWTH
+        self.capped = False
+
+    def attribute(self, tag: str, name: str, value: str) -> str | None:
+        """Return an attribute as it may stay; None where it may not."""
+        if self.capped and name in _URLS and not value.startswith("http"):  # it would not fit, and takes time
+            return None
+        if name == "href":
+            return self._bounded(value, self._href(value)) or None
+        if name == "src" and tag == "iframe":
+            return self._bounded(value, frame_url(value, self.base)) or None
+        if name == "src" and tag == "img" and value.lstrip()[:5].lower() == "data:":
+            return data_picture(value) or None
+        if name in ("src", "poster"):
+            return self._bounded(value, safe_url(value, self.base)) or None
+        if name == "srcset":
+            return self._bounded(value, safe_srcset(value, lambda url: safe_url(url, self.base))) or None
+        return value
+
+    def frame(self, value: str) -> tuple[str, str]:
+        """Return the URL of a frame that may stay, or that of a link to it; at least one of them is empty."""
+        frame = self._bounded(value, frame_url(value, self.base))
+        return frame, "" if frame else self._bounded(value, safe_url(value, self.base))
+
+    def _href(self, value: str) -> str:
+        fragment = value.strip()
+        if not fragment.startswith("#"):
+            return safe_url(value, self.base, mail=True)
+        # What it leads to has lost its id; on the entry's page it has not.
+        return browser_url(fragment, self._page) if len(fragment) > 1 and self._page else ""
+
+    def _bounded(self, value: str, url: str) -> str:
+        growth = len(url) - len(value)
+        if growth > self._room:
+            self.capped = True
+            return ""
+        self._room -= max(growth, 0)
+        return url
