@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from django.apps import apps
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from feeds.importer import Importer
     from feeds.models import Feed, Host
 
+STATES = ("well", "failing", "late", "never checked", "paused", "disabled")
+LATE = timedelta(minutes=10)  # a feed that has been due for longer is late
 Row = TypeVar("Row", bound=models.Model, covariant=True)
 
 
@@ -77,6 +79,16 @@ class FeedQuerySet(models.QuerySet["Feed"]):
 
     delete.alters_data = True  # type: ignore[attr-defined]  # for templates
     delete.queryset_only = True  # type: ignore[attr-defined]  # managers have none
+
+    def in_state(self, state: str, now: datetime) -> Self:
+        """Return the feeds that are in one of STATES."""
+        conditions = {
+            "well": models.Q(error_kind="", checked_at__isnull=False),
+            "failing": ~models.Q(error_kind=""),
+            "late": models.Q(next_check_at__lte=now - LATE),
+            "never checked": models.Q(checked_at__isnull=True),
+        }
+        return self.active().filter(conditions[state]) if state in conditions else self.filter(status=state)
 
     def fence(self, **values: object) -> int:
         """Update feeds and move their revision on; return how many.

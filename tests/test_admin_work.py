@@ -58,7 +58,7 @@ def test_feeds_are_filtered_by_how_they_are_and_by_groups_of_errors(admin_client
     kinds["failing"] = {"error_kind": "dns", "next_check_at": soon, "checked_at": now, "title": "Failing"}
     kinds["paused"] = {"status": "paused", "error_kind": "gone", "title": "Paused"}
     kinds["disabled"] = {"status": "disabled", "title": "Disabled"}
-    kinds["never_checked"] = {"next_check_at": soon, "title": "Never"}
+    kinds["never checked"] = {"next_check_at": soon, "title": "Never"}
     for number, fields in enumerate(kinds.values()):
         new_feed(f"https://example.com/{number}", **fields)
     for state, fields in kinds.items():

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.admin import SimpleListFilter
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from feeds import clock
+from feeds.managers import STATES
 from feeds.models import Feed
 from feeds.outcomes import FAILURE_GROUPS
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
-
-ACTIVE = Q(status=Feed.Status.ACTIVE)
 
 
 class StateFilter(SimpleListFilter):
@@ -23,20 +21,11 @@ class StateFilter(SimpleListFilter):
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        names = ("well", "failing", "late", "never checked", "paused", "disabled")
-        return [(name.replace(" ", "_"), name) for name in names]
+        return [(name, name) for name in STATES]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Feed]) -> QuerySet[Feed]:
-        conditions = {
-            "well": ACTIVE & Q(error_kind="", checked_at__isnull=False),
-            "failing": ACTIVE & ~Q(error_kind=""),
-            "late": ACTIVE & Q(next_check_at__lt=clock.now() - timedelta(minutes=10)),
-            "never_checked": ACTIVE & Q(checked_at__isnull=True),
-            "paused": Q(status=Feed.Status.PAUSED),
-            "disabled": Q(status=Feed.Status.DISABLED),
-        }
-        condition = conditions.get(self.value() or "")
-        return queryset if condition is None else queryset.filter(condition)
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        state = self.value()
+        return queryset.in_state(state, clock.now()) if state in STATES else queryset
 
 
 class WhyFilter(SimpleListFilter):

@@ -90,4 +90,4 @@ def _add(admin: FeedAdmin, request: HttpRequest, text: str) -> HttpResponse:
         admin.message_user(request, f"{counted(len(bad), 'line')} could not be read.", messages.WARNING)
     for ids in storage.chunked(intake.feed_ids, storage.CHUNK):
         admin.send(request, Feed.primary.filter(pk__in=ids, checked_at=None))
-    return HttpResponseRedirect(list_of(Feed, state="never_checked"))
+    return HttpResponseRedirect(list_of(Feed, state="never checked"))

@@ -11,10 +11,10 @@ from django.db.models import Count, Q, QuerySet
 
 from feeds.clock import aware
 from feeds.databases import primary_database
+from feeds.managers import LATE
 from feeds.models import Feed, Host, Import, Minute
 from feeds.outcomes import FailureKind
 
-LATE = timedelta(minutes=10)  # a feed that has been due for longer is late
 MOST_COUNTED = 10_000  # of feeds that are due or late; who has more wants to know no better
 ESTIMATED = 100_000  # from so many rows on PostgreSQL's own estimate does
 DAY = timedelta(days=1)

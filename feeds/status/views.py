@@ -15,6 +15,7 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_http_methods
 
 from feeds import clock
+from feeds.managers import LATE
 from feeds.status import charts, diagnosis, figures, locks, queues
 
 REFRESH = 30  # seconds
@@ -66,7 +67,7 @@ def context(now: datetime) -> dict[str, Any]:
         "sentence": _sentence(findings, counts, day.last, now),
         "findings": findings,
         "feeds": counts,
-        "late": figures.LATE,
+        "late": LATE,
         "last": day.last,
         "charts": [
             charts.bars("Checks per minute", day.checks, lambda value: f"{value:,.1f}"),
@@ -95,7 +96,7 @@ def _state(findings: list[diagnosis.Finding], counts: figures.Feeds) -> str:
 
 
 def _sentence(findings: list[diagnosis.Finding], counts: figures.Feeds, last: datetime | None, now: datetime) -> str:
-    late = f"{_number(counts.late)} feeds have been due for more than {figures.LATE.seconds // 60} minutes"
+    late = f"{_number(counts.late)} feeds have been due for more than {LATE.seconds // 60} minutes"
     stopping = [finding.problems[0][0] for finding in findings if finding.part in STOPPING]
     if stopping:
         idle = f"nothing has been imported for {timesince(last, now, depth=1)}" if last else "nothing is imported"
