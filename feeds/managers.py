@@ -46,6 +46,10 @@ def complete(feeds: Iterable["Feed"]) -> None:
     hosts.ensure(feed.host_id for feed in incomplete)
 
 
+def _spelled(lookup: dict[str, Any]) -> dict[str, Any]:
+    return lookup | {"url": canonical_urls.feed_url(lookup["url"])} if "url" in lookup else lookup
+
+
 class FeedQuerySet(models.QuerySet["Feed"]):
     def active(self) -> Self:
         """Return the feeds that are polled."""
@@ -54,6 +58,14 @@ class FeedQuerySet(models.QuerySet["Feed"]):
     def due(self, now: datetime) -> Self:
         """Return the feeds to check by `now`, the longest due first."""
         return self.active().filter(next_check_at__lte=now).order_by("next_check_at", "id")
+
+    def get_or_create(self, defaults: Any = None, **kwargs: Any) -> tuple["Feed", bool]:
+        """Find or store a feed, by whatever spelling of its URL."""
+        return super().get_or_create(defaults, **_spelled(kwargs))
+
+    def update_or_create(self, *args: Any, **kwargs: Any) -> tuple["Feed", bool]:
+        """Change or store a feed, by whatever spelling of its URL."""
+        return super().update_or_create(*args, **_spelled(kwargs))
 
     def bulk_create(self, objs: Iterable["Feed"], *args: Any, **kwargs: Any) -> list["Feed"]:
         """Store new feeds, which need nothing but their URLs."""

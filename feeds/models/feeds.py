@@ -180,6 +180,8 @@ class Feed(models.Model):
         """Store the feed; a new one needs nothing but its URL."""
         if self._state.adding:
             managers.complete([self])
+        elif "url" in (kwargs.get("update_fields") or {"url"}) and self.url_md5 != canonical_urls.url_md5(self.url):
+            raise ValueError("a feed's URL is changed in the admin: what its server said before must be forgotten")
         super().save(*args, **kwargs)
 
     def delete(self, using: str | None = None, keep_parents: bool = False) -> tuple[int, dict[str, int]]:

@@ -17,12 +17,15 @@ MOST_IGNORED = 3  # conditional requests in a row that brought a whole document 
 
 def request(feed: FeedState, now: datetime, jitter: float) -> FeedRequest:
     """Return what to ask for: without conditions where nothing but 304 has come for a week. `jitter` is in [0, 1)."""
-    is_due = now >= _full_at(feed) + FULL_AFTER * JITTER * jitter
+    is_due = _without_document(feed, now) >= FULL_AFTER * (1 + JITTER * jitter)
     return replace(feed.request, etag="", last_modified="") if is_due else feed.request
 
 
-def _full_at(feed: FeedState) -> datetime:
-    return (feed.history.received_at or feed.history.created_at) + FULL_AFTER
+def _without_document(feed: FeedState, now: datetime) -> timedelta:
+    """Return for how long checks have brought no document; none, if there was no check since the last one."""
+    received_at = feed.history.received_at or feed.history.created_at
+    checked_at = feed.history.checked_at or received_at
+    return now - received_at if checked_at > received_at else timedelta()
 
 
 def ignored(feed: FeedState, fetched: Fetched | NotModified, now: datetime, *, has_news: bool) -> int:
@@ -30,5 +33,6 @@ def ignored(feed: FeedState, fetched: Fetched | NotModified, now: datetime, *, h
     before = feed.history.ignored
     if fetched.status != 200:
         return 0
-    had_conditions = bool(feed.request.etag or feed.request.last_modified) and now < _full_at(feed)
+    has_validators = bool(feed.request.etag or feed.request.last_modified)
+    had_conditions = has_validators and _without_document(feed, now) < FULL_AFTER
     return min(before + 1, MOST_IGNORED) if had_conditions and not has_news else before

@@ -155,3 +155,20 @@ def test_a_new_feed_and_its_host_are_free_by_the_clock_of_the_process(monkeypatc
 
 def test_what_is_given_for_a_new_feed_stays() -> None:
     assert Feed.objects.create(url="https://example.org/feed", next_check_at=None).next_check_at is None
+
+
+def test_a_feed_is_found_or_created_by_any_spelling_of_its_url():
+    feed, created = Feed.objects.get_or_create(url="https://EXAMPLE.org")
+    again, created_again = Feed.objects.get_or_create(url="https://example.org/./", defaults={"folder": "mine"})
+    Feed.objects.update_or_create({"folder": "yours"}, url="https://example.org")
+    assert (created, created_again, again) == (True, False, feed)
+    assert Feed.objects.get().folder == "yours"
+
+
+def test_a_feed_that_is_saved_with_another_url_says_what_to_do():
+    feed = Feed.objects.create(url=URL)
+    feed.url = "https://other.example/"
+    with pytest.raises(ValueError, match="changed in the admin"):
+        feed.save()
+    feed.save(update_fields=["folder"])
+    assert Feed.objects.get().url == URL
