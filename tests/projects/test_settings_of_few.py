@@ -31,7 +31,7 @@ TEMPLATES = [{
 }]
 ROOT_URLCONF, STATIC_URL, ALLOWED_HOSTS = "urls", "static/", ["*"]
 DRAMATIQ_BROKER["BROKER"] = "feeds.embedded.EmbeddedBroker"
-FEEDS_KEEP_DAYS = 30
+FEEDS_KEEP_DAYS, FEEDS_METRICS_TOKEN = 30, "secret"
 """
 FILES = {
     "people/models.py": """
@@ -62,7 +62,8 @@ import io, json
 from datetime import datetime, timedelta
 from django.core.management import CommandError
 from django.test import Client
-from django.urls import reverse
+from django.contrib.admin import site
+from django.urls import get_resolver, reverse
 from django.utils import timezone
 from dramatiq import get_broker
 from feeds import tasks
@@ -107,10 +108,12 @@ call_command("probe_feed", server + "/feed", stdout=(probed := io.StringIO()))
 found["probed"] = probed.getvalue().splitlines()[-1]
 
 # What people look at
-client = Client()
+client = Client(headers={{"authorization": "Bearer secret"}})
 client.force_login(Person.objects.create(email="ada@example.org", is_superuser=True))
 pages = [reverse("admin:feeds_feed_change", args=[feed.pk])]
-pages += [reverse(f"admin:feeds_{{name}}_changelist") for name in ("feed", "entry", "host", "lock")]
+listed = [model._meta.model_name for model in site._registry if model._meta.app_label == "feeds"]
+pages += [reverse(f"admin:feeds_{{name}}_changelist") for name in listed]
+pages += [reverse(url.name) for url in get_resolver("feeds.urls").url_patterns if not url.pattern.converters]
 pages += [reverse("admin:feeds_feed_add"), "/readyz", "/healthz"]
 found["pages"] = {{page: client.get(page).status_code for page in pages}}
 action = {{"action": "import_now", "_selected_action": [feed.pk]}}
