@@ -141,7 +141,6 @@ class Importer:
             with admission.fetching():
                 request_ = planning.request(feed, started_at, self._jitter())
                 response = self._fetcher.fetch(request_, admission.allowance, admission.admit)
-            fetched_after = admission.seconds
             if (cut := admission.cut) is not None:
                 return self._postpone(feed, cut)
             try:
@@ -154,7 +153,7 @@ class Importer:
             jitter=self._jitter(),
             fetch_seconds=admission.seconds,
             outage=self._is_outage(feed, response),
-            trace=_trace(request, started_at, response, admission, fetched_after),
+            trace=_trace(request, started_at, response, admission.stages),
         )
         return self._store(feed, response, document, circumstances)
 
@@ -253,16 +252,13 @@ def keep(settings: FeedsSettings) -> Keep:
     return Keep(days=settings.keep_days, entries=settings.keep_entries)
 
 
-def _trace(
-    request: ImportRequest, started_at: datetime, response: FetchOutcome, admission: Admitted, fetched_after: float
-) -> Trace:
-    """Return what the history tells of a check that was made; `fetched_after` seconds it had its answer."""
+def _trace(request: ImportRequest, started_at: datetime, response: FetchOutcome, stages: dict[str, float]) -> Trace:
+    """Return what the history tells of a check that was made."""
     waited = (started_at - request.requested_at).total_seconds() if request.requested_at else None
-    connecting, parsing = admission.allowance.connecting, admission.seconds - fetched_after
     return Trace(
         asked_by=request.asked_by,
         waited=waited,
-        seconds={"connect": connecting, "fetch": fetched_after, "parse": parsing},
+        seconds=stages,
         status=response.status,
         size=len(response.body) if isinstance(response, Fetched) else 0,
     )

@@ -6,7 +6,7 @@ from django.utils.safestring import SafeString
 from feeds import history
 from feeds.models import Feed
 
-STAGES = ("connect", "fetch", "parse", "store")
+STAGES = ("dns", "connect", "first byte", "body", "parse", "store")
 
 
 def timeline(feed: Feed) -> SafeString:

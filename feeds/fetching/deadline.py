@@ -42,8 +42,18 @@ class Deadline:
     def connecting(self) -> Iterator[None]:
         """Connect inside of the block: if that succeeds it counts for the deadline, and not for the allowance."""
         begun = time.monotonic()
-        yield
+        with self.timed("connect"):
+            yield
         self._allowance.connecting += time.monotonic() - begun
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Add the seconds of the block to those of a stage, for people to read."""
+        begun, stages = time.monotonic(), self._allowance.stages
+        try:
+            yield
+        finally:
+            stages[stage] = stages.get(stage, 0.0) + time.monotonic() - begun
 
     def wait(self, attempt: Callable[[float], T], longest: float) -> T:
         """Return what `attempt` does within the seconds that it is given, again and again.

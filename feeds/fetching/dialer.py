@@ -69,7 +69,8 @@ class Dialer:
         if is_literal(host):
             check_address(policy, host, host, port)
             return [(socket.AF_INET6 if ":" in host else socket.AF_INET, (host, port))]
-        addresses = [(info[0], info[4]) for info in self._look_up(host, port, deadline)]
+        with deadline.timed("dns"):
+            addresses = [(info[0], info[4]) for info in self._look_up(host, port, deadline)]
         # One refused address refuses the name: an honest one has none, and a dishonest one gets no choice. What is
         # checked here is what is connected to, so a name that changes its address afterwards changes nothing.
         for _, sockaddr in addresses:

@@ -87,7 +87,9 @@ class Transport:
         if call.proxy and call.url.scheme == "http" and not call.proxy.is_socks:
             target, headers = call.url.public, {**headers, **login_headers(call.proxy)}
         connection.request("GET", target, headers=headers, preload_content=False)  # type: ignore[arg-type]
-        with closing(connection.getresponse()) as response:
+        with deadline.timed("first byte"):
+            response = connection.getresponse()
+        with closing(response):
             budget = connection.connected.budget
             budget.left = WIRE_BYTES * self._max_body_bytes
             budget.refusal = partial(_too_large, self._max_body_bytes)

@@ -32,6 +32,7 @@ class Allowance:
     seconds: float
     extend: Callable[[float], float]  # how many have passed -> how many more; 0 = end it. In the fetch's own thread
     connecting: float = 0.0  # seconds that it took to connect: they do not count. Written by the fetch
+    stages: dict[str, float] = field(default_factory=dict)  # seconds of dns, connect, first byte. Written by the fetch
 
     def ask(self, passed: float) -> bool:
         """Ask for more after so many seconds; return whether there are any."""

@@ -100,6 +100,7 @@ class Admitted:
         self._patience = patience
         self._begun_at = time.monotonic()
         self._ended_at: float | None = None
+        self._fetched_after = 0.0  # seconds
 
     def __enter__(self) -> Self:
         self._begun_at = time.monotonic()
@@ -116,6 +117,7 @@ class Admitted:
         """Hold the host inside of the block, and what else `admit` has given."""
         with closing(self._pacing):
             yield
+        self._fetched_after = self.seconds
 
     @property
     def admit(self) -> Admit:
@@ -130,6 +132,13 @@ class Admitted:
         """How long it has taken, or took if it is over; without what connecting took."""
         now = time.monotonic() if self._ended_at is None else self._ended_at
         return now - self._begun_at - self.allowance.connecting
+
+    @property
+    def stages(self) -> dict[str, float]:
+        """The seconds of each stage, one after the other: dns, connect, first byte, body, parse."""
+        told = self.allowance.stages
+        body = self._fetched_after + self.allowance.connecting - sum(told.values())
+        return {**told, "body": max(0.0, body), "parse": self.seconds - self._fetched_after}
 
     @property
     def cut(self) -> Postponed | None:

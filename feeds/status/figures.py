@@ -20,6 +20,7 @@ ESTIMATED = 100_000  # from so many rows on PostgreSQL's own estimate does
 DAY = timedelta(days=1)
 RECENT = 1_000  # rows of the history that are looked at for hosts
 LISTED = 8  # hosts
+FETCHING = ("dns", "connect", "first byte", "body")  # stages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +132,7 @@ def hosts(now: datetime) -> Hosts:
     for host, kind, stages in rows.values_list("feed__host", "error_kind", "seconds")[:RECENT]:
         imports[host] += 1
         failures[host] += bool(kind)
-        seconds.update({host: stages.get("connect", 0.0) + stages.get("fetch", 0.0)})
+        seconds.update({host: sum(stages.get(stage, 0.0) for stage in FETCHING)})
     means = Counter({host: total / imports[host] for host, total in seconds.items()})
     return Hosts(
         paused=list(Host.primary.filter(paused_until__gt=now).order_by("-paused_until")[:LISTED]),

@@ -1,6 +1,7 @@
 """The history: what gets a row, what stands in it, and how many are kept."""
 
 from datetime import timedelta
+from typing import Any
 
 import dramatiq
 import pytest
@@ -9,13 +10,14 @@ from django.utils import timezone
 
 from feeds import history, storage, tasks
 from feeds.conf import feeds_settings
-from feeds.fetching import Failed, NotModified
+from feeds.fetching import Failed, Fetcher, FetchSettings, NotModified
 from feeds.importer import Importer, ImportRequest
 from feeds.models import Feed, Import
 from feeds.outcomes import AskedBy, FailureKind
 from feeds.planning import ImportPlan, PlannedEntry
 from tests.rigs.documents import URL, import_document, item, items, rss
 from tests.rigs.importing import PARSER, GivenFetcher, import_feed
+from tests.rigs.servers.feed_server import FeedServer, answer
 
 pytestmark = pytest.mark.django_db
 
@@ -27,7 +29,7 @@ def test_an_import_that_found_something_has_a_row() -> None:
     assert (first.number, first.new, first.changed, first.outcome, first.status) == (1, 3, 0, "imported", 200)
     assert (second.number, second.new, second.changed) == (2, 2, 1)
     assert second.size == len(rss(item(0, "another text"), *items(range(1, 5))))
-    assert second.seconds.keys() == {"connect", "fetch", "parse", "store"}
+    assert second.seconds.keys() == {"body", "parse", "store"}
     assert all(seconds >= 0 for seconds in second.seconds.values())
 
 
@@ -121,3 +123,17 @@ def test_an_unchanged_poll_sends_no_further_statement(django_assert_num_queries:
     import_document(rss(item(1)))
     with django_assert_num_queries(2):  # type: ignore[operator]
         import_feed(URL, fetch=lambda *_: NotModified(url=URL, etag="x"))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_stages_of_a_real_fetch_are_told_and_the_rows_go_with_their_feed(settings: Any) -> None:
+    settings.FEEDS_ALLOWED_NETWORKS = ("127.0.0.0/8",)
+    with FeedServer() as server:
+        server.routes = {"/feed": answer(body=rss(item(1)))}
+        resolved = [(2, 1, 6, "", ("127.0.0.1", server.port))]
+        fetcher = Fetcher(feeds_settings().part(FetchSettings), getaddrinfo=lambda *_, **__: resolved)
+        import_feed(f"http://feeds.example:{server.port}/feed", fetch=fetcher.fetch)
+    row = Import.objects.get()
+    assert row.seconds.keys() == {"dns", "connect", "first byte", "body", "parse", "store"}
+    row.feed.delete()
+    assert not Import.objects.exists()

@@ -176,8 +176,8 @@ def test_the_lists_that_figures_lead_to_hold_the_same_feeds(operator: Client) ->
 def test_hosts_that_fail_or_are_paused_are_named(operator: Client) -> None:
     now = timezone.now()
     bad = new_feed("https://bad.example/feed", next_check_at=now + timedelta(hours=1))
-    Import.objects.create(feed=bad, number=1, started_at=now, error_kind="dns", seconds={"connect": 2, "fetch": 1.5})
-    Import.objects.create(feed=bad, number=2, started_at=now, seconds={"connect": 0.5, "fetch": 1})
+    Import.objects.create(feed=bad, number=1, started_at=now, error_kind="dns", seconds={"connect": 2, "body": 1.5})
+    Import.objects.create(feed=bad, number=2, started_at=now, seconds={"connect": 0.5, "body": 1})
     Host.objects.create(name="away.example", paused_until=now + timedelta(hours=3), pause_reason="429")
     text = page(operator)
     assert re.search(r'bad\.example</a></td><td class="number">1</td><td class="number">2</td>', text)
@@ -199,7 +199,7 @@ def test_the_charts_say_in_words_what_they_show(operator: Client) -> None:
 def test_it_takes_as_many_queries_for_many_feeds_as_for_one(operator: Client) -> None:
     def fill(number: int) -> None:
         feed = new_feed(f"https://{number}.example/feed", error_kind=list(FailureKind)[number])
-        Import.objects.create(feed=feed, number=1, started_at=timezone.now(), error_kind="dns", seconds={"fetch": 2})
+        Import.objects.create(feed=feed, number=1, started_at=timezone.now(), error_kind="dns", seconds={"body": 2})
         token = lock.claim(f"import_feed-lock-{feed.url_md5.hex}", "message", 600).token
         Lock.objects.create(
             key=f":1:import_feed-lock-{feed.url_md5.hex}", token=token, expires_at=timezone.now() + timedelta(1)
