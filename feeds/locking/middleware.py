@@ -173,7 +173,7 @@ class LockMiddleware(Middleware):
             # What may have been stored is left to the copy, by its token.
             tokens = [*message.options.get(UNCONFIRMED, ()), lease.token][-MOST_UNCONFIRMED:]
             put_back(broker, message, backoff(message), {UNCONFIRMED: tokens})
-        elif (seconds := _delay(actor, message, lock.Token.parse(answer.holder), lease.expire)) is not None:
+        elif (seconds := _delay(actor, message, answer.holder, lease.expire)) is not None:
             put_back(broker, message, seconds)
         else:
             _log_busy(actor, message, subject, key)
@@ -226,9 +226,13 @@ def set_lease(message: MessageProxy, lease: lock.Lease | None) -> None:
     message.__dict__["lock_lease"] = lease
 
 
-def _delay(actor: Actor[..., Any], message: MessageProxy, holder: lock.Token | None, expire: int) -> float | None:
-    """Return the seconds after which a message that met a lock comes back; None: it is done with."""
-    if holder is not None and holder.owner == message.message_id:
+def _delay(actor: Actor[..., Any], message: MessageProxy, text: str, expire: int) -> float | None:
+    """Return the seconds after which a message that met a lock comes back; None: it is done with.
+
+    One that finds its own id comes back, be the rest of the text beyond belief: it would be lost.
+    """
+    holder = lock.Token.parse(text)
+    if f" {message.message_id} " in text:
         return rest(holder, expire)
     if actor.options.get("lock_conflict") == "delay":
         return min(backoff(message), rest(holder, expire))

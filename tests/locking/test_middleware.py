@@ -19,7 +19,7 @@ from dramatiq.middleware import AgeLimit, AsyncIO, Middleware, Retries, Shutdown
 from feeds.locking import lock
 from feeds.locking.lock import lock_key
 from feeds.locking.memcached import MemcachedLocks
-from feeds.locking.middleware import LockConfigurationError, LockMiddleware, rest
+from feeds.locking.middleware import LONGEST_DELAY, LockConfigurationError, LockMiddleware, rest
 from feeds.tasks import import_feed
 from tests.locking.stores import DownStore
 from tests.rigs.servers.daemon import eventually
@@ -140,6 +140,20 @@ def test_a_redelivered_message_waits_for_its_own_lease_and_then_runs(broker, wor
     broker.enqueue(message)
     broker.join("default", timeout=WAIT)
     assert runs == ["a"]
+
+
+def test_a_message_that_finds_its_own_id_with_an_expiry_beyond_belief_is_not_lost(broker, work, caplog):
+    runs: list[str] = []
+    actor = declare(broker, runs.append)
+    message = actor.message("a")
+    caches["locks"].add(lock_key("sync", "a"), f"nonce {message.message_id} host:1 {time.time():.3f} {10**9}", 60)
+    with caplog.at_level(logging.DEBUG, "feeds.locking"):
+        broker.enqueue(message)
+        wait_for_decision(caplog, "lock=delayed")
+    (decision,) = decisions(caplog)
+    assert LONGEST_DELAY - 1 < float(decision.rpartition("=")[2]) < LONGEST_DELAY + 2
+    assert runs == []
+    broker.flush_all()
 
 
 @pytest.mark.slow

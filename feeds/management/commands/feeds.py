@@ -26,6 +26,7 @@ SHOWN = (
     "error_count",
     "failing_since",
     "unchanged_count",
+    "left_out",
 )
 OF_IMPORT = (
     "number",
