@@ -35,6 +35,8 @@ class Cookies:
 
     def header(self, url: SplitURL) -> str:
         """Return what is sent to a URL; "" = nothing."""
+        if not self._jar:
+            return ""
         request = _request(url)
         self._jar.add_cookie_header(request)
         header = request.get_header("Cookie", "")
