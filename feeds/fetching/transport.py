@@ -165,6 +165,15 @@ def _too_late(deadline: Deadline) -> TransportError:
     return TransportError(FailureKind.TIMEOUT, f"no complete answer in {deadline.seconds:g} seconds")
 
 
+def _no_tls(reason: str) -> TransportError:
+    said = reason.upper().replace(" ", "_")  # OpenSSL's words, where Python does not know the number
+    if NO_HTTP1 in said:
+        return _only_http2()
+    for name in (name for name in MISSING if name in said):
+        reason = f"the server has no {MISSING[name]} ({name}); to verify its certificate or not makes no difference"
+    return TransportError(FailureKind.TLS, f"no TLS connection: {reason}")
+
+
 def _only_http2() -> TransportError:
     return TransportError(FailureKind.PROTOCOL, "the server speaks another HTTP than 1.1: HTTP/2 only, it seems")
 
@@ -176,14 +185,7 @@ def _translated(error: Exception) -> TransportError:
     if isinstance(error, ssl.SSLCertVerificationError):
         return TransportError(FailureKind.TLS, f"the certificate is not trusted: {error.verify_message}")
     if isinstance(error, ssl.SSLError | urllib3.exceptions.SSLError):
-        reason = str(getattr(error, "reason", None) or error)
-        if reason == NO_HTTP1:
-            return _only_http2()
-        if reason in MISSING:
-            reason = (
-                f"the server has no {MISSING[reason]} ({reason}); to verify its certificate or not makes no difference"
-            )
-        return TransportError(FailureKind.TLS, f"no TLS connection: {reason}")
+        return _no_tls(str(getattr(error, "reason", None) or error))
     if isinstance(error, TimeoutError | urllib3.exceptions.TimeoutError):
         return TransportError(FailureKind.TIMEOUT, "the server stopped sending")
     if isinstance(error, http.client.RemoteDisconnected):

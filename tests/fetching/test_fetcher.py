@@ -2,8 +2,10 @@
 
 import gzip
 import os
+import shutil
 import socket
 import ssl
+import subprocess
 import threading
 import zlib
 from collections.abc import Callable, Iterator
@@ -664,11 +666,41 @@ def test_a_server_that_speaks_http_2_only_is_told(server: FeedServer, fetcher: F
     assert (outcome.kind, "HTTP/2 only" in outcome.text) == (FailureKind.PROTOCOL, True)
 
 
-def test_a_tls_server_that_refuses_http_1_is_told() -> None:
-    error = ssl.SSLError(1, "no application protocol")
-    error.reason = "TLSV1_ALERT_NO_APPLICATION_PROTOCOL"  # Python's own server goes on without
-    found = transport._translated(error)
-    assert (found.kind, "HTTP/2 only" in found.text) == (FailureKind.PROTOCOL, True)
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl")  # Python's own server goes on without
+def test_a_tls_server_that_takes_http_2_only_is_told(fetcher: Fetcher) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [
+        "openssl",
+        "s_server",
+        "-accept",
+        f"127.0.0.1:{port}",
+        "-cert",
+        str(CERTIFICATE),
+        "-alpn",
+        "h2",
+        "-quiet",
+    ]
+    null = subprocess.DEVNULL
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=null, stderr=null) as process:
+        try:
+            eventually(lambda: answers(port), within=10, what="openssl answers")
+            outcome = fetcher.fetch(FeedRequest(url=f"https://127.0.0.1:{port}/", verify_tls=False))
+        finally:
+            process.kill()
+    assert isinstance(outcome, Failed)
+    assert (outcome.kind, "HTTP/2 only" in outcome.text) == (FailureKind.PROTOCOL, True)
+
+
+def answers(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+        return True
+    return False
+
+
+@pytest.mark.parametrize("reason", ["DH_KEY_TOO_SMALL", "[SSL] dh key too small (_ssl.c:1006)"])
+def test_what_is_missing_is_known_by_its_name_or_its_words(reason: str) -> None:
+    assert "Diffie-Hellman" in transport._no_tls(reason).text
 
 
 @pytest.mark.parametrize("status", [426, 505])
