@@ -59,6 +59,8 @@ _LABELS = {
     **{
         "windows874": "cp874",
         "xmacroman": "mac-roman",
+        "mac": "mac-roman",
+        "csmacintosh": "mac-roman",
         "xmaccyrillic": "mac-cyrillic",
         "xmacukrainian": "mac-cyrillic",
     },

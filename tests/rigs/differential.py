@@ -21,8 +21,6 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
-from feeds.models import Feed
-
 URL = "http://10.0.0.1/feed"  # the rate limit is for public hosts
 
 REFERENCE = """
@@ -243,7 +241,7 @@ def _differences(document: str, kind: str, said: Said, row: Any) -> Iterator[Dev
 
 def compare(paths: list[Path]) -> Iterator[Deviation]:
     """Import each document into an empty database, and compare."""
-    from feeds.models import Entry
+    from feeds.models import Entry, Feed
     from tests.rigs.documents import import_document
 
     for path, said in zip(paths, reference(paths), strict=True):
