@@ -208,7 +208,7 @@ class Importer:
             if not isinstance(document, ParsedFeed):
                 raise
             # Not for the queue to try again at once: the schedule comes back, for another document.
-            logger.exception("feed=%s: the document could not be stored", canonical_urls.redacted(feed.url))
+            logger.exception("feed=%s id=%s stage=store: not stored", canonical_urls.redacted(feed.url), feed.id)
             text = f"the document could not be stored: {type(error).__name__}"
             unreadable = Unreadable(kind=FailureKind.HOSTILE, text=text)
             return self._plan_and_apply(feed, response, unreadable, circumstances)

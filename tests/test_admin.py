@@ -444,6 +444,16 @@ def test_a_host_gets_a_delay_of_its_own_and_keeps_its_counters(admin_client: Cli
     assert "slow.example" in text_at(admin_client, reverse("admin:feeds_host_changelist"))
 
 
+def test_a_host_tells_its_pause_and_how_long_its_queue_is(admin_client: Client) -> None:
+    now = datetime.now(UTC)
+    pause = {"paused_until": now + timedelta(hours=2.1), "pause_reason": "429"}
+    Host.objects.create(name="slow.example", slot_at=now + timedelta(seconds=130), **pause)
+    page = text_at(admin_client, reverse("admin:feeds_host_changelist")).replace("\xa0", " ")
+    assert "‖</span> paused for 2 hours: 429" in page
+    assert "host__exact=slow.example" in page
+    assert "the next free slot is in 2 min" in page
+
+
 def test_a_host_can_be_given_a_delay_before_its_first_feed(admin_client: Client) -> None:
     admin_client.post(reverse("admin:feeds_host_add"), {"name": "new.example", "delay": "5"})
     assert Host.objects.get().delay == 5.0

@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING
 from django import forms
 from django.contrib import admin
 from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.timesince import timeuntil
 
-from feeds import scheduling
-from feeds.admin.base import Editable
-from feeds.models import Host
+from feeds import clock, scheduling
+from feeds.admin import durations
+from feeds.admin.base import Editable, link, list_of
+from feeds.admin.state import marked
+from feeds.models import Feed, Host
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -36,13 +40,30 @@ class HostForm(HostModelForm):
 @admin.register(Host)
 class HostAdmin(Editable, HostModelAdmin):
     form = HostForm
-    list_display = ("name", "delay", "paused_until", "requests", "waits", "pauses")
+    list_display = ("name", "state", "queue", "delay", "waits")
     fields = ("name", "delay", "paused_until", "pause_reason", "slot_at", "free_at", "requests", "waits", "pauses")
     readonly_fields = ("pause_reason", "slot_at", "free_at", "requests", "waits", "pauses")
     ordering = ("name",)
     search_fields = ("name",)
     search_help_text = "A part of the name."
     show_full_result_count = False
+
+    class Media:
+        css = {"all": ("feeds/admin.css",)}
+
+    @admin.display(description="state")
+    def state(self, host: Host) -> str:
+        until, now = clock.aware(host.paused_until), clock.now()
+        if until is None or until <= now:
+            return marked("good", "✓", "well")
+        return marked("bad", "‖", f"paused for {timeuntil(until, now, depth=1)}: {host.pause_reason}")
+
+    @admin.display(description="feeds")
+    def queue(self, host: Host) -> str:
+        """Lead to the feeds, and say how long the queue of their requests is."""
+        seconds = int((clock.aware(host.slot_at) - clock.now()).total_seconds())
+        queue = f"; the next free slot is in {durations.in_words(seconds)}" if seconds > 0 else ""
+        return format_html("{}{}", link(list_of(Feed, host__exact=host.pk), "feeds"), queue)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Host | None = None) -> tuple[str, ...]:
         return self.readonly_fields if obj is None else ("name", *self.readonly_fields)

@@ -25,19 +25,19 @@ def state(feed: Feed) -> SafeString:
     why = reason if feed.status_reason else ""
     match feed.status:
         case Feed.Status.PAUSED:
-            return _marked("quiet", "‖", f"paused{why}")
+            return marked("quiet", "‖", f"paused{why}")
         case Feed.Status.DISABLED:
-            return _marked("bad", "■", f"disabled{why}")
+            return marked("bad", "■", f"disabled{why}")
     if feed.error_kind:
         times = "" if feed.error_count < 2 else f", {feed.error_count} times in a row"
-        failed = _marked("bad", "✗", f"{feed.get_error_kind_display()}{times}")
+        failed = marked("bad", "✗", f"{feed.get_error_kind_display()}{times}")
         return format_html("{}<br><small>{}</small>", failed, short(feed.error_text))
     if feed.checked_at is None:
-        return _marked("quiet", "…", "not checked yet")
-    return _marked("good", "✓", "well")
+        return marked("quiet", "…", "not checked yet")
+    return marked("good", "✓", "well")
 
 
-def _marked(look: str, sign: str, words: str) -> SafeString:
+def marked(look: str, sign: str, words: str) -> SafeString:
     return format_html('<span class="feeds-{}"><span aria-hidden="true">{}</span> {}</span>', look, sign, words)
 
 

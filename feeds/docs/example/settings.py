@@ -52,6 +52,7 @@ DRAMATIQ_BROKER = {
     "BROKER": "feeds.embedded.EmbeddedBroker",
     "MIDDLEWARE": [
         "dramatiq.middleware.AgeLimit",
+        "feeds.heartbeat.Heartbeat",
         "django_dramatiq.middleware.DbConnectionsMiddleware",
         "dramatiq.middleware.Callbacks",
         "dramatiq.middleware.Pipelines",
