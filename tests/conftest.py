@@ -29,13 +29,8 @@ ACCEPTANCE = Path(__file__).parent / "acceptance"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs servers by its fixtures; acceptance, where whole deployments run, is slow, too.
-
-    The tests with RabbitMQ run in one process, where tests run in several: a node takes seconds to start.
-    """
+    """Mark what needs servers by its fixtures; acceptance, where whole deployments run, is slow, too."""
     for item in items:
-        if "rabbitmq_node" in _fixtures(item):
-            item.add_marker(pytest.mark.xdist_group("rabbitmq"))
         is_acceptance = item.path.is_relative_to(ACCEPTANCE)
         if is_acceptance or SERVERS & _fixtures(item):
             item.add_marker(pytest.mark.servers)

@@ -109,4 +109,4 @@ has_uv || install_uv
 has_uv || { say "uv is missing and could not be installed; see https://docs.astral.sh/uv/"; exit 1; }
 
 # Four at once on two processors: many of them wait for clocks, servers and processes.
-exec uv run pytest -n 4 --dist loadgroup "$@"
+exec uv run pytest -n 4 --dist loadfile "$@"

@@ -4,8 +4,8 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterable
-from contextlib import closing
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ import pika
 import psycopg
 import redis
 
-from tests.rigs.servers.daemon import eventually
+from tests.rigs.servers.daemon import BUSY, eventually
 from tests.rigs.servers.rabbitmq import KINDS
 from tests.rigs.servers.workers import PROJECT
 
@@ -74,6 +74,17 @@ class Deployment:
         """Send one message for each URL, as `import_feed.send(url)` in somebody's code does."""
         self.manage("shell", "-c", SEND, given="\n".join(urls))
 
+    @contextmanager
+    def sending(self, url: str) -> Iterator[None]:
+        """Send one message, and go on before the command that sends it has ended, which may take a second."""
+        process = self.spawn("shell", "-c", SEND)
+        assert process.stdin is not None
+        process.stdin.write(url)
+        process.stdin.close()
+        process.stdin = None
+        yield
+        finish(process)
+
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Return what the database answers."""
         with closing(self._connection()) as connection:
@@ -116,10 +127,10 @@ class Deployment:
 
 
 def finish(process: subprocess.Popen[str], given: str = "") -> str:
-    """Wait for a command's end and return what it printed; kill it after 50 seconds."""
+    """Wait for a command's end and return what it printed; kill it after 50 seconds, on a busy machine more."""
     with process:
         try:
-            return process.communicate(given, timeout=50)[0]
+            return process.communicate(given, timeout=50 * BUSY)[0]
         except subprocess.TimeoutExpired:
             process.kill()
             return process.communicate()[0]

@@ -25,8 +25,7 @@ def test_another_pool_imports_the_feed_of_a_pool_that_was_killed_in_the_middle(
     deployment: Deployment, start_workers: StartWorkers, counting_server: CountingServer
 ) -> None:
     killed = start_workers(2, 2)
-    with counting_server.holding():
-        deployment.send([counting_server.url("feed")])
+    with counting_server.holding(), deployment.sending(counting_server.url("feed")):
         counting_server.wait_for_requests(1)
         killed.pause()  # its time limit must not end the import before the others have booted
         start_workers(1, 2)
@@ -42,8 +41,7 @@ def test_a_pool_that_ended_with_its_killed_worker_imports_the_feed_when_it_is_st
     deployment: Deployment, start_workers: StartWorkers, counting_server: CountingServer
 ) -> None:
     workers = start_workers(1, 2)
-    with counting_server.holding():
-        deployment.send([counting_server.url("feed")])
+    with counting_server.holding(), deployment.sending(counting_server.url("feed")):
         counting_server.wait_for_requests(1)
         workers.kill_one()
     assert deployment.imported() == 0

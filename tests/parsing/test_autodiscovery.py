@@ -4,6 +4,8 @@ import gzip
 
 import pytest
 
+from feeds import canonical_urls
+from feeds.fetching import is_private_host
 from feeds.fetching.values import FeedRequest, Fetched
 from feeds.outcomes import FailureKind
 from feeds.parsing import autodiscovery
@@ -28,7 +30,8 @@ def known(url: str = PAGE, *, username: str = "") -> FeedState:
 
 
 def chosen(document: Document, feed: FeedState) -> Move | None:
-    fetched = Fetched(url=document.url, body=document.body, body_digest=b"")
+    is_public = not is_private_host(canonical_urls.host_key(document.url))  # as its address says
+    fetched = Fetched(url=document.url, body=document.body, body_digest=b"", public=is_public)
     return redirects.discovered(feed, fetched, NO_FEED)
 
 

@@ -66,7 +66,8 @@ def host(*, with_feeds: bool) -> None:
         DRAMATIQ_BROKER={
             "BROKER": "dramatiq.brokers.stub.StubBroker",
             "OPTIONS": {},
-            "MIDDLEWARE": ["dramatiq.middleware.Retries", *lock, "dramatiq.middleware.TimeLimit"],
+            "MIDDLEWARE": [f"dramatiq.middleware.{first}" for first in ("CurrentMessage", "Retries")]
+            + [*lock, "dramatiq.middleware.TimeLimit"],
         },
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
         SECRET_KEY="a host's",

@@ -7,8 +7,7 @@ from tests.rigs.simulation.engine import Engine
 from tests.rigs.simulation.figures import Figures
 from tests.rigs.simulation.world import OUTAGE
 
-# In one process: the week is simulated once.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("simulation")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

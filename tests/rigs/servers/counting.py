@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from tests.rigs.servers.daemon import BUSY
 from tests.rigs.servers.feed_server import FeedServer, Received, answer
 from tests.rigs.servers.samples import sample_feed
 
@@ -42,8 +43,8 @@ class CountingServer(FeedServer):
     def wait_for(self, check: Callable[[], bool], *, within: float, what: str) -> None:
         """Wait until `check` is true, asked after every request that begins or ends. `within` in seconds."""
         with self._changed:
-            if not self._changed.wait_for(check, timeout=within):
-                pytest.fail(f"not within {within:g} s: {what}; requests were {dict(self.requests)}")
+            if not self._changed.wait_for(check, timeout=within * BUSY):
+                pytest.fail(f"not within {within * BUSY:g} s: {what}; requests were {dict(self.requests)}")
 
     def wait_for_requests(self, count: int, *, within: float = 15.0) -> None:
         """Wait until `count` requests have come in, answered or not."""
