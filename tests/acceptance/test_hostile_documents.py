@@ -22,7 +22,7 @@ HOSTILE = {
 
 @pytest.fixture
 def extra_environment() -> dict[str, str]:
-    return {"FEEDS_PARSE_LIMIT": "4"}
+    return {"FEEDS_PARSE_LIMIT": "4", "FEEDS_SLOW_FETCHES": "2"}  # no document waits for another
 
 
 def test_hostile_documents_fail_their_feeds_and_nothing_else(
