@@ -117,6 +117,8 @@ class _Reader:
         values, is_empty = self._attributes(tag.end())
         title = (values.get("text") or values.get("title") or "")[:MAX_NAME]  # `text` is what people see (OPML 2.0)
         folder = self._folders[-1]
+        if self._at == len(self._text):  # it ends inside of the tag, perhaps of a URL
+            return
         if url := values.get("xmlurl"):
             yield Outline(url=url, folder=folder, title=title, site_url=values.get("htmlurl", ""), line=self._line)
         elif "xmlurl" not in values and b"xmlurl" in self._text[tag.start() : self._at].lower():

@@ -222,6 +222,15 @@ def test_a_document_that_ends_in_the_middle_says_so() -> None:
     assert everything("<opml>")[0] == BadOutline(line=1, why="the document ends before </opml>")
 
 
+@pytest.mark.parametrize(
+    "end", ['"http://second.example/fe', '"http://second.example/feed"', "http://second.example/fe"]
+)
+def test_an_outline_that_the_end_cuts_off_gives_no_half_url(end: str) -> None:
+    found = everything(f'<opml><body><outline xmlUrl="http://first.example/"/>\n<outline xmlUrl={end}')
+    assert [each.url for each in found if isinstance(each, Outline)] == ["http://first.example/"]
+    assert found[-1] == BadOutline(line=2, why="the document ends before </opml>")
+
+
 def test_titles_and_folders_have_a_length() -> None:
     long, deep = "x" * 5_000, '<outline text="y">'
     assert len(feed(f'<outline text="{long}" xmlUrl="http://a.example/"/>').title) == opml.MAX_NAME
