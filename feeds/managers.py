@@ -81,7 +81,7 @@ class FeedQuerySet(models.QuerySet["Feed"]):
         if self.query.is_sliced:
             raise TypeError("Cannot use 'limit' or 'offset' with delete().")
         alias: str = self._db or primary_database()  # type: ignore[attr-defined]
-        ids, deleted = list(self.values_list("pk", flat=True)), Counter[str]()
+        ids, deleted = list(self.using(alias).values_list("pk", flat=True)), Counter[str]()
         for at in range(0, len(ids), databases.BATCH):
             feeds = self.model._base_manager.using(alias).filter(pk__in=ids[at : at + databases.BATCH])
             databases.refuse_protected(feeds)

@@ -70,6 +70,8 @@ print(json.dumps({{
     "aliases": [*Alias.objects.using("other").values_list("url", flat=True)],
     "removed": Tombstone.objects.using("other").count(),
     "ready": health.readiness(),
+    "deleted": feed.delete()[1].get("feeds.Entry"),
+    "left": Feed.objects.using("other").count(),
 }}))
 """
 
@@ -105,6 +107,7 @@ def test_a_feeds_life_goes_by_the_database_that_is_written(tmp_path: Path, route
     assert sorted(found["kept"]) == [*TITLES[feed.requests - 2 : feed.requests]]
     assert found["removed"] == feed.requests - 2
     assert set(found["ready"].values()) == {True}
+    assert (found["deleted"], found["left"]) == (2, 0)
 
 
 class EntriesElsewhere:
