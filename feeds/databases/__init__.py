@@ -2,11 +2,15 @@
 
 from feeds.databases.deletion import BATCH, Advance, delete_rows, protectors, refuse_protected
 from feeds.databases.primary import outside_transactions, primary_database, refuse_transaction
+from feeds.databases.savepoints import UNAVAILABLE, Refusal, one_by_one
 
 __all__ = [
     "BATCH",
+    "UNAVAILABLE",
     "Advance",
+    "Refusal",
     "delete_rows",
+    "one_by_one",
     "outside_transactions",
     "primary_database",
     "protectors",

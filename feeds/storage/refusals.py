@@ -5,14 +5,13 @@ All that it accepts is stored nevertheless, each entry by itself, and the feed t
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeVar
 
-from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, OperationalError, transaction
+from django.db import DatabaseError, DataError, IntegrityError, transaction
 
 from feeds import canonical_urls, history
-from feeds.databases import primary_database
+from feeds.databases import Refusal, one_by_one, primary_database
 from feeds.exceptions import describe
 from feeds.fetching import Failed
 from feeds.models import Feed
@@ -24,32 +23,10 @@ from feeds.storage.fields import feed_fields
 
 logger = logging.getLogger(__name__)
 
-Item = TypeVar("Item")
-Refusal = tuple[Item, Exception]
 
 # Classes of SQLSTATE: data, integrity, triggers, views with a check, and what PL/pgSQL raises.
 STATES = ("22", "23", "09", "27", "44", "P0")
-UNAVAILABLE = (OperationalError, InterfaceError)  # the next try may do
 SHOWN = 80  # characters of an entry's title
-
-
-def one_by_one(items: Iterable[Item], write: Callable[[Item], object]) -> tuple[list[Item], list[Refusal[Item]]]:
-    """Write each item in a savepoint of its own; return those that were written, and those that were refused.
-
-    Receivers of the project's signals may refuse, too, and raise what they like.
-    """
-    written, refused = [], []
-    for item in items:
-        try:
-            with transaction.atomic(using=primary_database()):
-                write(item)
-        except UNAVAILABLE:
-            raise
-        except Exception as error:  # a receiver's
-            refused.append((item, error))
-        else:
-            written.append(item)
-    return written, refused
 
 
 def apply(plan: ImportPlan, when_refused: Callable[[Failed], ImportPlan] | None = None) -> ImportReport:

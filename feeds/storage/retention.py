@@ -13,11 +13,10 @@ from typing import Any
 from django.db import models, transaction
 
 from feeds import canonical_urls
-from feeds.databases import primary_database
+from feeds.databases import UNAVAILABLE, Refusal, one_by_one, primary_database
 from feeds.exceptions import describe
 from feeds.models import Entry, Feed, Tombstone
 from feeds.planning import ImportReport
-from feeds.storage.refusals import UNAVAILABLE, Refusal, one_by_one
 
 logger = logging.getLogger(__name__)
 

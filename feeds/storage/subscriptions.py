@@ -1,11 +1,16 @@
 """Feeds to import from now on."""
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from feeds import canonical_urls
+from feeds import canonical_urls, managers
+from feeds.databases import one_by_one
+from feeds.exceptions import describe
 from feeds.models import Alias, Feed
 from feeds.storage.entries import CHUNK, chunked
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,10 +38,27 @@ def register(subscriptions: Iterable[Subscription]) -> Registered:
         there = set(Feed.primary.filter(url_md5__in=wanted).values_list("url_md5", flat=True))
         there |= set(Alias.primary.filter(url_md5__in=wanted.keys() - there).values_list("url_md5", flat=True))
         missing = [_feed(subscription) for md5, subscription in wanted.items() if md5 not in there]
-        Feed.primary.bulk_create(missing, ignore_conflicts=True)
-        added += len(missing)
         known += len(chunk) - len(missing)
+        added += _store(missing)
     return Registered(added=added, known=known)
+
+
+def _store(feeds: list[Feed]) -> int:
+    """Store new feeds, and return how many: all, or those that the database takes. One alone is refused aloud."""
+
+    def store(some: list[Feed]) -> None:
+        Feed.primary.bulk_create(some, ignore_conflicts=True)
+
+    managers.complete(feeds)  # not in a savepoint, which would take the hosts back
+    if len(feeds) == 1:
+        store(feeds)
+        return 1
+    if not one_by_one([feeds], store)[1]:
+        return len(feeds)
+    stored, refused = one_by_one([[feed] for feed in feeds], store)
+    for (feed,), error in refused:
+        logger.warning("feed=%s: the database refuses it: %s", canonical_urls.redacted(feed.url), describe(error))
+    return len(stored)
 
 
 def _feed(subscription: Subscription) -> Feed:

@@ -39,12 +39,23 @@ TRIGGER = {
         CREATE TRIGGER no_ads BEFORE INSERT ON feeds_entry FOR EACH ROW EXECUTE FUNCTION no_ads()
     """,
 }
+NO_HTTP = {
+    "sqlite": [
+        "CREATE TRIGGER no_http BEFORE INSERT ON feeds_feed WHEN NEW.url LIKE 'http://%.example/' "
+        "BEGIN SELECT RAISE(ABORT, 'no http'); END"
+    ],
+    "postgresql": [
+        "CREATE FUNCTION no_http() RETURNS trigger AS $$ BEGIN IF NEW.url LIKE 'http://%.example/' "
+        "THEN RAISE EXCEPTION 'no http'; END IF; RETURN NEW; END $$ LANGUAGE plpgsql",
+        "CREATE TRIGGER no_http BEFORE INSERT ON feeds_feed FOR EACH ROW EXECUTE FUNCTION no_http()",
+    ],
+}
 LIFE = """
 import json
 from datetime import timedelta
 from django.db import connection
 from django.utils import timezone
-from feeds import tasks
+from feeds import storage, tasks
 from feeds.models import Feed
 from feeds.signals import entries_added, feed_failed
 from shop.models import Bookmark, Subscription
@@ -68,6 +79,15 @@ with connection.cursor() as cursor:
     cursor.execute("DROP TRIGGER no_ads" + (" ON feeds_entry" if connection.vendor == "postgresql" else ""))
 found["repaired"] = state(Feed.objects.import_feed("{url}/ads"))
 found["told"] = [*told]
+
+# A list of which one feed is refused
+with connection.cursor() as cursor:
+    for statement in {no_http}[connection.vendor]:
+        cursor.execute(statement)
+    known = Feed.objects.count()
+    storage.register([storage.Subscription(url=f"http{{'s' * (n != 1)}}://{{n}}.example/") for n in range(3)])
+    found["registered"] = Feed.objects.count() - known
+    cursor.execute("DROP TRIGGER no_http" + (" ON feeds_feed" if connection.vendor == "postgresql" else ""))
 
 # Entries that are protected: the others go, and those of the feed behind it
 one, two = Feed.objects.import_feed("{url}/old"), Feed.objects.import_feed("{url}/old2")
@@ -113,7 +133,7 @@ def lived(project: ForeignProject) -> Any:
             "/leaving": Leaving(),
             "/there": answer(body=document("m1", "m2")),
         }
-        printed = project.run(LIFE.format(url=server.url(""), trigger=TRIGGER))
+        printed = project.run(LIFE.format(url=server.url(""), trigger=TRIGGER, no_http=NO_HTTP))
     return json.loads(next(line for line in printed.splitlines() if line.startswith("{")))
 
 
@@ -131,6 +151,10 @@ def test_an_entry_that_is_refused_is_named_and_the_others_are_stored(found: Any)
 def test_what_was_refused_is_stored_when_the_database_takes_it(found: Any) -> None:
     assert found["repaired"] == ["", "", ["Ad", "More", "News"]]
     assert found["told"] == ["News", "More", "database", "database", "Ad"]
+
+
+def test_a_feed_that_is_refused_stops_no_other_of_its_list(found: Any) -> None:
+    assert found["registered"] == 2
 
 
 def test_an_entry_that_is_protected_stops_the_pruning_of_no_other(found: Any) -> None:

@@ -1,0 +1,32 @@
+"""Rows written one by one, so that one which the database refuses stops no other."""
+
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from django.db import InterfaceError, OperationalError, transaction
+
+from feeds.databases.primary import primary_database
+
+Item = TypeVar("Item")
+Refusal = tuple[Item, Exception]
+
+UNAVAILABLE = (OperationalError, InterfaceError)  # the next try may do
+
+
+def one_by_one(items: Iterable[Item], write: Callable[[Item], object]) -> tuple[list[Item], list[Refusal[Item]]]:
+    """Write each item in a savepoint of its own; return those that were written, and those that were refused.
+
+    Receivers of the project's signals may refuse, too, and raise what they like.
+    """
+    written, refused = [], []
+    for item in items:
+        try:
+            with transaction.atomic(using=primary_database()):
+                write(item)
+        except UNAVAILABLE:
+            raise
+        except Exception as error:  # a receiver's
+            refused.append((item, error))
+        else:
+            written.append(item)
+    return written, refused
