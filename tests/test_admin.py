@@ -14,7 +14,7 @@ from django.urls import reverse
 from dramatiq.brokers.redis import RedisBroker
 
 from feeds import canonical_urls, storage, tasks
-from feeds.admin import entries
+from feeds.admin import base
 from feeds.embedded.broker import EmbeddedBroker
 from feeds.exceptions import InvalidURL
 from feeds.models import Alias, Entry, Feed, Host, Import
@@ -132,7 +132,7 @@ def test_the_list_of_entries_reads_no_texts(admin_client: Client) -> None:
 def test_the_list_of_entries_counts_no_further_than_its_cap_and_says_so(
     admin_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(entries, "LISTED_ENTRIES", 3)
+    monkeypatch.setattr(base, "MOST_LISTED", 3)
     feed = new_feed()
     for number in range(5):
         new_entry(feed, number)

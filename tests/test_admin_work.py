@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from feeds import opml
+from feeds.admin import base
 from feeds.embedded.broker import EmbeddedBroker
 from feeds.models import Feed
 from feeds.outcomes import FAILURE_GROUPS, FailureKind
@@ -216,3 +217,12 @@ def test_uploads_are_for_those_who_may_add_feeds_and_not_too_large(client: Clien
     client.force_login(staff("view_feed", "add_feed"))
     assert "More than 2 MB" in upload(client, "x" * 2_000_001)
     assert "The submitted file is empty" in upload(client, "")
+
+
+def test_no_list_counts_further_than_anybody_pages(admin_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "MOST_LISTED", 3)
+    for number in range(5):
+        new_feed(f"https://example.com/{number}", title=f"Feed {number}")
+    page = text_at(admin_client, FEEDS)
+    assert "The newest 3 feeds" in page
+    assert "Feed 4" in page

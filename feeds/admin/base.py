@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import localize
+from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
@@ -24,10 +27,13 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
     AnyModelAdmin = admin.ModelAdmin[Any]  # generic for the type checker only
+    AnyPaginator = Paginator[Any]
 else:
     AnyModelAdmin = admin.ModelAdmin
+    AnyPaginator = Paginator
 
 NOTHING = "–"
+MOST_LISTED = 10_000  # rows; nobody pages further, and counting all of them would read the whole table
 LISTED_TEXT = 120  # characters of a URL or an error's text in a list
 
 
@@ -45,6 +51,24 @@ class Editable:
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request)  # type: ignore[misc]  # of ModelAdmin or of an inline
         return rows.using(primary_database())
+
+
+class CappedPaginator(AnyPaginator):
+    """Counts no further than anybody pages."""
+
+    @cached_property
+    def count(self) -> int:
+        rows = cast("QuerySet[Any]", self.object_list)  # declared wider: lists can be paginated, too
+        return rows.order_by()[:MOST_LISTED].count()
+
+
+class CappedList(ChangeList):
+    """Says in the title when it counted no further."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.result_count == MOST_LISTED:
+            self.title = f"The newest {MOST_LISTED:,} {self.opts.verbose_name_plural}"
 
 
 class ReadOnlyAdmin(AnyModelAdmin):

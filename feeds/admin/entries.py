@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.urls import reverse
-from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import mark_safe
 
 from feeds import canonical_urls
-from feeds.admin.base import NOTHING, ReadOnlyAdmin, feed_name, link, short
+from feeds.admin.base import NOTHING, CappedList, CappedPaginator, ReadOnlyAdmin, feed_name, link, short
 from feeds.models import Entry
 
 if TYPE_CHECKING:
@@ -24,25 +23,9 @@ if TYPE_CHECKING:
 else:
     EntryPaginator = Paginator
 
-LISTED_ENTRIES = 10_000  # nobody pages further, and counting all of them would read the whole table
 
-
-class CappedPaginator(EntryPaginator):
-    """Counts no further than anybody pages."""
-
-    @cached_property
-    def count(self) -> int:
-        entries = cast("QuerySet[Entry]", self.object_list)  # declared wider: lists can be paginated, too
-        return entries.order_by()[:LISTED_ENTRIES].count()
-
-
-class EntryList(ChangeList):
-    """Reads the listed columns only, and says in the title when it counted no further."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if self.result_count == LISTED_ENTRIES:
-            self.title = f"The newest {LISTED_ENTRIES:,} entries"
+class EntryList(CappedList):
+    """Reads the listed columns only."""
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Entry]:
         entries = super().get_queryset(request, exclude_parameters)

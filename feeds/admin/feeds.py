@@ -20,7 +20,17 @@ from django.views.decorators.http import require_POST
 from feeds import canonical_urls, clock, storage
 from feeds.admin import durations
 from feeds.admin.actions import FeedActions
-from feeds.admin.base import NOTHING, AnyModelAdmin, Editable, link, list_of, may_change_feeds, short
+from feeds.admin.base import (
+    NOTHING,
+    AnyModelAdmin,
+    CappedList,
+    CappedPaginator,
+    Editable,
+    link,
+    list_of,
+    may_change_feeds,
+    short,
+)
 from feeds.admin.filters import StateFilter, WhyFilter
 from feeds.admin.forms import DECIDED, FeedForm, FetchOptionsForm, FetchOptionsFormSet
 from feeds.admin.state import next_check, overview, state
@@ -104,6 +114,7 @@ class FeedAdmin(FeedActions, Editable, FeedModelAdmin):
     search_fields = ("title", "public_url")
     search_help_text = "A feed's URL in full, or a part of its title or URL."
     ordering = ("-id",)
+    paginator = CappedPaginator
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     fieldsets = (
@@ -189,6 +200,9 @@ class FeedAdmin(FeedActions, Editable, FeedModelAdmin):
         return tuple(name for name in shown if name not in FeedForm.Meta.fields)
 
     # What is found
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[CappedList]:
+        return CappedList
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         field = lookup.partition("__")[0]

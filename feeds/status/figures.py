@@ -43,7 +43,7 @@ def feeds(now: datetime) -> Feeds:
     """Count the feeds; 4 queries."""
     states: Counter[str] = Counter()
     kinds: Counter[str] = Counter()
-    for status, kind, count in _unwell().values_list("status", "error_kind").annotate(count=Count("id")):
+    for status, kind, count in _unwell().values_list("status", "error_kind").annotate(count=Count("*")):
         states[status] += count
         if kind and status == Feed.Status.ACTIVE:
             kinds[kind] += count
