@@ -1,5 +1,7 @@
 """What is read in this process, and what by a child."""
 
+import time
+
 import pytest
 
 from feeds.outcomes import FailureKind
@@ -65,6 +67,47 @@ def test_small_plain_and_well_formed_documents_start_no_child(own_family: Family
 )
 def test_what_may_take_long_is_not_plain(body: bytes) -> None:
     assert not parser.is_plain(fetched(body))
+
+
+HONEST = rss(b"<item><title>t</title><link>https://example.com/</link><guid>g</guid></item>" * 370)  # 2,970 tags
+ATTRIBUTES = b" ".join(b"a%d='b'" % n for n in range(250))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        rss(b"<item/>" * 2_990),
+        item(b"<enclosure url='a'/>" * 2_990),
+        item(b"<x %s/>" % ATTRIBUTES * 100),
+        item(b"".join(b"<x%d/>" % min(n, 999) for n in range(2_990))),
+        item(
+            b"<x %s>%s</x>" % (b" ".join(b"xmlns:a%d='urn:%d'" % (n, n) for n in range(60)), b"<b xmlns='urn:9'/>" * 3)
+        ),
+        item(b"<x xml:base='a/'>" * 1_490 + b"</x>" * 1_490),
+        item(b"<author>" + b"a@b " * 60_000 + b"</author>"),
+        item(b"<pubDate>" + b"1:" * 120_000 + b"</pubDate>"),
+        item(b"<description><![CDATA[" + b"&" * 19_990 + b"]]></description>"),
+        item(b"<description><![CDATA[<a " + b"b " * 120_000 + b"]]></description>"),
+        item(b"<description><![CDATA[" + b"<a b=1>" * 2_980 + b"]]></description>"),
+        item(b"<description><![CDATA[" + b"<dd><li>" * 1_490 + b"]]></description>"),
+        item(
+            b"<description><![CDATA["
+            + b"".join(b"<i a=%d>" % n for n in range(990))
+            + b"<p>x" * 1_990
+            + b"]]></description>"
+        ),
+    ],
+)
+def test_what_is_plain_costs_little_more_than_an_honest_document(body: bytes) -> None:
+    assert parser.is_plain(fetched(body))
+    assert seconds(body) < 20 * seconds(HONEST)
+
+
+def seconds(body: bytes) -> float:
+    """Return what it takes of the processor: how busy the machine is counts for little."""
+    begun = time.thread_time()
+    parser.parse(fetched(body))
+    return time.thread_time() - begun
 
 
 def test_a_feed_that_was_hostile_before_is_read_by_a_child(own_family: Family) -> None:
