@@ -40,11 +40,9 @@ def check_settings(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]:
     try:
         values = feeds_settings()
     except ConfigurationError as error:
-        yield Error(str(error), hint="See the table of settings in the README.", id="feeds.E001")
+        yield Error(str(error), hint="See feeds/docs/settings.md.", id="feeds.E001")
         return
-    yield from (
-        Error(problem, hint="See the table of settings in the README.", id="feeds.E001") for problem in _ranges(values)
-    )
+    yield from (Error(problem, hint="See feeds/docs/settings.md.", id="feeds.E001") for problem in _ranges(values))
     for problem in locking.expire_problems(values.lock_expire):
         yield Error(f"FEEDS_LOCK_EXPIRE {problem}", hint="600 is the recipe's.", id="feeds.E006")
     if values.fetch_deadline >= values.fetch_limit:

@@ -14,11 +14,11 @@ FILES = (PROJECT / "compose.yaml", PROJECT / "Dockerfile", *sorted((DOCS / "syst
 OF_OTHERS = {"POSTGRES_USER", "POSTGRES_DB", "POSTGRES_PASSWORD"}
 
 
-def test_every_variable_of_the_compose_file_is_in_the_readme() -> None:
-    readme = (PROJECT / "README.md").read_text()
+def test_every_variable_of_the_compose_file_is_documented() -> None:
+    settings = (DOCS / "settings.md").read_text()
     names = set(re.findall(r"^ {4,6}([A-Z_]+): ", (PROJECT / "compose.yaml").read_text(), re.MULTILINE)) - OF_OTHERS
     assert len(names) > 10
-    assert [name for name in names if f"`{name}`" not in readme] == []
+    assert [name for name in names if f"`{name}`" not in settings] == []
 
 
 def test_every_command_of_a_deployment_is_one() -> None:

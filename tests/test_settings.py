@@ -14,7 +14,7 @@ from tests.rigs.servers.redis_server import RedisServer
 
 PROJECT = Path(__file__).parents[1]
 
-# As the README documents them.
+# As the docs have them.
 PRODUCTION = {
     "DATABASE_URL": "postgres://feeds:secret@localhost/feeds",
     "BROKER_URL": "redis://localhost:6379/0",
@@ -65,9 +65,9 @@ def test_a_deployment_with_the_documented_variables_has_nothing_to_be_warned_of(
     assert "no issues" in run.stdout
 
 
-def test_every_variable_of_a_deployment_is_in_the_readme() -> None:
-    readme = (PROJECT / "README.md").read_text()
-    assert [name for name in PRODUCTION if f"`{name}`" not in readme] == []
+def test_every_variable_of_a_deployment_is_documented() -> None:
+    page = (PROJECT / "feeds" / "docs" / "settings.md").read_text()
+    assert [name for name in PRODUCTION if f"`{name}`" not in page] == []
 
 
 def test_a_plain_request_is_sent_to_https_but_for_the_health_pages() -> None:

@@ -69,7 +69,9 @@ def problem(words: list[str]) -> str:
         return ""
     match words:
         case ["export", *names]:
-            source = (ROOT / "feeds_project" / "settings.py").read_text() + (ROOT / "README.md").read_text()
+            source = (ROOT / "feeds_project" / "settings.py").read_text() + (
+                ROOT / "feeds/docs/settings.md"
+            ).read_text()
             return "".join(name for name in names if f"`{name.partition('=')[0]}`" not in source)
         case ["python", "-m", module, *_]:
             return "" if find_spec(module) else module
