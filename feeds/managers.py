@@ -123,7 +123,8 @@ class FeedManager(models.Manager.from_queryset(FeedQuerySet)):  # type: ignore[m
         """Import the feed at `url` here and now, without worker or broker, and return it.
 
         What went wrong, be it that `url` is no http(s) URL, stands on the feed: `error_kind`, `error_text`. Where the
-        host has no slot within five seconds nothing is fetched: `next_check_at` says when it will be, and why.
+        host has no slot within five seconds nothing is fetched, and where no process can read the document nothing is
+        stored: `next_check_at` says when it will be, `next_check_reason` why.
         Raise OpenTransaction inside of a transaction.
         """
         importer: Importer = apps.get_app_config("feeds").importer  # type: ignore[attr-defined]

@@ -71,7 +71,8 @@ def _distrust(now: datetime) -> None:
     """Let feeds be due whose times only a clock that was wrong can have written: they would be polled no more."""
     soon, far = now + rate_limit.LEASE, now + rate_limit.FARTHEST
     # No index tells when a feed was checked. A thousand are read in 2 ms.
-    last = Feed.primary.active().order_by("-next_check_at").values("pk")[: rate_limit.WINDOW]
+    later = Feed.primary.active().filter(next_check_at__gt=soon)
+    last = later.order_by("-next_check_at").values("pk")[: rate_limit.WINDOW]
     for wrong in (
         Q(claimed_at__gt=soon),
         Q(slot_at__isnull=False, next_check_at__gt=far),

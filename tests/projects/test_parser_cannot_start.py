@@ -11,8 +11,9 @@ from tests.rigs.parsing_children import NOT_WELL_FORMED
 from tests.rigs.servers.feed_server import FeedServer, answer
 
 IMPORT = """
-import json, multiprocessing, resource
+import io, json, multiprocessing, resource
 from multiprocessing.spawn import set_executable
+from django.core.management import CommandError
 from django.test import RequestFactory
 from feeds.health import readyz
 from feeds.models import Feed
@@ -52,16 +53,21 @@ set_executable("/bin/true")
 print(imported().next_check_reason)
 imported()
 ready()
+try:
+    call_command("probe_feed", {broken_feed.url()!r}, stdout=io.StringIO())
+except CommandError as error:
+    print(error)
 set_executable({sys.executable!r})
 ready()
 print(imported().next_check_reason.partition(" ")[0])
 ready()
 """
-    assert lines(tmp_path, broken_feed, code)[:8] == [
+    assert lines(tmp_path, broken_feed, code)[:9] == [
         "- - 0 1 0",
         "never checked; no process could read the document: no process for parsing can start: /bin/true is no Python",
         "- - 0 15 0",
         "ready: 503 failed failed",
+        "no process for parsing can start: /bin/true is no Python",
         "ready: 200 ok failed",
         "imported - 0 60 1",
         "no",

@@ -25,7 +25,7 @@ from feeds.fetching import (
 )
 from feeds.importer import document_of, rules
 from feeds.management.progress import printable
-from feeds.parsing import ParsedFeed, Parser, Unreadable
+from feeds.parsing import ParsedFeed, Parser, SandboxUnavailable, Unreadable
 from feeds.planning import Circumstances, FeedState, History
 
 
@@ -111,7 +111,10 @@ def _parsed(outcome: FetchOutcome, settings: FeedsSettings) -> ParsedFeed | Unre
     if not isinstance(outcome, Fetched):
         return None
     with closing(Parser(limit=settings.parse_limit)) as parser:
-        return parser.parse(document_of(outcome))
+        try:
+            return parser.parse(document_of(outcome))
+        except SandboxUnavailable as error:
+            raise CommandError(str(error)) from error
 
 
 def _said(document: ParsedFeed | Unreadable | None, outcome: FetchOutcome) -> Iterator[str]:
