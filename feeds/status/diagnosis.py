@@ -94,9 +94,10 @@ def _workers() -> Iterator[Problem]:
     if not any(isinstance(each, Heartbeat) for each in broker.middleware):
         yield "workers cannot be seen", "Add feeds.heartbeat.Heartbeat to MIDDLEWARE of DRAMATIQ_BROKER."
     elif not workers(clock.now()):
-        is_embedded = isinstance(broker, EmbeddedBroker)
-        command = "manage.py crontab" if is_embedded else "manage.py rundramatiq"
-        yield "no worker is running, so nothing is imported", f"Start `{command}`."
+        if not isinstance(broker, EmbeddedBroker):
+            yield "no worker is running, so nothing is imported", "Start `manage.py rundramatiq`."
+        elif list(_schedule()):  # else they are imported where they are sent: by cron, and `import_feeds --due`
+            yield "no worker is running, so nothing is imported", "Start `manage.py crontab`."
 
 
 def _schedule() -> Iterator[Problem]:
@@ -115,13 +116,16 @@ def _clock() -> Iterator[Problem]:
         yield f"the database's clock is {seconds:+.0f} s off this machine's", "Let NTP set both."
 
 
-NEED_TABLES = frozenset({"migrations", "workers", "schedule", "clock"})
+NEED_TABLES = frozenset({"migrations", "workers", "schedule", "clock", "documents"})
 
 
 def _parser() -> Iterator[Problem]:
     yield from _said(checks.check_parser)()
     if problem := health.ask_parser():
         yield problem, "Documents that are large or not plain wait until one can."
+
+
+def _documents() -> Iterator[Problem]:
     if problem := health.ask_workers():
         yield problem, "A worker cannot start the processes that parse: see its log."
 
@@ -136,6 +140,7 @@ QUESTIONS: dict[str, Callable[[], Iterable[Problem]]] = {
     "workers": _workers,
     "schedule": _schedule,
     "clock": _clock,
+    "documents": _documents,
     "publishers": _said(checks.check_politeness),
     "network": _said(checks.check_networks),
     "parser": _parser,

@@ -65,6 +65,11 @@ def test_a_worker_and_a_schedule_that_fell_silent_are_named() -> None:
     assert wrong().keys() == {"workers", "schedule"}
 
 
+def test_an_embedded_schedule_needs_no_worker_besides_itself(settings: Any) -> None:
+    heartbeat.note_schedule(timezone.now())
+    assert wrong() == {}
+
+
 @pytest.mark.usefixtures("alive")
 def test_workers_that_cannot_be_seen_are_named() -> None:
     broker = dramatiq.get_broker()
