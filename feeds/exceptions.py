@@ -30,8 +30,8 @@ class ConfigurationError(FeedsError):
     """A setting has a wrong type or range."""
 
 
-class OpenTransaction(FeedsError):
-    """An import was asked for inside of a transaction."""
+class OpenTransaction(FeedsError, RuntimeError):
+    """An import was asked for inside of a transaction. Django raises RuntimeError for that, too."""
 
 
 class OPMLError(FeedsError):
