@@ -11,6 +11,7 @@ from feeds.parsing import parser
 from feeds.parsing.values import ParsedFeed, Unreadable
 from tests.rigs.feeds import rss as feed
 from tests.rigs.golden import fetched
+from tests.rigs.hostile_documents import STORED, of_number, stored
 from tests.rigs.parsing_children import MEGABYTE, OPEN, Family, children, item, peak_memory, rss
 
 
@@ -99,3 +100,10 @@ SMALL = {
 @pytest.mark.parametrize("body", SMALL.values(), ids=SMALL)
 def test_every_document_comes_to_an_end_without_a_child(body: str) -> None:
     assert isinstance(parser.parse(fetched(body.encode())), ParsedFeed | Unreadable)
+
+
+def test_documents_of_the_grammar_come_to_an_end_and_say_no_more_than_is_stored(family: Family) -> None:
+    bodies = (of_number(1, number) for number in range(20))
+    for body in (body for body in bodies if len(body) < 20_000):
+        parsed = family.parse(body)
+        assert isinstance(parsed, Unreadable) or stored(parsed) <= STORED
