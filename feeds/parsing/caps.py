@@ -26,6 +26,9 @@ MAX_HUBS = 10
 _LISTS = {"authors": MAX_PEOPLE, "categories": MAX_CATEGORIES, "enclosures": MAX_ENCLOSURES, "hubs": MAX_HUBS}
 _URLS = frozenset({"url", "comments_url", "source_url", "image_url", "site_url", "icon_url"})
 _OTHERS = frozenset({"digest", "digests", "entries", "capped"})
+_SIZED = {
+    kind: tuple(each.name for each in fields(kind) if each.name not in _OTHERS) for kind in (ParsedEntry, ParsedFeed)
+}
 
 Values = TypeVar("Values", ParsedEntry, ParsedFeed)
 
@@ -84,7 +87,7 @@ def _light(entry: ParsedEntry) -> ParsedEntry:
 
 def bytes_of(values: ParsedEntry | ParsedFeed) -> int:
     """Return about how many bytes are stored of an entry, or of what a feed says of itself."""
-    return sum(_size(getattr(values, each.name)) for each in fields(values) if each.name not in _OTHERS)
+    return sum(_size(value) for name in _SIZED[type(values)] if (value := getattr(values, name)))
 
 
 def _size(value: Any) -> int:

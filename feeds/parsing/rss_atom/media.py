@@ -26,6 +26,8 @@ def enclosures(values: Values) -> tuple[Enclosure, ...]:
     for one in (_enclosure(values, attributes) for attributes in (*links, *others)):
         if one.url:
             found[one.url] = _joined(found[one.url], one) if one.url in found else one
+    if not found:
+        return ()
     return _with_common(values, list(found.values()), len(links) or 1)
 
 
@@ -43,7 +45,7 @@ def _enclosure(values: Values, attributes: Said) -> Enclosure:
 def _said_of(values: Values, medium: Said | None, origin: str) -> str:
     """Return a text of a medium; None = of all media."""
     texts: list[Detail] = [*values.all("feeds_titles"), *values.roles.others]
-    of_it = (one for one in texts if one.get("origin") == origin and one.get("medium") is medium)
+    of_it = (one for one in texts if dict.get(one, "origin") == origin and dict.get(one, "medium") is medium)
     return next((values.line(one) for one in of_it), "")
 
 
@@ -66,7 +68,7 @@ def _with_common(values: Values, found: list[Enclosure], links: int) -> tuple[En
         if not one.duration and not one.type.startswith(_NOT_PLAYED):
             found[index] = replace(one, duration=duration)
     title, description = _said_of(values, None, "media_title"), _said_of(values, None, "media_description")
-    if found and (title or description):
+    if title or description:
         first = found[0]
         found[0] = replace(first, title=first.title or title, description=first.description or description)
     return tuple(found)

@@ -42,15 +42,15 @@ def by_rank(texts: Iterable[Detail]) -> list[Detail]:
 
 def _rank(text: Detail) -> tuple[int, int]:
     """Return the rank of a text, and how deep it stands; what has no rank is a content."""
-    return _RANKS.get(text.get("origin", ""), 0), text.get("depth", 0)
+    return _RANKS.get(dict.get(text, "origin", ""), 0), dict.get(text, "depth", 0)
 
 
 def _worth(content: Detail) -> tuple[bool, int]:
     """Return what a content is worth to a reader: markup before text, then the longest."""
-    return content.get("type") in ("text/html", "application/xhtml+xml"), len(content.get("value") or "")
+    return dict.get(content, "type") in ("text/html", "application/xhtml+xml"), len(dict.get(content, "value") or "")
 
 
 def _adds(one: Detail, others: Iterable[Detail], words: Callable[[Detail], str]) -> bool:
     """Tell whether a text says what the others do not say."""
     said = words(one)
-    return all(one["value"] != other["value"] and said not in words(other) for other in others)
+    return all(dict.get(one, "value") != dict.get(other, "value") and said not in words(other) for other in others)

@@ -47,18 +47,21 @@ class Values:
     def raw(self, key: str) -> str:
         """Return a text as feedparser gives it, trimmed."""
         value = dict.get(self._said, key)
-        return without_forbidden(value).strip() if isinstance(value, str) else ""
+        return without_forbidden(value).strip() if value and isinstance(value, str) else ""
 
     def all(self, key: str) -> list[Any]:
-        value = dict.get(self._said, key)
-        found = value if isinstance(value, list) else []
+        found = dict.get(self._said, key)
+        if not isinstance(found, list):
+            return []
         self.capped |= len(found) > MAX_ENCLOSURES
         return found[:MAX_ENCLOSURES]  # no list may have more
 
     def text(self, key: str) -> str:
         """Return a text construct as one line of text, whatever its type is."""
+        if not (text := self.raw(key)):
+            return ""
         detail = dict.get(self._said, f"{key}_detail")
-        return self.line({"value": self.raw(key)} | detail if isinstance(detail, dict) else {"value": self.raw(key)})
+        return self.line(detail if isinstance(detail, dict) else {"value": text})
 
     def title(self) -> str:
         others = (self.line(one) for one in self.all("feeds_titles"))
@@ -71,33 +74,33 @@ class Values:
 
     @cached_property
     def roles(self) -> Roles:
-        contents = [one for one in self.all("content") if one.get("value") and self._is_shown(one)]
+        contents = [one for one in self.all("content") if dict.get(one, "value") and self._is_shown(one)]
         return divided(self.all("feeds_texts"), contents, self.line)
 
     def html(self, detail: Detail | None) -> str:
         """Return a text as safe HTML."""
         if detail is None or not self._is_shown(detail):
             return ""
-        value = _opened(detail.get("value") or "")
+        value = _opened(dict.get(detail, "value") or "")
         if self._is_markup(detail):
-            base = short_base(detail.get("base")) or self._text_base
+            base = short_base(dict.get(detail, "base")) or self._text_base
             return self._keep(clean_html(value, base, self.page))
         return self._keep(text_as_html(value))
 
     def _is_shown(self, detail: Detail) -> bool:
-        kind = detail.get("type") or "text/html"
+        kind = dict.get(detail, "type") or "text/html"
         return kind in _HTML or kind.startswith("text/")
 
     def _is_markup(self, detail: Detail) -> bool:
         """Tell whether a text is HTML: what is not, in RSS, is whatever it looks like."""
-        kind, origin = detail.get("type") or "text/html", detail.get("origin", "")
+        kind, origin = dict.get(detail, "type") or "text/html", dict.get(detail, "origin", "")
         if kind != "text/plain":
             return kind in _HTML
         is_strict = self._is_atom and origin not in ("itunes_summary", "itunes_subtitle")
-        return not is_strict and _MARKUP.search(detail.get("value") or "") is not None
+        return not is_strict and _MARKUP.search(dict.get(detail, "value") or "") is not None
 
     def line(self, detail: Detail) -> str:
-        value = _opened(detail.get("value") or "")
+        value = _opened(dict.get(detail, "value") or "")
         return self._keep(text_of_html(value) if self._is_markup(detail) else plain_text(value))
 
     def _keep(self, cleaned: Cleaned) -> str:
@@ -105,12 +108,12 @@ class Values:
         return cleaned.text
 
     def short(self, value: Any) -> str:
-        return self._keep(text_of_html(value)) if isinstance(value, str) else ""
+        return self._keep(text_of_html(value)) if value and isinstance(value, str) else ""
 
     # URLs
 
     def absolute(self, url: Any) -> str:
-        return safe_url(url, self._base) if isinstance(url, str) else ""
+        return safe_url(url, self._base) if url and isinstance(url, str) else ""
 
     def url(self, key: str) -> str:
         return self.absolute(self.raw(key))
@@ -179,14 +182,14 @@ class Values:
             return found if text else None
         return _moment(dict.get(self._said, f"{key}_parsed"))
 
-    def source(self) -> "Values":
+    def source(self) -> "Values | None":
         source = dict.get(self._said, "source")
-        return Values(source if isinstance(source, dict) else {}, self._base, is_atom=self._is_atom)
+        return Values(source, self._base, is_atom=self._is_atom) if isinstance(source, dict) and source else None
 
     def others(self) -> "Iterator[tuple[str, str]]":
         """Yield what people and texts besides are said of an entry, by the name of the element."""
         for one in (*self.roles.others, *self.all("feeds_titles")):
-            origin = one.get("origin", "content")
+            origin = dict.get(one, "origin", "content")
             yield origin.replace("itunes_", "").replace("_", ":"), self.line(one)
         for key, value in self._said.items():
             if isinstance(value, str) and key.startswith(("dc_", "media_")):
