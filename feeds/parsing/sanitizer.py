@@ -11,10 +11,10 @@ from contextvars import ContextVar
 import nh3
 
 from feeds.parsing.encodings import without_forbidden
-from feeds.parsing.html.edits import NOT_EMPTY, edited
+from feeds.parsing.html.edits import NOT_EMPTY, edited, is_to_be_edited
 from feeds.parsing.html.elements import ATTRIBUTES, MATHML, MATHML_ATTRIBUTES, TAGS, VOID
 from feeds.parsing.html.frames import SANDBOX
-from feeds.parsing.html.links import Links
+from feeds.parsing.html.links import URLS, Links
 from feeds.parsing.html.plain_text import (
     HTML_LIMIT,
     OUTPUT_LIMIT,
@@ -47,7 +47,7 @@ _WITHOUT_TEXT = {"iframe", "math", "noembed", "noframes", "noscript", "plaintext
 }
 
 # What is parsed as it is: a small value of these elements, or a large one in which each has its own end.
-_SMALL, _SMALL_TAGS = 5_000, 200  # characters, tags
+_SMALL, _SMALL_TAGS = 20_000, 300  # characters, tags
 _MOST_REFERENCES = 20_000
 _MOST_OF_A_TAG = 5_000  # characters
 _PLAIN = TAGS | {
@@ -90,8 +90,11 @@ def clean_html(value: str, base: str, page: str = "") -> Cleaned:
     if "<" not in kept and "&" not in kept and ">" not in kept:
         return Cleaned(without_forbidden(kept), len(value) > HTML_LIMIT)
     links = Links(base, page)
-    kept = edited(kept, links)
-    safe = _cleaned(kept, links) if _is_plain(kept) else ""
+    names = _names(kept)
+    if is_to_be_edited(kept, names):
+        kept = edited(kept, links)
+        names = _names(kept)
+    safe = _cleaned(kept, links) if _is_plain(kept, names) else ""
     capped, limit = links.capped, OUTPUT_LIMIT
     if not safe or len(safe) > min(4 * len(kept) + 10_000, OUTPUT_LIMIT):
         while True:
@@ -124,7 +127,7 @@ def _cleaned(value: str, links: Links) -> str:
 
 
 def _filtered(tag: str, attribute: str, value: str) -> str | None:
-    return _links.get().attribute(tag, attribute, value)
+    return _links.get().attribute(tag, attribute, value) if attribute in URLS else value
 
 
 def _cleaner(frames: bool, formulas: bool) -> nh3.Cleaner:
@@ -154,27 +157,33 @@ require_escaping(lambda value: _cleaned(value, Links()))
 # What is cheap
 
 
-def _is_plain(value: str) -> bool:
+def _names(value: str) -> frozenset[str]:
+    """Return the names of elements, and of what looks like one, in lower case."""
+    return frozenset(map(str.lower, set(_NAMES.findall(value))))
+
+
+def _is_plain(value: str, names: frozenset[str]) -> bool:
     """Tell whether nh3 parses a value in linear time, and loses nothing that is worth keeping."""
-    if value.count("&") > _MOST_REFERENCES or _ODD_URL.search(value):
+    if not names <= _PLAIN or value.count("&") > _MOST_REFERENCES or _ODD_URL.search(value):
         return False
-    names = _NAMES.findall(value)
-    if not {name.lower() for name in set(names)} <= _PLAIN or ("iframe" in names and NOT_EMPTY.search(value)):
+    if "iframe" in names and NOT_EMPTY.search(value):
         return False
-    return (len(value) <= _SMALL and len(names) <= _SMALL_TAGS) or _is_well_nested(value)
+    return (len(value) <= _SMALL and value.count("<") <= _SMALL_TAGS) or _is_well_nested(value, "table" in names)
 
 
-def _is_well_nested(value: str) -> bool:
+def _is_well_nested(value: str, has_tables: bool) -> bool:
     """Tell whether each element has its own end, none is deep, and nothing stands between the cells of a table."""
     if value.rfind("<!--") > value.rfind("-->"):
         return False
-    stack: list[str] = []
+    stack = [""]
     for closing, name, attributes, _ in TAGS_AND_COMMENTS.findall(value):
         if closing:
-            if name not in VOID and (not stack or stack.pop() != name):
+            if stack[-1] == name:
+                stack.pop()
+            elif name not in VOID:
                 return False
         elif name:
-            if len(attributes) > _MOST_OF_A_TAG or (stack and stack[-1] in _ROWS and name not in _IN_TABLES):
+            if len(attributes) > _MOST_OF_A_TAG or (has_tables and stack[-1] in _ROWS and name not in _IN_TABLES):
                 return False
             if name not in VOID:
                 stack.append(name)

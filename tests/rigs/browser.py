@@ -1,6 +1,6 @@
 """What Debian's chromium makes of HTML that was written to harm, once it is cleaned: nothing.
 
-    python -m tests.rigs.browser [--only TEXT]
+    python -m tests.rigs.browser [--only TEXT] [--every 1]
 
 Cleans the payloads of tests/data/payloads, each in several places, as HTML, as plain text and as a title. Puts the
 results into pages as an application would, and again as what the browser writes of them. Prints the values with which
@@ -27,7 +27,8 @@ from feeds.parsing.sanitizer import clean_html, text_as_html, text_of_html
 PAYLOADS = Path(__file__).parents[1] / "data" / "payloads"
 SITE = "https://rig.example/"
 SCRIPT = "top.hit(1)"
-EACH_PAGE, CONTROLS = 200, 20  # values; payloads that are tried as they come
+EACH_PAGE, CONTROLS = 60, 20  # values; payloads that are tried as they come
+PATIENCE = 120_000  # milliseconds
 SETTLED = 300  # milliseconds in which whatever was going to run has run
 
 WRAPPERS = (
@@ -80,7 +81,7 @@ def payloads() -> Iterator[str]:
 
 def cleaned(payload: str) -> Iterator[str]:
     yield clean_html(payload, f"{SITE}base/", f"{SITE}page").text
-    yield clean_html(payload * 40, f"{SITE}base/").text  # large enough to be written anew
+    yield clean_html(payload + "<wbr>" * 300, f"{SITE}base/").text  # large enough to be written anew
     yield text_as_html(payload).text
     yield escape(text_of_html(payload).text)
 
@@ -110,6 +111,7 @@ class Watch:
     def faults(self, values: list[str]) -> list[str]:
         """Return what a page with these values did that it must not."""
         page = self._browser.new_page()
+        page.set_default_timeout(PATIENCE)
         asked: list[str] = []
         page.route("**/*", lambda route, request: self._answer(route, request, values, asked))
         page.on("dialog", lambda dialog: (asked.append(f"dialog {dialog.message}"), dialog.dismiss()))
@@ -158,7 +160,9 @@ def culprits(watch: Watch, values: list[str]) -> Iterator[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="payloads that have this text in them")
-    written = [payload for payload in payloads() if parser.parse_args().only in payload]
+    parser.add_argument("--every", type=int, default=1, help="try one of so many")
+    options = parser.parse_args()
+    written = [payload for payload in payloads() if options.only in payload][:: options.every]
     values = list(dict.fromkeys(value for payload in written for value in cleaned(payload) if value))
     arguments = [f"--{name}" for name in ("no-sandbox", "disable-gpu", "disable-quic", "no-first-run")]
     arguments += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]

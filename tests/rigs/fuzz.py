@@ -12,6 +12,7 @@ same document added or changed. The exit code is 1 if there is any; the document
 import argparse
 import os
 import random
+import re
 import sys
 import tempfile
 import time
@@ -92,11 +93,12 @@ def _problems(body: bytes, findings: Findings) -> Iterator[str]:
 
 HTML_FIELDS = {"summary", "content"}
 BAD_TAGS = frozenset(
-    "script style object embed applet form input button base meta link svg math template frame frameset".split()  # noqa: SIM905
+    "script style object embed applet form input button base meta link svg template frame frameset".split()  # noqa: SIM905
 )
 URL_ATTRIBUTES = frozenset(
     "href src poster action formaction xlink:href background cite data longdesc ping".split()  # noqa: SIM905
 )
+PICTURE = re.compile(r"data:image/(png|gif|jpe?g|webp|avif);base64,")
 FRAME_HOSTS = (
     "youtube",
     "vimeo",
@@ -171,6 +173,8 @@ def _attribute_problems(tag: str, name: str, value: str) -> Iterator[str]:
     if name == "srcset":
         candidates = [part.split()[0] for part in value.split(", ") if part.split()]
         yield from (f"srcset of {_scheme(one)!r}" for one in candidates if _scheme(one) not in ("http", "https"))
+    elif tag == "img" and name == "src" and PICTURE.match(value):
+        return
     elif name in URL_ATTRIBUTES and _scheme(value) not in ("http", "https", "mailto"):
         yield f"{name} of the scheme {_scheme(value)!r}"
     if tag == "iframe" and name == "src" and not any(host in (urlsplit(value).hostname or "") for host in FRAME_HOSTS):

@@ -20,13 +20,21 @@ NOT_EMPTY = re.compile(rf"<iframe(?=[\s/>]){ATTRIBUTES_PATTERN}(?:>|\Z)(?!</ifra
 _DRAWING = re.compile(
     r"<svg(?=[\s>])[^<>]*+>\s*+(?:<(?!/?svg|title|text|style|script)[^<>]*+>\s*+)*+</svg>", re.IGNORECASE
 )
-_LAZY = re.compile(r"data-(?:lazy-)?(?:src(?:set)?|original)[ \t\n\f\r]*+=", re.IGNORECASE)
+_LAZY = re.compile(r"data-(?:lazy-)?(?:src(?:set)?|original)[ \t\n\f\r]*+=")
 _LAZY_TAG = re.compile(rf"<(audio|img|source|video)(?=[\s/>])({ATTRIBUTES_PATTERN})(?:>|\Z)", re.IGNORECASE)
+_BREAK = re.compile(r"(<br(?:[ /][^<>]*+)?>)</br *>", re.IGNORECASE)
+_ELEMENTS = frozenset({"iframe", "script", "style", "svg"})
+
+
+def is_to_be_edited(value: str, names: frozenset[str]) -> bool:
+    """Tell whether there is anything to exchange in a value with elements of these names."""
+    is_lazy = "data-" in value and _LAZY.search(value) is not None
+    return is_lazy or "</br" in value or "</BR" in value or not names.isdisjoint(_ELEMENTS)
 
 
 def edited(value: str, links: Links) -> str:
     """Return the value with frames that may stay or links to them, and with pictures whose URL is where it belongs."""
-    value = _DRAWING.sub("", _SCRIPT.sub("", value))
+    value = _BREAK.sub(r"\1", _DRAWING.sub("", _SCRIPT.sub("", value)))
     value = _FRAME.sub(lambda frame: _frame(attributes_of(frame[1]), links) if frame[2] else frame[0], value)
     return _LAZY_TAG.sub(_loaded, value) if "data-" in value and _LAZY.search(value) else value
 

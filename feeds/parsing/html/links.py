@@ -3,10 +3,10 @@
 from feeds.canonical_urls import MAX_URL_LENGTH, browser_url
 from feeds.parsing.html.frames import frame_url
 from feeds.parsing.html.pictures import data_picture, safe_srcset
-from feeds.parsing.html.urls import safe_url
+from feeds.parsing.html.urls import is_plain, safe_url
 
 MAX_URL_GROWTH = 500_000  # characters: relative URLs grow by their base, which the feed chooses
-_URLS = frozenset({"href", "poster", "src", "srcset"})
+URLS = frozenset({"href", "poster", "src", "srcset"})
 
 
 class Links:
@@ -21,7 +21,9 @@ class Links:
 
     def attribute(self, tag: str, name: str, value: str) -> str | None:
         """Return an attribute as it may stay; None where it may not."""
-        if self.capped and name in _URLS and not value.startswith("http"):  # it would not fit, and takes time
+        if name not in URLS or (name != "srcset" and tag != "iframe" and is_plain(value)):
+            return value
+        if self.capped and name in URLS and not value.startswith("http"):  # it would not fit, and takes time
             return None
         if name == "href":
             return self._bounded(value, self._href(value)) or None

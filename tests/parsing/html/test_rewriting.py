@@ -140,3 +140,10 @@ def test_fragments_lead_to_the_page_of_the_entry() -> None:
     assert "href" not in clean_html(link, "https://cdn.example/feed.xml").text
     assert "href" not in clean_html('<a href="#">top</a><a href="">x</a><a href=" ">y</a>', BASE, page).text
     assert "src" not in clean_html('<img src="" alt="x"><img src=" " alt="y">', BASE, page).text
+
+
+def test_void_elements_are_void_whoever_wrote_them() -> None:
+    """fazalmajid/temboz #10."""
+    for value in ("one<br></br>two", "one<BR />two", "one<br class=x></BR>two", "one</br>two"):
+        assert clean_html(value, BASE).text == "one<br>two"
+    assert clean_html("<img src=/a></img><hr></hr>", BASE).text == '<img src="https://example.com/a"><hr>'
