@@ -165,6 +165,10 @@ class Feed(models.Model):
                 fields=["claimed_at"], condition=models.Q(claimed_at__isnull=False), name="feeds_feed_claimed"
             ),
             models.Index(fields=["host"], name="feeds_feed_host"),
+            # For the list of the feeds that were never checked.
+            models.Index(
+                fields=["id"], condition=models.Q(status="active", checked_at__isnull=True), name="feeds_feed_unchecked"
+            ),
             # For the status page; few feeds are in it, and a count of them reads nothing else.
             models.Index(
                 fields=["status", "error_kind"],
