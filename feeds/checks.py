@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
+from importlib import import_module
 from typing import Any
 
 import dramatiq
@@ -24,7 +25,7 @@ from feeds.exceptions import ConfigurationError, describe
 from feeds.fetching import IPPolicy, Proxies, doubts
 from feeds.health import redis_client
 from feeds.locking import LockMiddleware, LockStore, LockStoreError
-from feeds.management.workers import loaded_by_workers, unknown_to_workers
+from feeds.management.workers import unknown_to_workers
 from feeds.models import Lock
 
 Apps = Sequence[AppConfig] | None
@@ -99,20 +100,23 @@ def check_middleware(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]
         return  # what else is wrong can be told once the actors can be declared
     for problem in locking.order_problems(broker, LockMiddleware):
         yield Error(problem, hint="Copy the order from the README.", id="feeds.E002")
-    try:
-        modules = loaded_by_workers()  # which declares the actors
-    except Exception as error:
-        problem = f"workers cannot load their modules: {describe(error)}"
-        yield Error(problem, hint="`manage.py rundramatiq` would fail with it, too.", id="feeds.E014")
-        return
-    for actor in unknown_to_workers(broker, modules):
-        yield Warning(
-            f"workers do not load {actor.fn.__module__}, so they would drop the messages of {actor.actor_name}",
-            hint="Import it in a module named tasks of an installed app, or name it in DRAMATIQ_AUTODISCOVER_MODULES.",
-            id="feeds.W009",
-        )
+    import_module("feeds.tasks")  # declares the actors; not before the broker exists
     for problem in locking.time_limit_problems(broker, values.lock_expire):
         yield Error(problem, hint="Lower FEEDS_TIME_LIMIT or raise FEEDS_LOCK_EXPIRE.", id="feeds.E003")
+    yield from _unknown_actors(broker)
+
+
+def _unknown_actors(broker: dramatiq.Broker) -> Iterator[CheckMessage]:
+    try:
+        for actor in unknown_to_workers(broker):
+            yield Warning(
+                f"workers do not load {actor.fn.__module__}, so they would drop the messages of {actor.actor_name}",
+                hint="Import it in the module tasks of an installed app, or name it in DRAMATIQ_AUTODISCOVER_MODULES.",
+                id="feeds.W009",
+            )
+    except Exception as error:  # of a host's module
+        problem = f"workers cannot load their modules: {describe(error)}"
+        yield Warning(problem, hint="`manage.py rundramatiq` would fail with it, too.", id="feeds.W012")
 
 
 @register("feeds")

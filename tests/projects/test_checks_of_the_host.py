@@ -70,8 +70,13 @@ call_command("check", fail_level="ERROR")
     assert "'feeds.tasks'" in project.run(code)
 
 
-def test_a_module_of_tasks_that_cannot_be_imported_is_an_error_and_no_traceback(tmp_path: Path) -> None:
-    project = ForeignProject(tmp_path, "INSTALLED_APPS += ['shop']", {"shop/tasks.py": "import no_such_module\n"})
-    output = project.manage("check", status=1)
-    assert "(feeds.E014) workers cannot load their modules: ModuleNotFoundError: No module named 'no_such" in output
-    assert "Traceback" not in output
+def test_a_module_of_tasks_that_cannot_be_imported_is_warned_of_where_actors_are_in_doubt(tmp_path: Path) -> None:
+    jobs = "import dramatiq\n@dramatiq.actor\ndef clean(): ...\n"
+    files = {"shop/tasks.py": "import no_such_module\n", "shop/models.py": jobs}
+    output = ForeignProject(tmp_path, "INSTALLED_APPS += ['shop']", files).manage("check")
+    assert "(feeds.W012) workers cannot load their modules: ModuleNotFoundError: No module named 'no_such" in output
+
+
+def test_where_no_actor_is_in_doubt_a_hosts_modules_of_tasks_are_not_loaded(tmp_path: Path) -> None:
+    files = {"shop/tasks.py": "raise SystemExit('loaded')\n"}
+    assert "loaded" not in ForeignProject(tmp_path, "INSTALLED_APPS += ['shop']", files).manage("check")
