@@ -21,6 +21,7 @@ MAX_DEPTH = 64
 MAX_ELEMENTS = 200_000
 MAX_ATTRIBUTES = 256  # of one element; the standard library's SAX driver is quadratic in it
 MAX_NAMESPACES = 1_000  # distinct declarations
+MAX_EQUALS_SIGNS = 100_000  # in one tag, or in a tag and the text behind it: expat keeps 100 bytes for each attribute
 MAX_SURROUNDINGS = 8  # elements that entries stand in or after, such as <rss> and <channel>
 
 _ATOM = "http://www.w3.org/2005/Atom"
@@ -50,6 +51,8 @@ _CONSTRUCTS = frozenset(
 )
 _MARKUP_TYPES = frozenset({"xhtml", "application/xhtml+xml"})
 _CONTAINERS = frozenset({"http://search.yahoo.com/mrss/ content", "http://search.yahoo.com/mrss content"})
+# A start tag of 100 kB and more, with the text behind it: no attribute holds "<".
+_LONG_TAG = re.compile(rb"<[^<!?/][^<]{100000,}+")
 # Attributes may hold ">".
 _TAG = re.compile(rb"<[^<>\"']*+(?:(?:\"[^\"]*+\"|'[^']*+')[^<>\"']*+)*+>")
 # feedparser reads these as UTF-8 or windows-1252 that was decoded wrongly, and repairs them: two guids may become one.
@@ -108,6 +111,8 @@ def split(body: bytes, salt: bytes = b"") -> Split | Unreadable | None:
 
     `salt` goes into every digest: whatever outside of the document gives an entry its meaning.
     """
+    if any(tag[0].count(b"=") > MAX_EQUALS_SIGNS for tag in _LONG_TAG.finditer(body)):
+        return Unreadable(kind=FailureKind.HOSTILE, text="too many attributes")
     walk = _Walk(body, salt)
     try:
         end = walk.run()

@@ -161,9 +161,10 @@ def test_what_has_many_elements_is_not_split(body: bytes) -> None:
     "body",
     [
         RSS % (b"<x " + b" ".join(b'a%d=""' % n for n in range(100_000)) + b"/>"),
+        RSS % (b"<x " + b'a="" ' * (splitter.MAX_EQUALS_SIGNS + 1) + b"/>"),  # before expat keeps them all
         b"<rss>" + b"".join(b'<a xmlns:a="urn:%d"/>' % n for n in range(2_000)) + b"</rss>",
     ],
-    ids=["attributes", "namespaces"],
+    ids=["attributes", "very many attributes", "namespaces"],
 )
 def test_hostile_documents_are_refused(body: bytes) -> None:
     refused = split(body)
