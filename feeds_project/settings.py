@@ -119,8 +119,10 @@ class PrivateConnection(sqlite3.Connection):
 
     def __init__(self, *, database: str, **options: Any) -> None:
         if not database.startswith((":", "file:")):  # in memory, such as ":memory:"
-            with suppress(OSError):  # SQLite says itself what is wrong with the path
-                os.close(os.open(database, os.O_CREAT, mode=0o600))
+            # One that is there must not be opened: to close it drops the locks that SQLite holds (fcntl), and what two
+            # processes write then is "malformed". That the path is wrong SQLite says itself.
+            with suppress(OSError):
+                os.close(os.open(database, os.O_CREAT | os.O_EXCL, mode=0o600))
         super().__init__(database, **options)
 
 
