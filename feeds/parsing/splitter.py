@@ -57,6 +57,7 @@ _LONG_TAG = re.compile(rb"<[^<!?/][^<]{100000,}+")
 _TAG = re.compile(rb"<[^<>\"']*+(?:(?:\"[^\"]*+\"|'[^']*+')[^<>\"']*+)*+>")
 # feedparser reads these as UTF-8 or windows-1252 that was decoded wrongly, and repairs them: two guids may become one.
 _MISREAD = re.compile("[\x80-\x9f]|[\xc2-\xf4][\xa0-\xbf]")
+_PIECE = 1024 * 1024  # bytes
 _JUNK = expat.errors.codes[expat.errors.XML_ERROR_JUNK_AFTER_DOC_ELEMENT]
 
 
@@ -178,7 +179,9 @@ class _Walk:
     def run(self) -> int | None:
         """Return where the document ends, None if it is not well-formed; raise _Hostile or _Whole."""
         try:
-            self._parser.Parse(self._body, True)
+            for start in range(0, len(self._body), _PIECE):  # expat holds the GIL for as long as it calls nothing
+                self._parser.Parse(self._body[start : start + _PIECE], False)
+            self._parser.Parse(b"", True)
         except expat.ExpatError as error:
             # What servers append to a complete document, such as a script, is no part of it.
             return self._parser.ErrorByteIndex if error.code == _JUNK else None
