@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import dramatiq
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -21,6 +21,7 @@ from feeds.models import Alias, Entry, Feed, Host, Import
 from feeds.outcomes import FailureKind, Outcome
 from feeds.planning.values import Circumstances, ImportPlan, NextCheck
 from feeds.storage import Subscription
+from tests.rigs.people import staff
 
 pytestmark = pytest.mark.django_db
 
@@ -56,13 +57,6 @@ def new_entry(feed: Feed, number: int = 1, **fields: object) -> Entry:
     digest = number.to_bytes(16)
     values = {"title": f"Entry {number}", "sorted_at": NOON, "first_seen_at": NOON} | fields
     return Entry.objects.create(feed=feed, guid_digest=digest, content_digest=digest, **values)
-
-
-def staff(*codenames: str) -> User:
-    """Return a member of the staff with these permissions and no others."""
-    user = User.objects.create(username="staff", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
-    return user
 
 
 def page_of(record: Feed | Entry) -> str:

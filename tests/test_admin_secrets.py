@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
@@ -14,6 +14,7 @@ from django.views.debug import SafeExceptionReporterFilter
 from feeds import canonical_urls, storage
 from feeds.models import Alias, Entry, Feed, FetchOptions
 from feeds.storage import Subscription
+from tests.rigs.people import staff
 
 pytestmark = pytest.mark.django_db
 
@@ -37,9 +38,7 @@ def new_feed(url: str = URL) -> Feed:
 
 def viewer(client: Client, *codenames: str) -> Client:
     """Return a browser whose user may look at feeds and entries, and has these permissions besides."""
-    user = User.objects.create(username="viewer", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=["view_feed", "view_entry", *codenames]))
-    client.force_login(user)
+    client.force_login(staff("view_feed", "view_entry", *codenames, username="viewer"))
     return client
 
 

@@ -16,8 +16,9 @@ from feeds.admin import base
 from feeds.embedded.broker import EmbeddedBroker
 from feeds.models import Feed
 from feeds.outcomes import FAILURE_GROUPS, FailureKind
+from tests.rigs.people import staff
 from tests.rigs.servers.feed_server import FeedServer
-from tests.test_admin import FEEDS, act, admin_client, new_entry, new_feed, page_of, queue, save, staff, text_at
+from tests.test_admin import FEEDS, act, admin_client, new_entry, new_feed, page_of, queue, save, text_at
 
 __all__ = ["admin_client", "queue"]
 

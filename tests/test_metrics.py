@@ -58,7 +58,7 @@ def test_workers_count_imports_locks_and_waits_beside_what_dramatiq_counts(tmp_p
     assert 'feeds_locks_total{actor="import_feed",answer="acquired"} 2.0' in text
     assert 'feeds_lock_held_seconds_count{actor="import_feed"} 2.0' in text
     assert "feeds_queue_wait_seconds_count 2.0" in text
-    assert 'dramatiq_messages_total{actor_name="import_feed",queue_name="default"} 2.0' in text
+    assert 'dramatiq_messages_total{actor_name="import_feed",queue_name="feeds"} 2.0' in text
 
 
 @pytest.mark.django_db

@@ -10,12 +10,12 @@ from tests.rigs.servers.nginx import Nginx
 from tests.rigs.servers.samples import ENTRIES, sample_feed
 
 HONEST = 6
+NESTED = b"<rss><channel><item>" + b"<a>" * 100_000 + b"</a>" * 100_000 + b"</item></channel></rss>"  # costs little
 HOSTILE = {
     "endless.xml": b"<rss><channel><item>" + b"<" * 9_000_000,
     "attributes.xml": b"<rss><channel><item "
     + b" ".join(b'a%d=""' % n for n in range(100_000))
     + b"/></channel></rss>",
-    "nested.xml": b"<rss><channel><item>" + b"<a>" * 100_000 + b"</a>" * 100_000 + b"</item></channel></rss>",
     "items.json": b'{"version":"https://jsonfeed.org/version/1","items":[' + b'{"id":1},' * 1_000_000 + b"{}]}",
 }
 
@@ -33,14 +33,15 @@ def test_hostile_documents_fail_their_feeds_and_nothing_else(
     honest = [f"feed-{number}.xml" for number in range(HONEST)]
     for name in honest:
         (nginx.root / name).write_bytes(sample_feed(name, kind="rss"))
+    (nginx.root / "nested.xml").write_bytes(NESTED)
     feeds = tmp_path / "feeds.txt"
-    feeds.write_text("".join(f"{nginx.url(name)}\n" for name in (*HOSTILE, *honest)))
+    feeds.write_text("".join(f"{nginx.url(name)}\n" for name in (*HOSTILE, "nested.xml", *honest)))
     workers = start_workers(1, 2)
 
     output = deployment.manage("import_feeds", "--wait", str(feeds), status=1)
 
     assert f"{len(HOSTILE)} feeds failed" in output
-    assert (deployment.imported(), deployment.entries()) == (HONEST, HONEST * ENTRIES)
+    assert (deployment.imported(), deployment.entries()) == (HONEST + 1, HONEST * ENTRIES + 1)
     kinds = deployment.rows("SELECT error_kind, error_text FROM feeds_feed WHERE imported_at IS NULL ORDER BY url")
     assert {kind for kind, _ in kinds} == {"hostile"}
     assert ("hostile", "parsing took longer than 4 s") in kinds

@@ -17,6 +17,7 @@ from dramatiq.brokers.redis import RedisBroker
 
 from feeds import heartbeat
 from feeds.models import Process
+from tests.rigs.brokers import middleware_of
 from tests.rigs.servers.daemon import free_port
 from tests.rigs.servers.memcached import Memcached
 from tests.test_health import with_memcached
@@ -93,7 +94,7 @@ def test_an_unmigrated_database_is_named_and_its_tables_are_not_asked() -> None:
 @pytest.mark.usefixtures("alive")
 def test_a_broker_that_is_down_is_named() -> None:
     before = dramatiq.get_broker()
-    down = RedisBroker(url=f"redis://user:secret@127.0.0.1:{free_port()}/0", middleware=before.middleware)
+    down = RedisBroker(url=f"redis://user:secret@127.0.0.1:{free_port()}/0", middleware=middleware_of(before))
     dramatiq.set_broker(down)
     try:
         found = wrong()
@@ -132,7 +133,7 @@ def test_a_setting_out_of_range_is_named(settings: Any) -> None:
 def test_a_missing_contact_is_named(settings: Any) -> None:
     settings.FEEDS_CONTACT_URL = ""
     before = dramatiq.get_broker()
-    dramatiq.set_broker(RedisBroker(url="redis://127.0.0.1:1", middleware=before.middleware))
+    dramatiq.set_broker(RedisBroker(url="redis://127.0.0.1:1", middleware=middleware_of(before)))
     try:
         found = wrong()
     finally:

@@ -32,7 +32,7 @@ for number, url in enumerate({urls}):
 call_command("import_feeds", all=True, verbosity=0)
 print("before:", Post.objects.count())
 CommunityFeedAdmin(CommunityFeed, site).approve(None, CommunityFeed.objects.exclude(title="Feed 0"))
-call_command("import_feeds", all=True, verbosity=0)
+call_command("import_feeds", all=True, wait=True, verbosity=0)
 shown = Client().get("/blogs/").content.count(b"<article>")
 print("feeds:", Feed.objects.filter(imported_at__isnull=False).count(), "of", CommunityFeed.objects.count())
 print("all shown:", shown == Entry.objects.count() > len({urls}))

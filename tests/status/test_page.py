@@ -19,10 +19,12 @@ from feeds.locking import lock
 from feeds.models import Feed, Host, Import, Lock, Minute, Process
 from feeds.outcomes import FailureKind
 from feeds.status import queues
+from tests.rigs.brokers import middleware_of
+from tests.rigs.people import staff
 from tests.rigs.servers.daemon import free_port
 from tests.rigs.servers.rabbitmq import RabbitMQ
 from tests.rigs.servers.redis_server import RedisServer
-from tests.test_admin import new_feed, queries_of, staff
+from tests.test_admin import new_feed, queries_of
 from tests.test_health import with_memcached
 
 pytestmark = pytest.mark.django_db
@@ -125,7 +127,7 @@ def test_a_lock_store_that_is_down_is_told(operator: Client, settings: Any) -> N
 def test_a_broker_that_is_down_is_told_without_its_login(operator: Client) -> None:
     before = dramatiq.get_broker()
     url = f"redis://user:secret@127.0.0.1:{free_port()}/0"
-    down = RedisBroker(url=url, middleware=before.middleware)
+    down = RedisBroker(url=url, middleware=middleware_of(before))
     down.declare_queue("default")
     dramatiq.set_broker(down)
     try:

@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
 from django.db import transaction
 from django.test import Client
 from django.urls import reverse
@@ -14,6 +13,7 @@ from feeds.models import Feed, FetchOptions
 from feeds.planning import Move
 from feeds.storage.merging import move_feed
 from tests.rigs.importing import import_feed
+from tests.rigs.people import staff
 from tests.rigs.servers.feed_server import FeedServer, answer
 from tests.rigs.servers.samples import sample_feed
 
@@ -122,9 +122,7 @@ def test_what_cannot_be_sent_is_refused_and_not_shown_again(
 
 def test_who_may_only_look_sees_no_options(client: Client, feed: Feed) -> None:
     with_secrets(feed)
-    viewer = User.objects.create_user("viewer", is_staff=True)
-    viewer.user_permissions.add(Permission.objects.get(codename="view_feed"))
-    client.force_login(viewer)
+    client.force_login(staff("view_feed"))
     page = client.get(reverse("admin:feeds_feed_change", args=[feed.pk])).content.decode()
     assert "how it is fetched" not in page.lower()
     assert "ann" not in page.replace("channel", "")
