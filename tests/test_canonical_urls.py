@@ -43,11 +43,11 @@ def test_the_table_is_long_enough() -> None:
 
 
 @pytest.mark.parametrize(("host", "expected"), TABLE, ids=[host for host, _ in TABLE])
-def test_s2_every_address_of_the_table_is_decided_right(host: str, expected: str) -> None:
+def test_every_address_of_the_table_is_decided_right(host: str, expected: str) -> None:
     assert verdict(host) == expected
 
 
-def test_s2_what_is_no_address_is_not_allowed() -> None:
+def test_what_is_no_address_is_not_allowed() -> None:
     policy = IPPolicy(["0.0.0.0/0", "::/0"])
     assert not any(policy.allows(text) for text in ("", "example.org", "127.1", "0x7f000001", "1.2.3.4/8", "[::1]"))
 
@@ -125,7 +125,7 @@ def test_ports_of_other_services_are_refused_but_in_allowed_networks() -> None:
         ("http://2130706433/", "http://127.0.0.1/"),
     ],
 )
-def test_h10_a_url_has_one_spelling(text: str, expected: str) -> None:
+def test_a_url_has_one_spelling(text: str, expected: str) -> None:
     assert canonical_url(text) == expected
     assert canonical_url(expected) == expected
     assert split_url(expected).credentials == split_url(text).credentials
@@ -163,7 +163,7 @@ def test_h10_a_url_has_one_spelling(text: str, expected: str) -> None:
         ("http://example.org/" + "é" * 2_000, "percent-encoded, is longer"),
     ],
 )
-def test_s1_what_is_no_http_url_says_what_is_wrong_with_it(text: str, message: str) -> None:
+def test_what_is_no_http_url_says_what_is_wrong_with_it(text: str, message: str) -> None:
     with pytest.raises(InvalidURL, match=message):
         canonical_url(text)
     shown, controls = re.subn("[\x00\r\n\ud800]", "\N{REPLACEMENT CHARACTER}", text.strip())
@@ -221,7 +221,7 @@ def test_the_host_key_has_neither_port_nor_credentials() -> None:
         "https://me:sec\nret@example.org/",
     ],
 )
-def test_s11_credentials_are_redacted_even_where_the_text_is_no_url(url: str) -> None:
+def test_credentials_are_redacted_even_where_the_text_is_no_url(url: str) -> None:
     assert "secret" not in redacted(url)
     assert "ret@" not in redacted(url)
     assert "me:" not in redacted(url)
@@ -232,7 +232,7 @@ def test_redacting_changes_nothing_else() -> None:
     assert redacted("not a url") == "not a url"
 
 
-def test_s11_credentials_are_in_no_error_text() -> None:
+def test_credentials_are_in_no_error_text() -> None:
     for text in ("http://me:sec/ret@example.org/", "http://me:secret@", "ftp://me:secret@h/", "http://me:secret@h:x/"):
         with pytest.raises(InvalidURL) as caught:
             canonical_url(text)

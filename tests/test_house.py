@@ -120,6 +120,11 @@ def test_no_page_has_a_retired_word() -> None:
     )
 
 
+def test_no_name_of_a_test_has_a_code() -> None:
+    names = (name for path in _files(PROJECT / "tests") for name in re.findall(r"def (test_\w+)", path.read_text()))
+    none((name for name in names if re.match(r"test_[a-z]\d+_", name)), "a code nobody can look up")
+
+
 def test_docstrings_have_a_subject() -> None:
     found = ((path, text) for path in _files(APP) for text in _docstrings(path))
     none((f"{_name(path)}: {text}" for path, text in found if HEADLESS.search(text)), "headless")

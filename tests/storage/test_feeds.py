@@ -43,14 +43,14 @@ def test_a_second_import_of_the_same_adds_and_changes_nothing():
     assert (report.new, report.changed, Entry.objects.count()) == (0, 0, 2)
 
 
-def test_f4_an_edited_entry_is_updated_in_place():
+def test_an_edited_entry_is_updated_in_place():
     storage.apply(plan(storage.load(URL), ONE))
     storage.apply(plan(storage.load(URL), ParsedEntry(guid="1", title="edited")))
     entry = Entry.objects.get()
     assert (entry.title, entry.changes) == ("edited", 1)
 
 
-def test_f3_absence_from_the_document_is_not_deletion():
+def test_absence_from_the_document_is_not_deletion():
     storage.apply(plan(storage.load(URL), ONE, TWO))
     storage.apply(plan(storage.load(URL), TWO))
     assert Entry.objects.count() == 2

@@ -53,10 +53,10 @@ def paths(server: FeedServer) -> list[str]:
     return [request.target for request in server.received]
 
 
-# H15
+# Moves
 
 
-def test_h15_a_feed_moves_once_its_redirect_was_seen_often_and_long_enough(server: FeedServer) -> None:
+def test_a_feed_moves_once_its_redirect_was_seen_often_and_long_enough(server: FeedServer) -> None:
     old, new = server.url("/old"), server.url("/new")
     server.routes = {"/old": moved(new), "/new": feed(etag='"1"')}
     import_feed(old)
@@ -76,7 +76,7 @@ def test_h15_a_feed_moves_once_its_redirect_was_seen_often_and_long_enough(serve
     assert Entry.objects.filter(feed=row).count() == 3
 
 
-def test_h15_a_redirect_that_leads_to_no_feed_is_not_followed_for_good(server: FeedServer) -> None:
+def test_a_redirect_that_leads_to_no_feed_is_not_followed_for_good(server: FeedServer) -> None:
     old, new = server.url("/old"), server.url("/new")
     server.routes = {"/old": feed()}
     import_feed(old)
@@ -217,10 +217,10 @@ def test_a_feed_that_was_given_up_lives_again_when_another_moves_to_it(server: F
     assert survivor.next_check_at is not None
 
 
-# H6
+# Validators
 
 
-def test_h6_validators_are_sent_only_to_the_url_that_gave_them(server: FeedServer) -> None:
+def test_validators_are_sent_only_to_the_url_that_gave_them(server: FeedServer) -> None:
     server.routes = {"/feed": moved(server.url("/a"), 302), "/a": feed(etag='"a"', last_modified="whenever")}
     import_feed(server.url("/feed"))
     assert Feed.objects.get().validators_url == server.url("/a")
@@ -235,7 +235,7 @@ def test_h6_validators_are_sent_only_to_the_url_that_gave_them(server: FeedServe
     assert {request.header("If-Modified-Since") for request in server.received} == {None}
 
 
-def test_h6_a_304_from_a_url_that_was_asked_without_conditions_is_no_answer(server: FeedServer) -> None:
+def test_a_304_from_a_url_that_was_asked_without_conditions_is_no_answer(server: FeedServer) -> None:
     server.routes = {"/feed": feed(etag='"a"')}
     import_feed(server.url("/feed"))
     server.routes = {"/feed": moved(server.url("/b"), 302), "/b": answer(304)}
@@ -244,10 +244,10 @@ def test_h6_a_304_from_a_url_that_was_asked_without_conditions_is_no_answer(serv
     assert report.failure.kind is FailureKind.PROTOCOL
 
 
-# H8, H9, H5
+# Conditional requests
 
 
-def test_h8_h9_every_check_after_the_first_is_conditional(server: FeedServer) -> None:
+def test_every_check_after_the_first_is_conditional(server: FeedServer) -> None:
     server.routes = {"/feed": lambda request: answer(304) if request.header("If-None-Match") else feed(etag='"1"')}
     for _ in range(5):
         import_feed(server.url("/feed"))
@@ -255,7 +255,7 @@ def test_h8_h9_every_check_after_the_first_is_conditional(server: FeedServer) ->
     assert [request.header("If-None-Match") for request in server.received] == [None, *['"1"'] * 4]
 
 
-def test_h5_a_document_cut_short_gives_its_entries_and_not_its_validators(server: FeedServer) -> None:
+def test_a_document_cut_short_gives_its_entries_and_not_its_validators(server: FeedServer) -> None:
     whole = sample_feed("news", kind="atom")
     server.routes = {"/feed": answer(200, whole[: whole.rindex(b"<entry>") + 20], etag='"1"')}
     assert import_feed(server.url("/feed")).new >= 2
@@ -266,16 +266,16 @@ def test_h5_a_document_cut_short_gives_its_entries_and_not_its_validators(server
     assert Feed.objects.get().etag == '"1"'
 
 
-# H22
+# Pages
 
 
-def test_h22_a_feed_costs_one_request(server: FeedServer) -> None:
+def test_a_feed_costs_one_request(server: FeedServer) -> None:
     server.routes = {"/feed": feed()}
     import_feed(server.url("/feed"))
     assert paths(server) == ["/feed"]
 
 
-def test_h22_a_page_costs_one_request_more_and_the_choice_is_recorded(server: FeedServer) -> None:
+def test_a_page_costs_one_request_more_and_the_choice_is_recorded(server: FeedServer) -> None:
     server.routes = {"/": page("/feed", "/comments/feed"), "/feed": feed()}
 
     report = import_feed(server.url("/"))
@@ -290,7 +290,7 @@ def test_h22_a_page_costs_one_request_more_and_the_choice_is_recorded(server: Fe
     assert paths(server) == ["/", "/feed", "/feed"]
 
 
-def test_h22_a_page_whose_feed_is_known_leads_to_that_feed_without_another_request(server: FeedServer) -> None:
+def test_a_page_whose_feed_is_known_leads_to_that_feed_without_another_request(server: FeedServer) -> None:
     server.routes = {"/": page("/feed"), "/feed": feed()}
     known = import_feed(server.url("/feed")).feed_id
     server.received.clear()
@@ -303,7 +303,7 @@ def test_h22_a_page_whose_feed_is_known_leads_to_that_feed_without_another_reque
     assert Alias.objects.get().url == server.url("/")
 
 
-def test_h22_what_a_page_names_must_be_a_feed_itself(server: FeedServer) -> None:
+def test_what_a_page_names_must_be_a_feed_itself(server: FeedServer) -> None:
     server.routes = {"/": page("/page"), "/page": page("/feed"), "/feed": feed()}
     report = import_feed(server.url("/"))
     assert report.failure is not None
@@ -313,7 +313,7 @@ def test_h22_what_a_page_names_must_be_a_feed_itself(server: FeedServer) -> None
     assert paths(server) == ["/", "/page", "/page"]
 
 
-def test_h22_a_known_feed_that_turns_into_a_page_stays_where_it_is(server: FeedServer) -> None:
+def test_a_known_feed_that_turns_into_a_page_stays_where_it_is(server: FeedServer) -> None:
     server.routes = {"/feed": feed(), "/login": feed("other")}
     import_feed(server.url("/feed"))
     server.routes["/feed"] = page("/login")
@@ -325,7 +325,7 @@ def test_h22_a_known_feed_that_turns_into_a_page_stays_where_it_is(server: FeedS
     assert Feed.objects.get().url == server.url("/feed")
 
 
-def test_h22_the_page_and_its_feed_go_through_their_hosts_door(server: FeedServer, settings: Any) -> None:
+def test_the_page_and_its_feed_wait_for_their_host(server: FeedServer, settings: Any) -> None:
     settings.FEEDS_HOST_DELAY = 60.0
     named = f"http://feeds.example:{server.port}"
     server.routes = {"/": page("/feed"), "/feed": feed(), "/other": feed("other")}
