@@ -101,6 +101,7 @@ class Admitted:
         self._begun_at = time.monotonic()
         self._ended_at: float | None = None
         self._fetched_after = 0.0  # seconds
+        self._parsing_until = 0.0  # seconds, without a permit
 
     def __enter__(self) -> Self:
         self._begun_at = time.monotonic()
@@ -118,6 +119,7 @@ class Admitted:
         with closing(self._pacing):
             yield
         self._fetched_after = self.seconds
+        self._parsing_until = self._fetched_after + slow_servers.PARSE_ALLOWANCE
 
     @property
     def admit(self) -> Admit:
@@ -153,7 +155,7 @@ class Admitted:
 
     def remaining(self) -> float:
         """Return for how many seconds it may go on without another question; 0 = it must ask now."""
-        return max(0.0, self.allowance.seconds - self.seconds)
+        return max(0.0, max(self.allowance.seconds, self._parsing_until) - self.seconds)
 
     def may_go_on(self) -> bool:
         """Take a permit, which lifts every bound but the deadlines; False: none is free."""

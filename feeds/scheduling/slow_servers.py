@@ -12,6 +12,7 @@ from feeds.fetching import Allowance
 
 ALLOWANCE = 2.0  # seconds that a fetch may take without a permit; one that takes longer is slow
 FIRST_ALLOWANCE = 1.0  # of a feed never fetched before: where hundreds are new, two seconds for each are too long
+PARSE_ALLOWANCE = 5.0  # seconds for parsing: honest documents wait for a child, too, where a hundred feeds are new
 COME_BACK = 30.0  # seconds, about, after which a feed that found no permit comes back
 STAY_AWAY = 420.0  # the second time: beyond `rate_limit.LONGEST_DELAY`, so that it is left to the schedule
 
