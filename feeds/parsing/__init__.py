@@ -1,12 +1,12 @@
 """Parsing: from the bytes of a document to what it says, as values that are safe to store."""
 
-from feeds.parsing.autodiscovery import COMMENTS, FEED_TYPES, JSON, Link, feed_links
+from feeds.parsing.autodiscovery import COMMENTS, FEED_TYPES, JSON
 from feeds.parsing.encodings import to_utf8, without_forbidden
 from feeds.parsing.interpreter import start_problem
 from feeds.parsing.parser import Parser
 from feeds.parsing.reading import READING
 from feeds.parsing.rss_atom import author_guard_installed
-from feeds.parsing.values import Document, ParsedEntry, ParsedFeed, SandboxUnavailable, Unreadable
+from feeds.parsing.values import Document, Link, ParsedEntry, ParsedFeed, SandboxUnavailable, Unreadable
 
 __all__ = [
     "COMMENTS",
@@ -21,7 +21,6 @@ __all__ = [
     "SandboxUnavailable",
     "Unreadable",
     "author_guard_installed",
-    "feed_links",
     "start_problem",
     "to_utf8",
     "without_forbidden",

@@ -6,15 +6,13 @@ each byte is looked at a few times whatever the page is: html.parser takes quadr
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from html import unescape
 from itertools import islice
 from urllib.parse import urljoin
 
 from feeds import canonical_urls
 from feeds.exceptions import InvalidURL
-from feeds.parsing.encodings import to_utf8, ungzipped
-from feeds.parsing.values import Document
+from feeds.parsing.values import Document, Link
 
 MAX_PAGE = 2 * 1024 * 1024  # bytes looked at; video channels have their link behind 600 kB of script
 MAX_TAGS = 20_000  # links, anchors, scripts and comments looked at
@@ -58,22 +56,13 @@ _SURE = frozenset({"application/rss+xml", "application/atom+xml", "application/f
 Attributes = dict[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
-    """A feed as a page names it."""
-
-    url: str  # canonical, without credentials
-    type: str  # a key of FEED_TYPES, or JSON
-    title: str = ""
-
-
 def feed_links(page: Document) -> list[Link]:
-    """Return the feeds that a page leads to, the likeliest first, and of equals in its order.
+    """Return the feeds that a page in UTF-8 leads to, the likeliest first, and of equals in its order.
 
     Those of a video channel or playlist by its URL, those that a `link` declares by their type, those of no type that
     tells; and where there is none of all these, anchors whose URL looks like one of a feed.
     """
-    tags = list(_tags(to_utf8(ungzipped(page.body, MAX_PAGE)[:MAX_PAGE], page.content_type)))
+    tags = list(_tags(page.body[:MAX_PAGE]))
     base = next((url for name, values in tags if name == "base" and (url := _absolute(page.url, values))), page.url)
     declared = (link for name, values in tags if name == "link" and (link := _declared(base, values)))
     found = [*_videos(page.url), *sorted(islice(declared, MAX_LINKS), key=_doubt)]

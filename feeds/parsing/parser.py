@@ -16,6 +16,7 @@ from xml.parsers import expat
 
 from feeds.outcomes import FailureKind
 from feeds.parsing import reading
+from feeds.parsing.autodiscovery import feed_links
 from feeds.parsing.caps import MAX_ENTRIES, fitted
 from feeds.parsing.encodings import GZIP, joined_surrogates, to_utf8, ungzipped, without_forbidden_bytes
 from feeds.parsing.prolog import without_prolog
@@ -131,7 +132,8 @@ def parse(
     decoded = _decoded(document)
     parsed = read(decoded, seen) if decoded.is_json else _parse_xml(decoded, seen, read)
     if isinstance(parsed, Unreadable):
-        return parsed
+        is_page = parsed.kind is FailureKind.NOT_A_FEED
+        return replace(parsed, links=tuple(feed_links(decoded))) if is_page else parsed
     hubs = tuple(dict.fromkeys((*_header_hubs(document.links, document.url), *parsed.hubs)))
     return fitted(replace(parsed, hubs=hubs, complete=parsed.complete and not document.is_delta))
 

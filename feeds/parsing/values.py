@@ -32,11 +32,21 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """A feed as a page names it."""
+
+    url: str  # canonical, without credentials
+    type: str  # a key of FEED_TYPES, or JSON, of feeds.parsing.autodiscovery
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unreadable:
-    """Why a document is no feed. `text` is for people."""
+    """Why a document is no feed. `text` is for people; `links` are the feeds that it names, if it is a page."""
 
     kind: FailureKind
     text: str
+    links: tuple[Link, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

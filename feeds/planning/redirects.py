@@ -21,7 +21,7 @@ from feeds import canonical_urls
 from feeds.exceptions import InvalidURL
 from feeds.fetching import Fetched, FetchOutcome, NotModified, Redirect, is_private_host
 from feeds.outcomes import FailureKind
-from feeds.parsing import COMMENTS, FEED_TYPES, JSON, Document, Link, Unreadable, feed_links
+from feeds.parsing import COMMENTS, FEED_TYPES, JSON, Link, Unreadable
 from feeds.planning.values import FeedState, Move, RedirectStreak
 
 PERMANENT = frozenset({301, 308})
@@ -109,7 +109,7 @@ def discovered(feed: FeedState, response: FetchOutcome, document: Unreadable) ->
     is_first = feed.history.imported_at is None and not feed.found_on
     if not isinstance(response, Fetched) or document.kind is not FailureKind.NOT_A_FEED or not is_first:
         return None
-    links = ((link, own_url(feed, link.url)) for link in _reachable(response))
+    links = ((link, own_url(feed, link.url)) for link in _reachable(document, response))
     found = [replace(link, url=url) for link, url in links if url and url != feed.url]
     if not found:
         return None
@@ -122,12 +122,11 @@ def discovered(feed: FeedState, response: FetchOutcome, document: Unreadable) ->
     )
 
 
-def _reachable(page: Fetched) -> list[Link]:
+def _reachable(page: Unreadable, fetched: Fetched) -> Sequence[Link]:
     """Return the feeds that a page names; one of the Internet must not point us into a network that was allowed."""
-    links = feed_links(Document(url=page.url, body=page.body))
-    if not page.public:
-        return links
-    return [link for link in links if not is_private_host(canonical_urls.host_key(link.url))]
+    if not fetched.public:
+        return page.links
+    return [link for link in page.links if not is_private_host(canonical_urls.host_key(link.url))]
 
 
 def _rank(link: Link, host: str) -> tuple[bool, bool, bool]:

@@ -1,6 +1,7 @@
 """Pages, and the feeds that they lead to."""
 
 import gzip
+from dataclasses import replace
 
 import pytest
 
@@ -10,13 +11,13 @@ from feeds.fetching.values import FeedRequest, Fetched
 from feeds.outcomes import FailureKind
 from feeds.parsing import autodiscovery
 from feeds.parsing.autodiscovery import feed_links
+from feeds.parsing.parser import parse
 from feeds.parsing.values import Document, Unreadable
 from feeds.planning import redirects
 from feeds.planning.values import FeedState, Move
 from tests.rigs.growth import assert_linear
 from tests.rigs.planning import NOW, feed_state
 
-NO_FEED = Unreadable(kind=FailureKind.NOT_A_FEED, text="")
 PAGE = "https://example.org/blog/"
 RSS, ATOM, JSON_FEED = "application/rss+xml", "application/atom+xml", "application/feed+json"
 
@@ -29,10 +30,16 @@ def known(url: str = PAGE, *, username: str = "") -> FeedState:
     return feed_state(url, request=FeedRequest(url=url, username=username))
 
 
+def unreadable(document: Document) -> Unreadable:
+    parsed = parse(document)
+    assert isinstance(parsed, Unreadable)
+    return parsed
+
+
 def chosen(document: Document, feed: FeedState) -> Move | None:
     is_public = not is_private_host(canonical_urls.host_key(document.url))  # as its address says
     fetched = Fetched(url=document.url, body=document.body, body_digest=b"", public=is_public)
-    return redirects.discovered(feed, fetched, NO_FEED)
+    return redirects.discovered(feed, fetched, unreadable(document))
 
 
 def link(href: str, type_: str = RSS, title: str = "") -> str:
@@ -134,14 +141,14 @@ def test_only_a_page_at_a_url_never_imported_is_looked_at() -> None:
     assert not chosen(there, feed_state(PAGE, imported_at=NOW))
     assert not chosen(there, feed_state(PAGE, found_on="https://x/"))
     fetched = Fetched(url=PAGE, body=there.body, body_digest=b"")
-    assert not redirects.discovered(known(), fetched, Unreadable(kind=FailureKind.HOSTILE, text=""))
+    assert not redirects.discovered(known(), fetched, replace(unreadable(there), kind=FailureKind.HOSTILE))
 
 
 # Candidates
 
 
 def links(html: str, url: str = PAGE) -> list[str]:
-    return [found.url.removeprefix("https://example.org") for found in feed_links(page(html, url))]
+    return [found.url.removeprefix("https://example.org") for found in unreadable(page(html, url)).links]
 
 
 @pytest.mark.parametrize(
@@ -215,15 +222,14 @@ def test_a_reference_of_very_many_digits_is_no_trap() -> None:
 
 def test_a_page_in_another_encoding_is_read() -> None:
     html = f'<meta charset="windows-1251">{link("/feed", title="Лодки")}'
-    (found,) = feed_links(Document(url=PAGE, body=html.encode("cp1251")))
+    (found,) = unreadable(Document(url=PAGE, body=html.encode("cp1251"))).links
     assert found.title == "Лодки"
-    assert feed_links(Document(url=PAGE, body=html.encode("utf-16")))[0].title == "Лодки"
+    assert unreadable(Document(url=PAGE, body=html.encode("utf-16"))).links[0].title == "Лодки"
 
 
 def test_a_page_that_is_a_gzip_file_is_opened() -> None:
-    assert (
-        feed_links(Document(url=PAGE, body=gzip.compress(link("/feed").encode())))[0].url == "https://example.org/feed"
-    )
+    (found,) = unreadable(Document(url=PAGE, body=gzip.compress(link("/feed").encode()))).links
+    assert found.url == "https://example.org/feed"
 
 
 def test_so_many_links_are_enough() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from feeds import canonical_urls, clock, parsing, planning
+from feeds import canonical_urls, clock, planning
 from feeds.conf import FeedsSettings, feeds_settings
 from feeds.exceptions import InvalidURL
 from feeds.fetching import (
@@ -55,7 +55,7 @@ def explain(url: str) -> Iterator[str]:
     first, seconds = _timed(fetcher, request)
     yield from _told(first, seconds)
     document = _parsed(first, settings)
-    yield from _said(document, first)
+    yield from _said(document)
     if not isinstance(first, Fetched) or not isinstance(document, ParsedFeed):
         yield _decision(request, first, document, settings)
         return
@@ -117,14 +117,14 @@ def _parsed(outcome: FetchOutcome, settings: FeedsSettings) -> ParsedFeed | Unre
             raise CommandError(str(error)) from error
 
 
-def _said(document: ParsedFeed | Unreadable | None, outcome: FetchOutcome) -> Iterator[str]:
+def _said(document: ParsedFeed | Unreadable | None) -> Iterator[str]:
     if isinstance(document, ParsedFeed):
         yield f"  {document.format or 'a feed'}: {document.title!r}, {len(document.entries)} entries"
         if document.ttl:
             yield f"  ttl: {document.ttl // 60} minutes"
-    elif isinstance(outcome, Fetched):
+    elif document is not None:
         yield "  no feed"
-        for link in parsing.feed_links(document_of(outcome)):
+        for link in document.links:
             yield f"  names a feed: {link.url} {link.title!r}"
 
 
