@@ -12,7 +12,6 @@ from dramatiq import Worker
 from dramatiq.brokers.stub import StubBroker
 
 from feeds import heartbeat
-from feeds.embedded import EmbeddedBroker
 from feeds.fetching import Failed
 from feeds.heartbeat import Heartbeat
 from feeds.models import Minute, Process
@@ -25,10 +24,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def worker() -> Iterator[Worker]:
-    """A worker of a broker of its own, started by the test; the process's own worker gives no signs meanwhile."""
-    if isinstance(broker := dramatiq.get_broker(), EmbeddedBroker):
-        broker.stop()
-    Process.objects.all().delete()
+    """A worker of a broker of its own, started by the test."""
     worker = Worker(StubBroker(middleware=[Heartbeat()]), worker_threads=3)
     yield worker
     worker.stop()

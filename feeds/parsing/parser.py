@@ -4,7 +4,6 @@ What is small, plain and well-formed is read right here, all else by a child tha
 """
 
 import logging
-import os
 import re
 import threading
 import time
@@ -32,6 +31,7 @@ PLAIN_BYTES = 256 * 1024
 PLAIN_TAGS = 3_000  # tags and references of XML, of HTML, and of HTML that is escaped
 PLAIN_NAMESPACES = 64  # declarations
 PLAIN_AMPERSANDS = 20_000  # nh3 is quadratic in them: 250,000 take 1 s
+LARGE_AT_ONCE = 2  # documents that are larger; on its way to a child one of 10 MiB takes 40 MB
 MAX_UNPACKED = 10 * 1024 * 1024  # bytes of a document that is a gzip file
 
 _PAGE = re.compile(rb"<html\b", re.IGNORECASE)
@@ -47,8 +47,7 @@ class Parser:
     def __init__(self, *, limit: float) -> None:
         """`limit`: seconds of the processor that a child may take for one document."""
         self._sandbox = Sandbox(limit=limit)
-        # What a large document becomes on its way to a child takes several times its size.
-        self._large = threading.BoundedSemaphore(os.cpu_count() or 1)
+        self._large = threading.BoundedSemaphore(LARGE_AT_ONCE)
 
     def parse(
         self,
@@ -81,7 +80,7 @@ class Parser:
 
     @contextmanager
     def _room_for(self, document: Document, goes_on: GoesOn) -> Iterator[None]:
-        """Decode no more large documents at once than there are children to read them."""
+        """Keep the memory of a worker within bounds, however many large documents come at once."""
         if len(document.body) <= PLAIN_BYTES and not document.body.startswith(GZIP):
             yield
             return
