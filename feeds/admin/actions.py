@@ -1,26 +1,20 @@
 """What is done with feeds from their list. Each action says how many feeds it was done with."""
 
-from __future__ import annotations
-
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ActionForm
 from django.db.models import QuerySet
-from django.http import StreamingHttpResponse
+from django.http import HttpRequest, StreamingHttpResponse
 
 from feeds import clock, opml, storage
-from feeds.admin.base import AnyModelAdmin
 from feeds.exceptions import describe
 from feeds.management.progress import counted
 from feeds.managers import FeedQuerySet
 from feeds.models import Feed
 from feeds.opml import Outline
-
-if TYPE_CHECKING:
-    from django.http import HttpRequest
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +23,7 @@ class FolderForm(ActionForm):
     folder = forms.CharField(required=False, label="folder", widget=forms.TextInput(attrs={"size": 8}))
 
 
-class FeedActions(AnyModelAdmin):
+class FeedActions(admin.ModelAdmin):
     action_form = FolderForm
     actions = ("import_now", "check_as_new", "pause", "resume", "disable", "move_to_folder", "export")
 

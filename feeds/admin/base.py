@@ -1,13 +1,12 @@
 """What the pages share: permissions, links and words."""
 
-from __future__ import annotations
+from datetime import datetime
+from typing import Any
 
-from typing import TYPE_CHECKING, Any, cast
-
-from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import localize
@@ -20,17 +19,6 @@ from django.utils.text import Truncator
 from feeds import canonical_urls, clock
 from feeds.databases import primary_database
 from feeds.models import Feed
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from django.http import HttpRequest
-
-    AnyModelAdmin = admin.ModelAdmin[Any]  # generic for the type checker only
-    AnyPaginator = Paginator[Any]
-else:
-    AnyModelAdmin = admin.ModelAdmin
-    AnyPaginator = Paginator
 
 NOTHING = "–"
 MOST_LISTED = 10_000  # rows; nobody pages further, and counting all of them would read the whole table
@@ -53,13 +41,13 @@ class Editable:
         return rows.using(primary_database())
 
 
-class CappedPaginator(AnyPaginator):
+class CappedPaginator(Paginator):
     """Counts no further than anybody pages."""
 
     @cached_property
     def count(self) -> int:
-        rows = cast("QuerySet[Any]", self.object_list)  # declared wider: lists can be paginated, too
-        return rows.order_by()[:MOST_LISTED].count()
+        rows: Any = self.object_list
+        return int(rows.order_by()[:MOST_LISTED].count())
 
 
 class CappedList(ChangeList):
@@ -69,12 +57,6 @@ class CappedList(ChangeList):
         super().__init__(*args, **kwargs)
         if self.result_count == MOST_LISTED:
             self.title = f"The newest {MOST_LISTED:,} {self.opts.verbose_name_plural}"
-
-
-class ReadOnlyAdmin(AnyModelAdmin):
-    """Rows that only the program writes."""
-
-    has_add_permission = has_change_permission = has_delete_permission = nobody
 
 
 def link(url: str, text: str) -> SafeString:

@@ -1,27 +1,18 @@
 """Entries, to look at."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
-from django.core.paginator import Paginator
 from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import mark_safe
 
 from feeds import canonical_urls
-from feeds.admin.base import NOTHING, CappedList, CappedPaginator, ReadOnlyAdmin, feed_name, link, short
+from feeds.admin.base import NOTHING, CappedList, CappedPaginator, feed_name, link, nobody, short
 from feeds.models import Entry
-
-if TYPE_CHECKING:
-    from django.http import HttpRequest
-
-    EntryPaginator = Paginator[Entry]  # generic for the type checker only
-else:
-    EntryPaginator = Paginator
 
 
 class EntryList(CappedList):
@@ -33,7 +24,8 @@ class EntryList(CappedList):
 
 
 @admin.register(Entry)
-class EntryAdmin(ReadOnlyAdmin):
+class EntryAdmin(admin.ModelAdmin):
+    has_add_permission = has_change_permission = has_delete_permission = nobody  # only the program writes them
     list_display = ("name", "feed_link", "published_at", "first_seen_at")
     search_fields = ("title",)
     search_help_text = "A part of the title."

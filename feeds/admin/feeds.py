@@ -1,16 +1,14 @@
 """Feeds: to add, look into, import, pause and resume."""
 
-from __future__ import annotations
-
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Case, F, Q, QuerySet, TextField, Value, When
 from django.db.models.functions import StrIndex, Substr
-from django.http import HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
@@ -22,7 +20,6 @@ from feeds.admin import durations
 from feeds.admin.actions import FeedActions
 from feeds.admin.base import (
     NOTHING,
-    AnyModelAdmin,
     CappedList,
     CappedPaginator,
     Editable,
@@ -41,18 +38,6 @@ from feeds.exceptions import InvalidURL
 from feeds.management.progress import counted
 from feeds.models import Alias, Entry, Feed, FetchOptions
 
-if TYPE_CHECKING:
-    from django.http import HttpRequest, HttpResponse
-
-    # Generic for the type checker only.
-    AliasTabularInline = admin.TabularInline[Alias, Feed]
-    FetchOptionsStackedInline = admin.StackedInline[FetchOptions, Feed]
-    FeedModelAdmin = admin.ModelAdmin[Feed]
-else:
-    AliasTabularInline = admin.TabularInline
-    FetchOptionsStackedInline = admin.StackedInline
-    FeedModelAdmin = AnyModelAdmin
-
 LONGEST_WAIT = 8.0  # seconds for which a browser waits for an import
 
 # The URL without its login, in SQL. Of a text that is no URL and has an at sign nobody knows where a login ends.
@@ -65,7 +50,7 @@ PUBLIC_URL = Case(
 )
 
 
-class AliasInline(Editable, AliasTabularInline):
+class AliasInline(Editable, admin.TabularInline):
     """Other URLs that lead to the feed. One that was removed can be given to a feed of its own."""
 
     model = Alias
@@ -78,7 +63,7 @@ class AliasInline(Editable, AliasTabularInline):
         return True  # for everybody who sees the feed
 
 
-class FetchOptionsInline(Editable, FetchOptionsStackedInline):
+class FetchOptionsInline(Editable, admin.StackedInline):
     """For people who may change the feed; others do not see it at all."""
 
     model = FetchOptions
@@ -104,7 +89,7 @@ def _folded(*names: str) -> Any:
 
 
 @admin.register(Feed)
-class FeedAdmin(FeedActions, Editable, FeedModelAdmin):
+class FeedAdmin(Editable, FeedActions):
     form = FeedForm
     inlines = (AliasInline, FetchOptionsInline)
     list_display = ("name", "state", "next_check")

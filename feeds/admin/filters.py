@@ -1,19 +1,15 @@
 """The filters of the list of feeds: how they are, and why they fail, in groups."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib.admin import SimpleListFilter
 from django.db.models import QuerySet
+from django.http import HttpRequest
 
 from feeds import clock
 from feeds.managers import STATES
 from feeds.models import Feed
 from feeds.outcomes import FAILURE_GROUPS
-
-if TYPE_CHECKING:
-    from django.http import HttpRequest
 
 
 class StateFilter(SimpleListFilter):

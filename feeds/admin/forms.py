@@ -1,8 +1,6 @@
 """What a person decides of one feed: its URL, where it stands, how it is fetched."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django import forms
 from django.contrib.admin.widgets import AdminTextInputWidget
@@ -16,15 +14,6 @@ from feeds.conf import feeds_settings
 from feeds.exceptions import InvalidURL
 from feeds.fetching import FeedRequest
 from feeds.models import Feed, FetchOptions
-
-if TYPE_CHECKING:
-    # Generic for the type checker only.
-    FeedModelForm = forms.ModelForm[Feed]
-    FetchOptionsModelForm = forms.ModelForm[FetchOptions]
-    FetchOptionsBaseFormSet = BaseInlineFormSet[FetchOptions, Feed, FetchOptionsModelForm]
-else:
-    FeedModelForm = FetchOptionsModelForm = forms.ModelForm
-    FetchOptionsBaseFormSet = BaseInlineFormSet
 
 LONGEST_INTERVAL = 10 * 365 * 86_400  # seconds
 DECIDED = ("folder", "fixed_interval", "daily_entries", "keep_days", "keep_entries")  # besides the URL
@@ -50,7 +39,7 @@ class DurationField(forms.CharField):
         return seconds or None
 
 
-class FeedForm(FeedModelForm):
+class FeedForm(forms.ModelForm):
     fixed_interval = DurationField(
         required=False,
         label="Checked every",
@@ -73,7 +62,7 @@ class FeedForm(FeedModelForm):
         return url
 
 
-class FetchOptionsForm(FetchOptionsModelForm):
+class FetchOptionsForm(forms.ModelForm):
     """How a feed is fetched. Secrets go in and never come out: empty keeps what is stored, a box clears it.
 
     They are not kept where they would be sent to somebody else from now on, or in the clear.
@@ -157,7 +146,7 @@ class FetchOptionsForm(FetchOptionsModelForm):
         return ""
 
 
-class FetchOptionsFormSet(FetchOptionsBaseFormSet):
+class FetchOptionsFormSet(BaseInlineFormSet):
     """The form of a feed's options, or none, on the page of the feed."""
 
     def get_form_kwargs(self, index: int | None) -> dict[str, Any]:

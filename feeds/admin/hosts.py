@@ -1,11 +1,10 @@
 """Hosts: a person may give one a delay of its own, also before its first request, or end its pause."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from datetime import datetime
 
 from django import forms
 from django.contrib import admin
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.timesince import timeuntil
@@ -16,20 +15,8 @@ from feeds.admin.base import Editable, link, list_of
 from feeds.admin.state import marked
 from feeds.models import Feed, Host
 
-if TYPE_CHECKING:
-    from datetime import datetime
 
-    from django.http import HttpRequest
-
-    # Generic for the type checker only.
-    HostModelAdmin = admin.ModelAdmin[Host]
-    HostModelForm = forms.ModelForm[Host]
-else:
-    HostModelAdmin = admin.ModelAdmin
-    HostModelForm = forms.ModelForm
-
-
-class HostForm(HostModelForm):
+class HostForm(forms.ModelForm):
     def clean_paused_until(self) -> datetime | None:
         until: datetime | None = self.cleaned_data["paused_until"]
         if until and until > timezone.now() + scheduling.FARTHEST:
@@ -38,7 +25,7 @@ class HostForm(HostModelForm):
 
 
 @admin.register(Host)
-class HostAdmin(Editable, HostModelAdmin):
+class HostAdmin(Editable, admin.ModelAdmin):
     form = HostForm
     list_display = ("name", "state", "queue", "delay", "waits")
     fields = ("name", "delay", "paused_until", "pause_reason", "slot_at", "free_at", "requests", "waits", "pauses")

@@ -1,8 +1,6 @@
 """How a feed is, in words, with a sign and a colour."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from datetime import datetime
 
 from django.template.loader import render_to_string
 from django.utils.html import format_html
@@ -14,9 +12,6 @@ from feeds.admin import durations
 from feeds.admin.base import NOTHING, moment, short
 from feeds.clock import aware
 from feeds.models import Feed
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 
 def state(feed: Feed) -> SafeString:

@@ -1,17 +1,16 @@
 """Subscriptions from a file: first what it would add, then, if that is wanted, the feeds."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 
 from feeds import canonical_urls, storage
+from feeds.admin.actions import FeedActions
 from feeds.admin.base import list_of
 from feeds.management import sources
 from feeds.management.progress import counted
@@ -19,11 +18,6 @@ from feeds.management.sources import BadLine, Intake
 from feeds.models import Feed
 from feeds.parsing import to_utf8
 from feeds.storage import Registered, Subscription
-
-if TYPE_CHECKING:
-    from django.http import HttpRequest, HttpResponse
-
-    from feeds.admin.feeds import FeedAdmin
 
 MOST_BYTES = 2_000_000  # Django takes forms of 2.5 MB; `manage.py import_feeds` reads any
 SHOWN = 200  # rows of the preview
@@ -55,7 +49,7 @@ class Preview:
         return sources.rehearse(chunk)
 
 
-def upload_view(admin: FeedAdmin, request: HttpRequest) -> HttpResponse:
+def upload_view(admin: FeedActions, request: HttpRequest) -> HttpResponse:
     """Ask for a file; show what it would add; add that."""
     if not admin.has_add_permission(request):
         raise PermissionDenied
@@ -82,7 +76,7 @@ def _take_in(text: str, register: sources.Register, bad: list[BadLine]) -> Intak
     return sources.take_in(sources.document("the file", text.encode()), register=register, report=bad.append)
 
 
-def _add(admin: FeedAdmin, request: HttpRequest, text: str) -> HttpResponse:
+def _add(admin: FeedActions, request: HttpRequest, text: str) -> HttpResponse:
     bad: list[BadLine] = []
     intake = _take_in(text, storage.register, bad)
     admin.message_user(request, f"{counted(intake.added, 'feed')} added, {intake.known:,} known.", messages.SUCCESS)
