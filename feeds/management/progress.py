@@ -1,11 +1,13 @@
 """What all commands print: counts, tables and progress."""
 
+import json
 import time
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Self
 
-from django.core.management.base import OutputWrapper
+from django.core.management.base import CommandParser, OutputWrapper
+from django.core.serializers.json import DjangoJSONEncoder
 
 BAR_WIDTH = 40  # characters
 BAR_SECONDS = 0.1  # between two pictures of the bar
@@ -40,6 +42,15 @@ def _column(name: str, cells: list[str]) -> list[str]:
     width = max(map(len, [name, *cells]))
     numeric = bool(cells) and all(cell.replace(",", "").isdecimal() for cell in cells)
     return [text.rjust(width) if numeric else text.ljust(width) for text in [name, *cells]]
+
+
+def add_format(parser: CommandParser) -> None:
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="how to print")
+
+
+def dump(out: OutputWrapper, value: object) -> None:
+    """Print a value as JSON."""
+    out.write(json.dumps(value, cls=DjangoJSONEncoder, indent=2, ensure_ascii=False))
 
 
 class Progress:

@@ -1,7 +1,7 @@
 """What an operator looks at: whether imports go on, and if not, why, and what to do."""
 
 from feeds.status.diagnosis import Finding, examine
-from feeds.status.locks import Held, break_lock, held, subjects
+from feeds.status.locks import Held, break_lock, held
 from feeds.status.metrics import page as metrics_page
 from feeds.status.views import page as status_page
 
@@ -13,5 +13,4 @@ __all__ = [
     "held",
     "metrics_page",
     "status_page",
-    "subjects",
 ]

@@ -86,7 +86,7 @@ class Day:
     """What was done in the last 24 hours."""
 
     checks: list[tuple[datetime, float]]  # per minute, as a mean of ten minutes each
-    new: list[tuple[datetime, int]]  # entries in each hour
+    new: list[tuple[datetime, float]]  # entries in each hour
     last: datetime | None  # the last minute in which anything was done
 
 

@@ -10,7 +10,7 @@ from django.core.cache import caches
 
 from feeds import canonical_urls, locking
 from feeds.conf import feeds_settings
-from feeds.locking import LockStore
+from feeds.locking import LockStore, Token
 from feeds.management.progress import printable
 from feeds.models import Feed
 
@@ -19,39 +19,55 @@ DIGEST = re.compile("-lock-([0-9a-f]{32})$")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """A lock that somebody holds."""
+    """A lock that somebody holds. Set by hand, or by something that is not ours, it has no times and no holder."""
 
-    key: str
-    value: str
-    token: locking.Token | None  # None: set by hand, or by something that is not ours
-
-    @property
-    def name(self) -> str:
-        """Return what to break it by: a lock taken meanwhile under the same key has another name."""
-        return printable(self.token.nonce if self.token else self.value)
+    token: str  # what to break it by: a lock taken meanwhile under the same key has another
+    subject: str  # the URL of the feed that is being imported, else the key
+    held: int | None  # seconds
+    ends: int | None  # seconds until then
+    process: str
+    message: str
 
 
-def held(most: int | None = None) -> list[Held]:
+def held(now: float, most: int | None = None) -> list[Held]:
     """Return the locks that are held, those first that have been for the longest; raise LockStoreError."""
-    rows = islice(_store().held(), most)
-    locks = [Held(key=key, value=value, token=locking.Token.parse(value)) for key, value in rows]
-    return sorted(locks, key=lambda lock: lock.token.begun if lock.token else 0)
+    rows = list(islice(_store().held(), most))
+    subjects = _subjects(key for key, _ in rows)
+    locks = [_held(subjects.get(key, key), value, now) for key, value in rows]
+    return sorted(locks, key=lambda lock: -(lock.held or 0))
 
 
-def break_lock(name: str) -> str | None:
-    """Delete the lock of this name, and no other; return its key, None if there is none."""
+def break_lock(token: str) -> str | None:
+    """Delete the lock that goes by this, and no other; return its key, None if there is none."""
     store = _store()
-    for lock in held():
-        if lock.name == name and store.compare_and_delete(lock.key, lock.value):
-            return lock.key
+    for key, value in store.held():
+        if _name(value) == token and store.compare_and_delete(key, value):
+            return key
     return None
 
 
-def subjects(locks: Iterable[Held]) -> dict[str, str]:
+def _held(subject: str, value: str, now: float) -> Held:
+    token = Token.parse(value)
+    return Held(
+        token=_name(value),
+        subject=printable(subject),
+        held=round(now - token.begun) if token else None,
+        ends=round(max(0, token.until - now)) if token else None,
+        process=printable(token.process) if token else "not a token of ours",
+        message=printable(token.owner) if token else "",
+    )
+
+
+def _name(value: str) -> str:
+    token = Token.parse(value)
+    return printable(token.nonce if token else value)
+
+
+def _subjects(keys: Iterable[str]) -> dict[str, str]:
     """Return the URLs of the feeds that are being imported, by key: the digest in the key is the feed's."""
-    keys = {UUID(found[1]): lock.key for lock in locks if (found := DIGEST.search(lock.key))}
-    feeds = Feed.objects.filter(url_md5__in=keys).values_list("url_md5", "url")
-    return {keys[digest]: canonical_urls.redacted(url) for digest, url in feeds}
+    by_digest = {UUID(found[1]): key for key in keys if (found := DIGEST.search(key))}
+    feeds = Feed.objects.filter(url_md5__in=by_digest).values_list("url_md5", "url") if by_digest else ()
+    return {by_digest[digest]: canonical_urls.redacted(url) for digest, url in feeds}
 
 
 def _store() -> LockStore:

@@ -1,7 +1,7 @@
 """The status page: one look says whether imports go on, and if not, why. It needs no script and refreshes itself."""
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods
 
 from feeds import clock
 from feeds.managers import LATE
-from feeds.status import charts, diagnosis, figures, locks, queues
+from feeds.status import diagnosis, figures, locks, queues
 
 REFRESH = 30  # seconds
 MOST_LOCKS = 50  # in the table
@@ -59,7 +59,6 @@ def context(now: datetime) -> dict[str, Any]:
     """Return what the template shows. The queries are as many for a million feeds as for one."""
     findings = [finding for finding in diagnosis.examine() if finding.problems]
     counts, day = figures.feeds(now), figures.day(now)
-    held: Sequence[locks.Held] = _or_none(lambda: locks.held(MOST_LOCKS)) or ()
     return {
         "now": now,
         "state": (state := _state(findings, counts)),
@@ -69,15 +68,12 @@ def context(now: datetime) -> dict[str, Any]:
         "feeds": counts,
         "late": LATE,
         "last": day.last,
-        "charts": [
-            charts.bars("Checks per minute", day.checks, lambda value: f"{value:,.1f}"),
-            charts.bars("New entries per hour", day.new, lambda value: f"{value:,}"),
-        ],
+        "charts": [_chart("Checks per minute", day.checks), _chart("New entries per hour", day.new)],
         "hosts": figures.hosts(now),
         "workers": diagnosis.workers(now),
         "schedule_at": diagnosis.schedule_at(),
         "queues": _or_none(queues.depths),
-        "locks": _rows(held, now),
+        "locks": _or_none(lambda: locks.held(now.timestamp(), MOST_LOCKS)) or (),
     }
 
 
@@ -113,16 +109,5 @@ def _number(count: int) -> str:
     return f"more than {count:,}" if count == figures.MOST_COUNTED else f"{count:,}"
 
 
-def _rows(held: Sequence[locks.Held], now: datetime) -> list[dict[str, Any]]:
-    subjects = locks.subjects(held) if held else {}
-    at = now.timestamp()
-    return [
-        {
-            "name": lock.name,
-            "subject": subjects.get(lock.key) or lock.key,
-            "held": timedelta(seconds=round(at - lock.token.begun)) if lock.token else None,
-            "ends": timedelta(seconds=max(0, round(lock.token.until - at))) if lock.token else None,
-            "process": lock.token.process if lock.token else "not a token of ours",
-        }
-        for lock in held
-    ]
+def _chart(title: str, values: list[tuple[datetime, float]]) -> dict[str, Any]:
+    return {"title": title, "values": values, "highest": max(value for _, value in values), "last": values[-1][1]}

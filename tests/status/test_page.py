@@ -193,7 +193,7 @@ def test_the_charts_say_in_words_what_they_show(operator: Client) -> None:
     Minute.objects.create(at=now - timedelta(minutes=10), imported=4, unchanged=25, failed=1)
     Minute.objects.create(at=now, new=7)
     text = page(operator)
-    assert "Checks per minute: 3.0 at the end, 3.0 at the most" in text
+    assert "Checks per minute: 3 at the end, 3 at the most" in text
     assert "New entries per hour: 7 at the end, 7 at the most" in text
 
 

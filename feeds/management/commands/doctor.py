@@ -1,13 +1,12 @@
 """doctor: examine the whole deployment, and say of each part that it is well, or what to do."""
 
-import json
 from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from feeds import status
-from feeds.management.progress import counted, printable
+from feeds.management.progress import add_format, counted, dump, printable
 
 
 class Command(BaseCommand):
@@ -15,12 +14,12 @@ class Command(BaseCommand):
     requires_system_checks = ()  # it runs them itself, and goes on
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--format", choices=("text", "json"), default="text", help="how to print")
+        add_format(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         findings = list(status.examine())
         if options["format"] == "json":
-            self.stdout.write(json.dumps([asdict(finding) for finding in findings], indent=2))
+            dump(self.stdout, [asdict(finding) for finding in findings])
         else:
             for finding in findings:
                 self._show(finding)

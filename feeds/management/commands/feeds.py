@@ -1,14 +1,12 @@
 """feeds: list feeds by how they are, or show one with its reasons and its history."""
 
-import json
 from collections.abc import Iterable
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.core.serializers.json import DjangoJSONEncoder
 
 from feeds import canonical_urls, clock
-from feeds.management.progress import printable, table
+from feeds.management.progress import add_format, dump, printable, table
 from feeds.managers import STATES, FeedQuerySet
 from feeds.models import Feed, Import
 
@@ -54,7 +52,7 @@ class Command(BaseCommand):
         parser.add_argument("--host", help="only feeds of this host")
         parser.add_argument("--folder", help="only feeds in this folder")
         parser.add_argument("--limit", type=int, default=100, help="at most so many, 100 if not given")
-        parser.add_argument("--format", choices=("text", "json"), default="text", help="how to print")
+        add_format(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["url"]:
@@ -64,7 +62,7 @@ class Command(BaseCommand):
 
     def _list(self, feeds: Iterable[Feed], *, as_json: bool) -> None:
         if as_json:
-            self._dump([_values(feed, LISTED) for feed in feeds])
+            dump(self.stdout, [_values(feed, LISTED) for feed in feeds])
             return
         rows = [(feed.pk, _state(feed), _moment(feed.next_check_at), _url(feed), feed.title[:60]) for feed in feeds]
         table(self.stdout, ("id", "state", "next check", "URL", "title"), rows)
@@ -72,7 +70,7 @@ class Command(BaseCommand):
     def _show(self, feed: Feed, *, as_json: bool) -> None:
         imports = list(feed.imports.order_by("-number"))
         if as_json:
-            self._dump(_values(feed, SHOWN) | {"imports": [_values(each, OF_IMPORT) for each in imports]})
+            dump(self.stdout, _values(feed, SHOWN) | {"imports": [_values(each, OF_IMPORT) for each in imports]})
             return
         for name, value in _values(feed, SHOWN).items():
             if value not in (None, ""):
@@ -80,9 +78,6 @@ class Command(BaseCommand):
         self.stdout.write("")
         columns = ("began", "outcome", "HTTP", "bytes", "new", "changed", "unchanged before", "asked by", "error")
         table(self.stdout, columns, map(_row, imports))
-
-    def _dump(self, value: object) -> None:
-        self.stdout.write(json.dumps(value, cls=DjangoJSONEncoder, indent=2, ensure_ascii=False))
 
 
 def _one(url: str) -> Feed:

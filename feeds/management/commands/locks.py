@@ -1,15 +1,14 @@
 """locks: list who holds which lock and for how long, or break one by its token."""
 
 import time
-from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from typing import Any
 
 from django.core.management import BaseCommand, CommandError, CommandParser
 
-from feeds import locking, status
+from feeds import status
 from feeds.locking import LockStoreError
-from feeds.management.progress import printable
-from feeds.status import Held
+from feeds.management.progress import add_format, dump
 
 
 class Command(BaseCommand):
@@ -22,20 +21,24 @@ class Command(BaseCommand):
             metavar="TOKEN",
             help="delete the lock with this token, and no other: one taken meanwhile under the same key stays",
         )
+        add_format(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             if options["token"] is not None:
                 self._break(options["token"])
             else:
-                self._list(status.held())
+                self._list(status.held(time.time()), as_json=options["format"] == "json")
         except LockStoreError as error:
             raise CommandError(str(error)) from error
 
-    def _list(self, rows: list[Held]) -> None:
-        for line in lines(rows, status.subjects(rows), time.time()):
-            self.stdout.write(line)
-        self.stderr.write(f"{len(rows)} held")
+    def _list(self, locks: list[status.Held], *, as_json: bool) -> None:
+        if as_json:
+            dump(self.stdout, [asdict(lock) for lock in locks])
+            return
+        for lock in locks:
+            self.stdout.write("  ".join([lock.token, *_facts(lock), lock.subject]))
+        self.stderr.write(f"{len(locks)} held")
 
     def _break(self, token: str) -> None:
         if (key := status.break_lock(token)) is None:
@@ -44,18 +47,7 @@ class Command(BaseCommand):
         self.stderr.write("If its holder still works, another may now begin; only one of them will be stored.")
 
 
-def lines(rows: Iterable[Held], subjects: dict[str, str], now: float) -> Iterator[str]:
-    """Yield one line a lock."""
-    for row in rows:
-        yield "  ".join([row.name, *_facts(row.token, now), printable(subjects.get(row.key) or row.key)])
-
-
-def _facts(token: locking.Token | None, now: float) -> list[str]:
-    if token is None:
-        return ["not a token of ours"]
-    return [
-        f"held {now - token.begun:.0f} s",
-        f"ends in {max(0.0, token.until - now):.0f} s",
-        printable(f"by {token.process}"),
-        printable(f"for message {token.owner}"),
-    ]
+def _facts(lock: status.Held) -> list[str]:
+    if lock.held is None:
+        return [lock.process]
+    return [f"held {lock.held} s", f"ends in {lock.ends} s", f"by {lock.process}", f"for message {lock.message}"]
