@@ -139,7 +139,7 @@ def _fill(count: int, interval: timedelta, *, overdue: float) -> datetime:
         url_md5=UUID(int=0),
         interval=interval.total_seconds(),
         next_check_at=None,
-        **_of_a_blog(),
+        **of_a_blog(),
     )
     rng = random.Random(1)
     rows = []
@@ -170,7 +170,7 @@ def _fill(count: int, interval: timedelta, *, overdue: float) -> datetime:
     return now
 
 
-def _of_a_blog() -> dict[str, Any]:
+def of_a_blog() -> dict[str, Any]:
     rng = random.Random(3)
     return {
         "title": "Notes on this and that",
@@ -249,7 +249,7 @@ def _poll(claims: int, feeds: int, interval: timedelta, now: datetime, before: C
     """Claim and check, claim and check; print what the claims took. Return the time that it is then."""
     from feeds.scheduling import dispatch, rate_limit
 
-    took, busy, cpu = [], [], _cpu_clock()
+    took, busy, cpu = [], [], cpu_clock()
     sent = postponed = 0
     for number in range(claims):
         before(number)
@@ -269,7 +269,7 @@ def _poll(claims: int, feeds: int, interval: timedelta, now: datetime, before: C
     return now
 
 
-def _cpu_clock() -> Callable[[], float]:
+def cpu_clock() -> Callable[[], float]:
     """Return a clock of the seconds that this thread and its database have worked: a busy machine stretches them less.
 
     What the database works in processes of its own is known on Linux only.
