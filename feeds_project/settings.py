@@ -12,47 +12,18 @@ from contextlib import suppress
 from dataclasses import fields
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import dj_database_url
-from django.core.exceptions import ImproperlyConfigured
+from environs import Env
 
 from feeds.conf import FeedsSettings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-Value = TypeVar("Value")
+env = Env()
 
-BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
-
-
-def _words(text: str) -> list[str]:
-    return [word.strip() for word in text.split(",")] if text else []
-
-
-READERS: dict[type, Callable[[str], Any]] = {
-    str: str,
-    bool: lambda text: BOOLEANS[text.lower()],
-    int: int,
-    float: float,
-    list: _words,
-    tuple: lambda text: tuple(_words(text)),
-}
-
-
-def env(name: str, default: Value) -> Value:
-    """Return a variable of the environment as what its default is; lists are written with commas."""
-    if name not in os.environ:
-        return default
-    try:
-        value: Value = READERS[type(default)](os.environ[name])
-    except (ValueError, KeyError):
-        raise ImproperlyConfigured(f"{name} cannot be read as {type(default).__name__}: {os.environ[name]!r}") from None
-    return value
-
-
-BROKER_URL = env("BROKER_URL", "")
-MEMCACHED_URL = env("MEMCACHED_URL", "")
+BROKER_URL = env.str("BROKER_URL", "")
+MEMCACHED_URL = env.str("MEMCACHED_URL", "")
 
 
 def local_secret_key() -> str:
@@ -74,20 +45,20 @@ def local_secret_key() -> str:
     return path.read_text()
 
 
-DEBUG = env("DEBUG", False)
-SECRET_KEY = env("SECRET_KEY", "") or local_secret_key()
-ALLOWED_HOSTS = env("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
-CSRF_TRUSTED_ORIGINS: list[str] = env("CSRF_TRUSTED_ORIGINS", [])
+DEBUG = env.bool("DEBUG", False)
+SECRET_KEY = env.str("SECRET_KEY", "") or local_secret_key()
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 
 # Off, since nothing is served over TLS by itself. All on, `check --deploy` has nothing to say.
-SECURE_SSL_REDIRECT = env("SECURE_SSL_REDIRECT", False)
+SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", False)
 SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz)$"]  # a load balancer asks for these by http
-SECURE_HSTS_SECONDS = env("SECURE_HSTS_SECONDS", 0)
-SECURE_HSTS_INCLUDE_SUBDOMAINS = env("SECURE_HSTS_INCLUDE_SUBDOMAINS", False)
-SECURE_HSTS_PRELOAD = env("SECURE_HSTS_PRELOAD", False)
-SECURE_PROXY_SSL_HEADER: tuple[str, ...] | None = env("SECURE_PROXY_SSL_HEADER", ()) or None
-SESSION_COOKIE_SECURE = env("SESSION_COOKIE_SECURE", False)
-CSRF_COOKIE_SECURE = env("CSRF_COOKIE_SECURE", False)
+SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", 0)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("SECURE_HSTS_INCLUDE_SUBDOMAINS", False)
+SECURE_HSTS_PRELOAD = env.bool("SECURE_HSTS_PRELOAD", False)
+SECURE_PROXY_SSL_HEADER: tuple[str, ...] | None = tuple(env.list("SECURE_PROXY_SSL_HEADER", [])) or None
+SESSION_COOKIE_SECURE = env.bool("SESSION_COOKIE_SECURE", False)
+CSRF_COOKIE_SECURE = env.bool("CSRF_COOKIE_SECURE", False)
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -155,7 +126,7 @@ class PrivateConnection(sqlite3.Connection):
         super().__init__(database, **options)
 
 
-database: dict[str, Any] = dict(dj_database_url.parse(env("DATABASE_URL", f"sqlite:///{BASE_DIR / 'feeds.sqlite3'}")))
+database: dict[str, Any] = env.dj_db_url("DATABASE_URL", f"sqlite:///{BASE_DIR / 'feeds.sqlite3'}")
 if database["ENGINE"].endswith("sqlite3"):
     # Without these, 8 worker threads met "database is locked" 66 times in 300 imports; with them never.
     database["OPTIONS"] = {
@@ -168,7 +139,7 @@ else:
     database["CONN_MAX_AGE"] = None
     database["CONN_HEALTH_CHECKS"] = True
     database["OPTIONS"] = {"connect_timeout": 5} | database.get("OPTIONS", {})  # seconds
-    database["DISABLE_SERVER_SIDE_CURSORS"] = env("DISABLE_SERVER_SIDE_CURSORS", False)
+    database["DISABLE_SERVER_SIDE_CURSORS"] = env.bool("DISABLE_SERVER_SIDE_CURSORS", False)
 DATABASES = {"default": database}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -221,7 +192,7 @@ DRAMATIQ_BROKER = {
     ],
 }
 
-if env("METRICS", False):  # for Prometheus, at port 9191 of a worker; needs the extra "metrics"
+if env.bool("METRICS", False):  # for Prometheus, at port 9191 of a worker; needs the extra "metrics"
     DRAMATIQ_BROKER["MIDDLEWARE"].insert(0, "feeds.metrics.Metrics")  # type: ignore[attr-defined]
 
 if BROKER_URL.startswith(("redis://", "rediss://")):
@@ -241,14 +212,15 @@ LOGGING = {
         "line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"},
         "json": {"()": "feeds_project.logs.JSONFormatter"},
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": env("LOG_FORMAT", "line")}},
-    "loggers": {"feeds": {"handlers": ["stderr"], "level": env("FEEDS_LOG_LEVEL", "INFO"), "propagate": False}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": env.str("LOG_FORMAT", "line")}},
+    "loggers": {"feeds": {"handlers": ["stderr"], "level": env.str("FEEDS_LOG_LEVEL", "INFO"), "propagate": False}},
 }
 
 # FEEDS_*, each by its type. Set here only when set there: the defaults stand in feeds/conf.py.
+READERS: dict[type, Callable[[str], Any]] = {str: env.str, int: env.int, float: env.float, tuple: env.list}
 globals().update(
     {
-        name: env(name, field.default)
+        name: READERS[type(field.default)](name)
         for field in fields(FeedsSettings)
         if (name := f"FEEDS_{field.name.upper()}") in os.environ
     }

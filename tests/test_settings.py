@@ -116,32 +116,3 @@ def test_a_further_connection_to_sqlite_takes_no_lock_from_the_others(tmp_path: 
     assert Path(f"{path}-wal").exists()
     for connection in (second, first):
         connection.close()
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "problem"),
-    [
-        ("DEBUG", "maybe", "DEBUG cannot be read as bool: 'maybe'"),
-        ("SECURE_HSTS_SECONDS", "a year", "SECURE_HSTS_SECONDS cannot be read as int: 'a year'"),
-        ("FEEDS_HOST_DELAY", "", "FEEDS_HOST_DELAY cannot be read as float: ''"),
-    ],
-)
-def test_a_variable_of_the_wrong_type_is_named(name: str, text: str, problem: str) -> None:
-    run = manage("check", **{name: text})
-    assert run.returncode == 1
-    assert problem in run.stderr
-
-
-def test_each_variable_is_read_by_the_type_of_its_default() -> None:
-    given = {
-        "DEBUG": "Yes",
-        "ALLOWED_HOSTS": "feeds.example.org, localhost",
-        "SECURE_PROXY_SSL_HEADER": "HTTP_X_FORWARDED_PROTO,https",
-        "FEEDS_LOCK_EXPIRE": "700",
-        "FEEDS_HOST_DELAY": "2",
-        "FEEDS_ALLOWED_NETWORKS": "",
-    }
-    program = f"from django.conf import settings; print([getattr(settings, name) for name in {list(given)}])"
-    run = manage("shell", "--verbosity", "0", "--command", program, **given)
-    expected = [True, ["feeds.example.org", "localhost"], ("HTTP_X_FORWARDED_PROTO", "https"), 700, 2.0, ()]
-    assert run.stdout.strip() == str(expected), run.stderr
