@@ -131,7 +131,7 @@ def test_the_list_of_entries_counts_no_further_than_its_cap_and_says_so(
     for number in range(5):
         new_entry(feed, number)
     page = text_at(admin_client, ENTRIES)
-    assert "The newest 3 entries" in page
+    assert "The first 3 entries" in page
     assert "Entry 4" in page
 
 
@@ -201,11 +201,19 @@ def test_a_url_is_found_by_the_index_of_its_digest(admin_client: Client) -> None
     assert not [query for query in queries if "LIKE" in query]
 
 
-def test_a_part_of_a_url_or_a_title_is_found_too(admin_client: Client) -> None:
+def test_a_host_is_found_by_its_index_and_a_part_of_a_title_among_the_newest_feeds(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     new_feed("https://example.com/feed", title="First")
     new_feed("https://other.example/feed", title="Second")
-    assert "Second" in text_at(admin_client, FEEDS, q="https://other.example/")
+    for term in ("https://other.example/", "Other.example", "other.exam"):
+        page = text_at(admin_client, FEEDS, q=term)
+        assert "Second" in page
+        assert "First" not in page
     assert "First" in text_at(admin_client, FEEDS, q="irs")
+    monkeypatch.setattr(base, "SEARCHED", 1)
+    assert "First" not in text_at(admin_client, FEEDS, q="irs")
+    assert "First" in text_at(admin_client, FEEDS, q="example.com")
 
 
 def test_entries_are_searched_by_title(admin_client: Client) -> None:

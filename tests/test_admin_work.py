@@ -224,6 +224,19 @@ def test_no_list_counts_further_than_anybody_pages(admin_client: Client, monkeyp
     monkeypatch.setattr(base, "MOST_LISTED", 3)
     for number in range(5):
         new_feed(f"https://example.com/{number}", title=f"Feed {number}")
-    page = text_at(admin_client, FEEDS)
-    assert "The newest 3 feeds" in page
-    assert "Feed 4" in page
+    page = text_at(admin_client, FEEDS, o="1")
+    assert "The first 3 feeds" in page
+    assert page.index("Feed 4") < page.index("Feed 3"), "not by title, which has no index"
+    assert "sortable column-next_check" in page
+    assert "sortable column-name" not in page
+
+
+def test_by_the_next_check_the_feeds_are_sorted_that_have_one(admin_client: Client) -> None:
+    now = timezone.now()
+    for number in (2, 1):
+        new_feed(f"https://example.com/{number}", title=f"Feed {number}", next_check_at=now + timedelta(hours=number))
+    new_feed("https://example.com/3", title="Paused", status="paused")
+    page = text_at(admin_client, FEEDS, o="3")
+    assert page.index("Feed 1") < page.index("Feed 2")
+    assert "Paused" not in page
+    assert "Paused" in text_at(admin_client, FEEDS, o="2")

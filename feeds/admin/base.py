@@ -3,7 +3,8 @@
 from datetime import datetime
 from typing import Any
 
-from django.contrib.admin.views.main import ChangeList
+from django.contrib import admin
+from django.contrib.admin.views.main import ORDER_VAR, ChangeList
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
@@ -22,6 +23,7 @@ from feeds.models import Feed
 
 NOTHING = "–"
 MOST_LISTED = 10_000  # rows; nobody pages further, and counting all of them would read the whole table
+SEARCHED = 20_000  # rows that a search reads one by one
 LISTED_TEXT = 120  # characters of a URL or an error's text in a list
 
 
@@ -51,12 +53,35 @@ class CappedPaginator(Paginator):
 
 
 class CappedList(ChangeList):
-    """Says in the title when it counted no further."""
+    """Says in the title when it counted no further. So many rows are sorted by what has an index only."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.result_count == MOST_LISTED:
-            self.title = f"The newest {MOST_LISTED:,} {self.opts.verbose_name_plural}"
+            self.title = f"The first {MOST_LISTED:,} {self.opts.verbose_name_plural}"
+            self.sortable_by = self._indexed
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
+        ordering = super().get_ordering(request, queryset)
+        indexed = {"pk", *map(self.get_ordering_field, self._indexed)}
+        if ORDER_VAR not in self.params or {str(name).lstrip("-") for name in ordering} <= indexed:
+            return ordering
+        is_long = CappedPaginator(queryset, self.list_per_page).count == MOST_LISTED
+        return list(self.model_admin.get_ordering(request)) if is_long else ordering
+
+    @property
+    def _indexed(self) -> tuple[str, ...]:
+        return getattr(self.model_admin, "indexed", ())
+
+
+class SearchOfTheNewest(admin.ModelAdmin):
+    """Looks for a part of a text, for which there is no index, in the newest rows only."""
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[QuerySet[Any], bool]:
+        newest = self.model._default_manager.order_by("-pk").values_list("pk", flat=True)
+        if search_term and (oldest := newest[SEARCHED : SEARCHED + 1].first()):
+            queryset = queryset.filter(pk__gt=oldest)
+        return super().get_search_results(request, queryset, search_term)
 
 
 def link(url: str, text: str) -> SafeString:

@@ -11,7 +11,17 @@ from django.utils.html import format_html
 from django.utils.safestring import mark_safe
 
 from feeds import canonical_urls
-from feeds.admin.base import NOTHING, CappedList, CappedPaginator, feed_name, link, nobody, short
+from feeds.admin.base import (
+    NOTHING,
+    SEARCHED,
+    CappedList,
+    CappedPaginator,
+    SearchOfTheNewest,
+    feed_name,
+    link,
+    nobody,
+    short,
+)
 from feeds.models import Entry
 
 
@@ -24,11 +34,12 @@ class EntryList(CappedList):
 
 
 @admin.register(Entry)
-class EntryAdmin(admin.ModelAdmin):
+class EntryAdmin(SearchOfTheNewest):
     has_add_permission = has_change_permission = has_delete_permission = nobody  # only the program writes them
     list_display = ("name", "feed_link", "published_at", "first_seen_at")
     search_fields = ("title",)
-    search_help_text = "A part of the title."
+    search_help_text = f"A part of the title, among the newest {SEARCHED:,} entries."
+    list_per_page = 50
     sortable_by = ()
     paginator = CappedPaginator
     show_full_result_count = False

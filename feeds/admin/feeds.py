@@ -6,8 +6,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Case, F, Q, QuerySet, TextField, Value, When
-from django.db.models.functions import StrIndex, Substr
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
 from django.utils.decorators import method_decorator
@@ -20,9 +19,11 @@ from feeds.admin import durations
 from feeds.admin.actions import FeedActions
 from feeds.admin.base import (
     NOTHING,
+    SEARCHED,
     CappedList,
     CappedPaginator,
     Editable,
+    SearchOfTheNewest,
     link,
     list_of,
     may_change_feeds,
@@ -34,20 +35,19 @@ from feeds.admin.state import next_check, overview, state
 from feeds.admin.timeline import timeline
 from feeds.admin.upload import upload_view
 from feeds.databases import outside_transactions, protectors
-from feeds.exceptions import InvalidURL
 from feeds.management.progress import counted
 from feeds.models import Alias, Entry, Feed, FetchOptions
 
 LONGEST_WAIT = 8.0  # seconds for which a browser waits for an import
 
-# The URL without its login, in SQL. Of a text that is no URL and has an at sign nobody knows where a login ends.
-HOST = r"[^/?#@]*([/?#]|$)"
-PUBLIC_URL = Case(
-    When(~Q(url__contains="@") | Q(url__regex=rf"^https?://{HOST}"), then=F("url")),
-    When(url__regex=rf"^https?://[^/?#@]*@{HOST}", then=Substr("url", StrIndex("url", Value("@")) + 1)),
-    default=Value(""),
-    output_field=TextField(),
-)
+
+class FeedList(CappedList):
+    """Sorted by the next check, it has the feeds that are checked: those the index has."""
+
+    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Feed]:
+        feeds = super().get_queryset(request, exclude_parameters)
+        is_sorted = str(feeds.query.order_by[0]).lstrip("-") == "next_check_at"
+        return feeds.filter(status=Feed.Status.ACTIVE) if is_sorted else feeds
 
 
 class AliasInline(Editable, admin.TabularInline):
@@ -89,15 +89,17 @@ def _folded(*names: str) -> Any:
 
 
 @admin.register(Feed)
-class FeedAdmin(Editable, FeedActions):
+class FeedAdmin(Editable, FeedActions, SearchOfTheNewest):
     form = FeedForm
     inlines = (AliasInline, FetchOptionsInline)
     list_display = ("name", "state", "next_check")
     list_filter = (StateFilter, WhyFilter)
     # By links, or by hand. Others could tell what nobody may see: `?url__startswith=` a login, letter by letter.
     allowed_filters = ("state", "why", "status", "error_kind", "last_outcome", "host", "folder", "id")
-    search_fields = ("title", "public_url")
-    search_help_text = "A feed's URL in full, or a part of its title or URL."
+    search_fields = ("title", "host__name")
+    search_help_text = f"A URL or a host in full, or a part of a title or host among the newest {SEARCHED:,} feeds."
+    indexed = ("next_check",)
+    list_per_page = 50
     ordering = ("-id",)
     paginator = CappedPaginator
     show_full_result_count = False
@@ -187,7 +189,7 @@ class FeedAdmin(Editable, FeedActions):
     # What is found
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[CappedList]:
-        return CappedList
+        return FeedList
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         field = lookup.partition("__")[0]
@@ -196,20 +198,20 @@ class FeedAdmin(Editable, FeedActions):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Feed], search_term: str
     ) -> tuple[QuerySet[Feed], bool]:
-        """Find a URL by its digest, which is indexed, and anything else by looking at every row."""
-        if (exact := self._exact_match(request, queryset, search_term)) is not None:
+        """Find a URL by its digest and a host by its name, for which there are indexes."""
+        if search_term and (exact := self._known_by(request, queryset, search_term.strip())) is not None:
             return exact, False
-        return super().get_search_results(request, queryset.alias(public_url=PUBLIC_URL), search_term)
+        return super().get_search_results(request, queryset, search_term)
 
-    def _exact_match(self, request: HttpRequest, queryset: QuerySet[Feed], text: str) -> QuerySet[Feed] | None:
-        try:
-            url = canonical_urls.canonical_url(text)
-        except InvalidURL:
-            return None
-        if canonical_urls.redacted(url) != url and not self.has_change_permission(request):
-            return None  # that would tell whether a guess is right
-        found = queryset.filter(pk__in=Feed.primary.ids_by_url([url]).values())
-        return found if found.exists() else None
+    def _known_by(self, request: HttpRequest, queryset: QuerySet[Feed], text: str) -> QuerySet[Feed] | None:
+        url = canonical_urls.feed_url(text)
+        is_public = canonical_urls.redacted(url) == url
+        # Who may not see a login may not try a guess either.
+        ids = Feed.primary.ids_by_url([url]) if is_public or self.has_change_permission(request) else {}
+        if ids or not is_public:
+            return queryset.filter(pk__in=ids.values())
+        hosted = queryset.filter(host=canonical_urls.host_key(text) or text.partition("/")[0].lower())
+        return hosted if hosted.exists() else None
 
     # What is done
 
