@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from django.core.management.base import CommandError
+
 from feeds import canonical_urls, opml, storage
 from feeds.exceptions import InvalidURL, OPMLError
 from feeds.models import Feed
@@ -146,6 +148,15 @@ def rehearse(chunk: list[Subscription]) -> Registered:
     """Count what `storage.register` would do, and write nothing."""
     known = len(Feed.primary.ids_by_url(subscription.url for subscription in chunk))
     return Registered(added=len(chunk) - known, known=known)
+
+
+def stored(urls: list[str]) -> list[int]:
+    """Return the ids of the feeds that are known by these URLs; raise CommandError where one is not."""
+    wanted = [canonical_urls.feed_url(url) for url in urls]
+    known = Feed.primary.ids_by_url(wanted)
+    if unknown := [canonical_urls.redacted(url) for url in wanted if url not in known]:
+        raise CommandError(f"No such feed: {', '.join(unknown)}", returncode=2)
+    return sorted({*known.values()})
 
 
 def _feed_ids(urls: list[str]) -> list[int]:

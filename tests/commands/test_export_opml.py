@@ -1,6 +1,7 @@
 """`manage.py export_opml`, and what `import_feeds` makes of its documents."""
 
 import io
+import json
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,14 @@ def test_exported_feeds_can_be_imported_again(tmp_path: Path) -> None:
 def test_a_folder_and_what_is_in_it_can_be_exported_alone() -> None:
     storage.register(SUBSCRIPTIONS)
     assert exported("--folder", "A").count("xmlUrl") == 2
+
+
+def test_the_same_feeds_are_written_as_json_without_logins() -> None:
+    assert json.loads(exported("--format", "json")) == []
+    storage.register(SUBSCRIPTIONS)
+    feeds = json.loads(exported("--format", "json"))
+    assert [feed["title"] for feed in feeds] == ["4", "5", "1", "3", "2"]
+    assert feeds[1] == {"url": "https://e.example/", "site_url": "", "folder": "", "title": "5"}
 
 
 def test_paused_feeds_are_exported_on_request() -> None:

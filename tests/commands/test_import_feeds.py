@@ -1,6 +1,7 @@
 """`manage.py import_feeds`, with the embedded broker and a server of our own."""
 
 import io
+import json
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
@@ -55,6 +56,17 @@ def given(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
 
 def queued() -> int:
     return sum(queue.qsize() for queue in tasks.import_feed.broker.queues.values())
+
+
+def test_what_came_of_it_is_printed_as_json_on_request(server: samples.SampleServer) -> None:
+    run = Run(server.url("news.rss"), server.url("gone-missing.rss"), format="json")
+    came = json.loads(run.out)
+    assert run.code == 1
+    counts = {name: came[name] for name in ("added", "bad_lines", "sent", "imported", "failed", "outstanding")}
+    assert counts == {"added": 2, "bad_lines": 0, "sent": 2, "imported": 1, "failed": 1, "outstanding": 0}
+    assert came["new_entries"] == Entry.objects.count()
+    assert [failure["url"] for failure in came["failures"]] == [server.url("gone-missing.rss")]
+    assert run.err == ""
 
 
 def test_feeds_go_through_the_queue_into_the_database(server: samples.SampleServer) -> None:

@@ -1,5 +1,6 @@
 """manage.py locks, on both lock stores."""
 
+import json
 import time
 from contextlib import closing
 from io import StringIO
@@ -55,6 +56,16 @@ def test_who_holds_which_lock_is_listed_with_the_feed_it_is_for():
     assert "held " in line
     assert "message-1" in line
     assert any(line.endswith(lock_key("sync_account", "17")) for line in lines if other.nonce in line)
+
+
+def test_locks_are_listed_as_json_on_request():
+    caches["locks"].add("a-lock-1", "by hand", 60)
+    token = hold("a-lock-2")
+    locks = {lock["token"]: lock for lock in json.loads(run("--format", "json"))}
+    assert locks.keys() == {"by hand", token.nonce}
+    assert locks["by hand"]["held"] is None
+    ours = locks[token.nonce]
+    assert (ours["subject"], ours["message"], ours["process"]) == ("a-lock-2", "message-1", token.process)
 
 
 def test_a_lock_is_broken_by_its_token():

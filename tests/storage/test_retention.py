@@ -1,5 +1,6 @@
 """What is kept, what goes, and what must not come back."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 
@@ -150,6 +151,12 @@ def test_the_command_prunes_the_named_feeds_only():
     import_document(rss(item(4)), OTHER)
     assert command("--entries", 1, OTHER) == "4 entries of 1 feed removed"
     assert (len(titles()), titles(OTHER)) == (5, ["Title 4"])
+
+
+def test_the_command_prints_what_it_did_as_json_on_request():
+    import_two_documents()
+    done = {"feeds": 1, "entries": 2, "dry_run": False}
+    assert json.loads(command("--entries", 3, "-v", 2, "--format", "json")) == done
 
 
 def test_the_command_names_feeds_that_it_does_not_know():

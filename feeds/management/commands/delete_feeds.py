@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import ProtectedError
 
-from feeds import canonical_urls
+from feeds.management import sources
 from feeds.management.progress import Progress, counted
 from feeds.models import Entry, Feed
 
@@ -18,7 +18,7 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="say what would be deleted and write nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        feeds = _feeds(options["urls"])
+        feeds = sources.stored(options["urls"])
         entries = Entry.primary.filter(feed__in=feeds).count()
         what = f"{counted(len(feeds), 'feed')} with {counted(entries, 'entry', 'entries')}"
         if options["dry_run"]:
@@ -33,12 +33,3 @@ class Command(BaseCommand):
                 raise CommandError(str(error.args[0])) from error
         if options["verbosity"]:
             self.stdout.write(f"{what} deleted")
-
-
-def _feeds(urls: list[str]) -> list[int]:
-    """Return the ids of the feeds that are known by these URLs."""
-    wanted = [canonical_urls.feed_url(url) for url in urls]
-    known = Feed.primary.ids_by_url(wanted)
-    if unknown := [url for url in wanted if url not in known]:
-        raise CommandError(f"No such feed: {', '.join(map(canonical_urls.redacted, unknown))}", returncode=2)
-    return sorted({*known.values()})

@@ -1,11 +1,12 @@
 """Write the feeds in the database as OPML."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from feeds import opml, storage
+from feeds import canonical_urls, opml, storage
 from feeds.models import Feed
 from feeds.opml import Outline
 
@@ -18,9 +19,11 @@ class Command(BaseCommand):
         parser.add_argument("--folder", default="", help="only the feeds of this folder and the folders in it")
         parser.add_argument("--all", action="store_true", help="include the feeds that are paused or disabled")
         parser.add_argument("--title", default="Feeds", help="the title of the document")
+        parser.add_argument("--format", choices=("opml", "json"), default="opml", help="what to write")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        lines = opml.document(_outlines(options["folder"], everything=options["all"]), title=options["title"])
+        outlines = _outlines(options["folder"], everything=options["all"])
+        lines = _json(outlines) if options["format"] == "json" else opml.document(outlines, title=options["title"])
         if not options["output"]:
             for line in lines:
                 self.stdout.write(line, ending="")
@@ -30,6 +33,14 @@ class Command(BaseCommand):
                 file.writelines(lines)
         except OSError as error:
             raise CommandError(f"{options['output']}: {error.strerror}") from error
+
+
+def _json(outlines: Iterator[Outline]) -> Iterator[str]:
+    yield "["
+    for number, each in enumerate(outlines):
+        urls = {"url": canonical_urls.redacted(each.url), "site_url": canonical_urls.redacted(each.site_url)}
+        yield f"{',' * bool(number)}\n{json.dumps(urls | {'folder': each.folder, 'title': each.title})}"
+    yield "\n]\n"
 
 
 def _outlines(within: str, *, everything: bool) -> Iterator[Outline]:

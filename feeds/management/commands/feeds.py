@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 
 from feeds import canonical_urls, clock
+from feeds.management import sources
 from feeds.management.progress import add_format, dump, printable, table
 from feeds.managers import STATES, FeedQuerySet
 from feeds.models import Feed, Import
@@ -56,7 +57,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["url"]:
-            self._show(_one(options["url"]), as_json=options["format"] == "json")
+            (pk,) = sources.stored([options["url"]])
+            self._show(Feed.objects.get(pk=pk), as_json=options["format"] == "json")
         else:
             self._list(_some(options)[: options["limit"]], as_json=options["format"] == "json")
 
@@ -78,15 +80,6 @@ class Command(BaseCommand):
         self.stdout.write("")
         columns = ("began", "outcome", "HTTP", "bytes", "new", "changed", "unchanged before", "asked by", "error")
         table(self.stdout, columns, map(_row, imports))
-
-
-def _one(url: str) -> Feed:
-    feed: Feed | None = Feed.objects.filter(
-        pk__in=Feed.objects.ids_by_url([canonical_urls.feed_url(url)]).values()
-    ).first()
-    if feed is None:
-        raise CommandError(f"No such feed: {canonical_urls.redacted(url)}", returncode=2)
-    return feed
 
 
 def _some(options: dict[str, Any]) -> FeedQuerySet:

@@ -19,7 +19,7 @@ from feeds.conf import feeds_settings
 from feeds.embedded import EmbeddedBroker
 from feeds.management import following, sources
 from feeds.management.following import Ending, Following
-from feeds.management.progress import Progress, counted, printable, table
+from feeds.management.progress import Progress, add_format, counted, dump, printable, table
 from feeds.management.sources import BadLine, Intake
 from feeds.models import Feed
 from feeds.outcomes import AskedBy, Outcome
@@ -53,8 +53,14 @@ class Tally:
             if ending.outcome is Outcome.FAILED:
                 self.failures.append(ending)
 
+    def counts(self) -> dict[str, int]:
+        return {word: self.outcomes[outcome] for outcome, word in WORDS.items()} | {"outstanding": self.outstanding}
+
+    def failed(self) -> list[tuple[str, str]]:
+        return [(canonical_urls.redacted(failure.url), failure.error) for failure in self.failures]
+
     def summary(self) -> str:
-        counts = {word: self.outcomes[outcome] for outcome, word in WORDS.items()} | {"outstanding": self.outstanding}
+        counts = self.counts()
         parts = [f"{count:,} {word}" for word, count in counts.items() if count or word in ALWAYS_SHOWN]
         entries = counted(self.new_entries, "new entry", "new entries")
         return f"{counted(sum(counts.values()), 'feed')}: {', '.join(parts)}; {entries}"
@@ -77,9 +83,10 @@ class Command(BaseCommand):
         parser.add_argument("--wait", action="store_true", help="follow each feed to its outcome (always, if embedded)")
         parser.add_argument("--timeout", type=_seconds, default=inf, metavar="SECONDS", help="wait no longer than this")
         parser.add_argument("--dry-run", action="store_true", help="say what would be done and write nothing")
+        add_format(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        self.verbosity: int = options["verbosity"]
+        self.verbosity: int = options["verbosity"] if options["format"] == "text" else 0
         self.is_full: bool = options["full"]
         self.tally = Tally()
         _check_usage(options)
@@ -99,6 +106,8 @@ class Command(BaseCommand):
                     heartbeat.note_schedule(clock.now())
                 self._asked_by = AskedBy.SCHEDULE if options["due"] or options["all"] else AskedBy.PERSON
                 self._import(intake, wait=options["wait"] or _is_embedded(), timeout=options["timeout"])
+        if options["format"] == "json":
+            dump(self.stdout, self._values(intake))
         _check_success(self.tally, intake, options["timeout"])
 
     # From the sources to the database
@@ -174,9 +183,13 @@ class Command(BaseCommand):
         if not self.verbosity:
             return
         if self.tally.failures:
-            failures = [(canonical_urls.redacted(failure.url), failure.error) for failure in self.tally.failures]
-            table(self.stdout, ("failed feed", "error"), failures)
+            table(self.stdout, ("failed feed", "error"), self.tally.failed())
         self.stdout.write(self.tally.summary())
+
+    def _values(self, intake: Intake) -> dict[str, Any]:
+        counts = {name: getattr(intake, name) for name in ("added", "known", "duplicates", "bad_lines")}
+        counts |= {"sent": self.tally.sent, **self.tally.counts(), "new_entries": self.tally.new_entries}
+        return counts | {"failures": [{"url": url, "error": error} for url, error in self.tally.failed()]}
 
     def _interrupted(self) -> str:
         if _is_embedded():

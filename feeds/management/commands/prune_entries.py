@@ -3,13 +3,12 @@
 from argparse import ArgumentTypeError
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import models
+from django.core.management.base import BaseCommand, CommandParser
 
 from feeds import canonical_urls, clock, history, importer, storage
 from feeds.conf import feeds_settings
-from feeds.management.progress import counted, printable
-from feeds.models import Feed
+from feeds.management import sources
+from feeds.management.progress import add_format, counted, dump, printable
 
 
 class Command(BaseCommand):
@@ -23,18 +22,24 @@ class Command(BaseCommand):
         parser.add_argument("--days", type=_number, help="keep entries for so many days; 0: for ever")
         parser.add_argument("--entries", type=_number, help="keep so many entries of each feed; 0: all")
         parser.add_argument("--dry-run", action="store_true", help="say what would be removed and write nothing")
+        add_format(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         keep, now = _keep(options), clock.now()
+        found = storage.feeds_to_prune(keep)
+        if options["urls"]:
+            found = found.filter(pk__in=sources.stored(options["urls"]))
         if not options["dry_run"]:
             history.prune(now)
         feeds = entries = 0
-        for feed in _feeds(options["urls"], keep):
+        for feed in found:
             removed = storage.prune(feed, keep, now, dry_run=options["dry_run"])
-            if removed and options["verbosity"] > 1:
+            if removed and options["verbosity"] > 1 and options["format"] == "text":
                 self.stdout.write(printable(f"{removed:,} of {canonical_urls.redacted(feed.url)}"))
             feeds, entries = feeds + bool(removed), entries + removed
-        if options["verbosity"]:
+        if options["format"] == "json":
+            dump(self.stdout, {"feeds": feeds, "entries": entries, "dry_run": options["dry_run"]})
+        elif options["verbosity"]:
             would = "would be " if options["dry_run"] else ""
             self.stdout.write(f"{counted(entries, 'entry', 'entries')} of {counted(feeds, 'feed')} {would}removed")
 
@@ -50,14 +55,3 @@ def _keep(options: dict[str, Any]) -> storage.Keep:
     if days is None and entries is None:
         return importer.keep(feeds_settings())
     return storage.Keep(days=days or 0, entries=entries or 0, override=True)
-
-
-def _feeds(urls: list[str], keep: storage.Keep) -> models.QuerySet[Feed]:
-    feeds = storage.feeds_to_prune(keep)
-    if not urls:
-        return feeds
-    wanted = [canonical_urls.feed_url(url) for url in urls]
-    known = Feed.primary.ids_by_url(wanted)
-    if unknown := [url for url in wanted if url not in known]:
-        raise CommandError(f"No such feed: {', '.join(canonical_urls.redacted(url) for url in unknown)}", returncode=2)
-    return feeds.filter(pk__in=known.values())
