@@ -27,10 +27,10 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import django
 
+from tests.rigs.benchmarks import stored
 from tests.rigs.servers.postgresql import PostgreSQL
 
 FOUR_HOURS = timedelta(hours=4)
@@ -40,22 +40,11 @@ JITTER = 1.05  # intervals from one check to the next, on average
 IMPORTERS = 4
 VACUUM_SOON = "ALTER TABLE feeds_feed SET (autovacuum_vacuum_scale_factor = 0.02)"  # from feeds/docs/polling.md
 VACUUM = 20  # claims from one vacuum to the next, as with that factor for a million feeds
-BIGGEST_SHARE = 0.03  # of all feeds on the biggest host; the others by Zipf's law
-ENTRIES = 25  # of a feed's last document: two digests each stand in its row
 
 # For the 1.6 GB of a million feeds; with the 128 MB that it comes with half of a claim's time goes into swapping pages.
 # In huge pages (`sysctl vm.nr_hugepages=1200`), as our guide says, a claim takes a fifth less than without.
 MEMORY = ("shared_buffers=2GB",)
 WEEK_IN_MINUTES = ("autovacuum_naptime=1s", "autovacuum_vacuum_cost_delay=0")
-
-
-class Configured(PostgreSQL):
-    """A server with settings of its own: the last word on its command line."""
-
-    settings: tuple[str, ...] = MEMORY
-
-    def command(self) -> list[str]:
-        return [*super().command(), *(word for setting in self.settings for word in ("-c", setting))]
 
 
 def main() -> None:
@@ -90,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
 def _postgresql(settings: tuple[str, ...]) -> Iterator[None]:
     folder = Path(tempfile.mkdtemp(prefix="feeds-claiming-", dir="/tmp"))
     try:
-        server = Configured(folder)
+        server = PostgreSQL(folder)
         server.settings = settings
         with server:
             print(f"{_huge_pages():,} huge pages set aside")
@@ -120,89 +109,6 @@ def _use(url: str) -> None:
     os.environ |= {"DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "feeds_project.settings"}
 
 
-# A table of feeds
-
-
-def _fill(count: int, interval: timedelta, *, overdue: float) -> datetime:
-    """Store feeds whose next checks lie spread over an interval, a part of it gone by; return what time it is there.
-
-    All are copies of one row.
-    """
-    from django.db import connection, transaction
-    from django.utils import timezone
-
-    from feeds.models import Feed, Host
-
-    now, began = timezone.now(), time.monotonic()
-    template = Feed.objects.create(
-        url="template",
-        url_md5=UUID(int=0),
-        interval=interval.total_seconds(),
-        next_check_at=None,
-        **of_a_blog(),
-    )
-    rng = random.Random(1)
-    rows = []
-    for number, host in enumerate(_hosts(count)):
-        url = f"https://{host}/{number}/feed.xml"
-        rows.append((url, _key(url), host, now + interval * (rng.random() - overdue)))
-    Host.objects.ensure(row[2] for row in rows)
-    given = ("url", "url_md5", "host_id", "next_check_at")
-    copied = ", ".join(f'"{field.column}"' for field in Feed._meta.fields if field.column not in ("id", *given))
-    into = f"INSERT INTO feeds_feed ({', '.join(given)}, {copied}) SELECT"
-    with transaction.atomic(), connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            arrays = "unnest(%s::text[], %s::uuid[], %s::text[], %s::timestamptz[]) AS new(a, b, c, d)"
-            for at in range(0, count, 10_000):
-                columns = [list(column) for column in zip(*rows[at : at + 10_000], strict=True)]
-                cursor.execute(
-                    f"{into} a, b, c, d, {copied} FROM feeds_feed, {arrays} WHERE id = {template.pk}", columns
-                )
-        else:
-            moment = connection.ops.adapt_datetimefield_value
-            cursor.executemany(
-                f"{into} %s, %s, %s, %s, {copied} FROM feeds_feed WHERE id = {template.pk}",
-                [(*row[:3], moment(row[3])) for row in rows],
-            )
-    template.delete()
-    _vacuum()
-    print(f"{count:,} feeds stored in {time.monotonic() - began:.0f} s")
-    return now
-
-
-def of_a_blog() -> dict[str, Any]:
-    rng = random.Random(3)
-    return {
-        "title": "Notes on this and that",
-        "site_url": "https://www.example.org/blog/",
-        "description": "What I came across, in no order, and what I make of it. New every other day.",
-        "language": "en-GB",
-        "etag": f'"{rng.randbytes(16).hex()}"',
-        "last_modified": "Tue, 24 Nov 2026 22:16:21 GMT",
-        "body_digest": rng.randbytes(16),
-        "seen_digests": rng.randbytes(16 * ENTRIES),
-        "listed_digests": rng.randbytes(16 * ENTRIES),
-    }
-
-
-def _hosts(count: int) -> list[str]:
-    hosts: list[str] = []
-    rank = 1
-    while len(hosts) < count:
-        size = max(1, int(count * BIGGEST_SHARE) // rank)
-        hosts += [f"host-{rank}.example.org"] * size
-        rank += 1
-    random.Random(2).shuffle(hosts)
-    return hosts[:count]
-
-
-def _vacuum() -> None:
-    from django.db import connection
-
-    with connection.cursor() as cursor:
-        cursor.execute("VACUUM ANALYZE feeds_feed, feeds_host" if connection.vendor == "postgresql" else "ANALYZE")
-
-
 def _explain(now: datetime) -> None:
     from django.db import connection
 
@@ -221,13 +127,13 @@ def _explain(now: datetime) -> None:
 
 def _claim(claims: int, feeds: int) -> None:
     """Claim from a table with a backlog, vacuumed as often as our guide says."""
-    now = _fill(feeds, FOUR_HOURS, overdue=0.5)
+    now = stored.spread(feeds, FOUR_HOURS, overdue=0.5)
     _explain(now)
-    _poll(claims, feeds, FOUR_HOURS, now, lambda number: _vacuum() if number % VACUUM == 0 else None)
+    _poll(claims, feeds, FOUR_HOURS, now, lambda number: stored.vacuum() if number % VACUUM == 0 else None)
 
 
 def _claim_beside_imports(claims: int, feeds: int) -> None:
-    now = _fill(feeds, FOUR_HOURS, overdue=0.5)
+    now = stored.spread(feeds, FOUR_HOURS, overdue=0.5)
     _explain(now)
     with _importers():
         _poll(claims, feeds, FOUR_HOURS, now, lambda number: None)
@@ -239,7 +145,7 @@ def _live(claims: int, feeds: int) -> None:
 
     with connection.cursor() as cursor:
         cursor.execute(VACUUM_SOON)
-    now = _fill(feeds, FOURTEEN_HOURS, overdue=0.0)
+    now = stored.spread(feeds, FOURTEEN_HOURS, overdue=0.0)
     now = _poll(claims, feeds, FOURTEEN_HOURS, now, lambda number: None if number % (claims // 10) else _tell_size())
     _tell_size()
     _explain(now)
@@ -294,7 +200,7 @@ def _check(urls: list[str], now: datetime, interval: timedelta) -> None:
     values = [
         value
         for url in urls
-        for value in (_key(url), moment(now), moment(now + interval * rng.uniform(1, 2 * JITTER - 1)))
+        for value in (stored.key(url), moment(now), moment(now + interval * rng.uniform(1, 2 * JITTER - 1)))
     ]
     checked = f"(VALUES {', '.join(['(%s, %s, %s)'] * len(urls))}) AS new"
     with connection.cursor() as cursor:
@@ -304,16 +210,6 @@ def _check(urls: list[str], now: datetime, interval: timedelta) -> None:
             f" FROM {checked} WHERE url_md5 = new.column1",
             values,
         )
-
-
-def _key(url: str) -> Any:
-    """Return what stands in the database for a URL."""
-    from django.db import connection
-
-    from feeds.canonical_urls import url_md5
-    from feeds.models import Feed
-
-    return Feed._meta.get_field("url_md5").get_db_prep_value(url_md5(url), connection)
 
 
 def _tell_size() -> None:

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psycopg
 import redis
 
 from tests.rigs.servers import processes
@@ -21,6 +22,22 @@ from tests.rigs.servers.redis_server import RedisServer
 from tests.rigs.servers.workers import PROJECT, Workers
 
 PROCESSES, THREADS = 2, 8
+MEMORY = ("shared_buffers=1GB",)
+
+SEND = """
+import sys
+from feeds.tasks import import_feed
+for url in sys.stdin.read().split():
+    import_feed.send(url)
+"""
+SIZES = """
+SELECT pg_total_relation_size('feeds_feed'), (SELECT count(*) FROM feeds_feed),
+       pg_total_relation_size('feeds_entry'), (SELECT count(*) FROM feeds_entry)
+"""
+
+
+class _Roomy(PostgreSQL):
+    settings = MEMORY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,16 +53,27 @@ class Servers:
         with ExitStack() as stack:
 
             def start(kind: Callable[[Path], Daemon]) -> Daemon:
-                (folder / kind.__name__).mkdir()
-                return stack.enter_context(kind(folder / kind.__name__))
+                return stack.enter_context(kind(new(folder, kind.__name__)))
 
-            kinds = {"nginx": Nginx, "postgresql": PostgreSQL, "redis": RedisServer, "memcached": Memcached}
+            kinds = {"nginx": Nginx, "postgresql": _Roomy, "redis": RedisServer, "memcached": Memcached}
             yield cls(**{name: start(kind) for name, kind in kinds.items()})
 
-    @contextmanager
-    def environment(self) -> Iterator[dict[str, str]]:
-        """Give an empty database and an empty broker."""
+    def full_database(self, feeds: int, entries: int) -> str:
+        """Make a database with our tables in which so much is stored, and return its name."""
         database = self.postgresql.create_database()
+        environment = os.environ | {
+            "DATABASE_URL": self.postgresql.url(database),
+            "DJANGO_SETTINGS_MODULE": "feeds_project.settings",
+        }
+        filling = ["-m", "tests.rigs.benchmarks.stored", "--feeds", str(feeds), "--entries", str(entries)]
+        for command in (["manage.py", "migrate", "--verbosity", "0"], filling):
+            subprocess.run([sys.executable, *command], cwd=PROJECT, env=environment, check=True)
+        return database
+
+    @contextmanager
+    def environment(self, template: str = "template1") -> Iterator[dict[str, str]]:
+        """Give a database like the template, and an empty broker."""
+        database = self.postgresql.create_database(template)
         with redis.Redis.from_url(self.redis.url) as client:
             client.flushall()
         self.memcached.flush()
@@ -66,55 +94,84 @@ class Servers:
 
 @dataclass(slots=True, kw_only=True)
 class Run:
-    """A contestant at work. `group` is the process group of its workers; 0 = it has none."""
+    """A contestant at work. `groups` are the process groups of its workers."""
 
     poll: Callable[[list[str]], None]
-    group: int = 0
+    send: Callable[[list[str]], None] | None = (
+        None  # the same with a message for each URL, be they equal; None = cannot
+    )
+    sizes: Callable[[], tuple[int, ...]] | None = None  # bytes of the feeds, feeds, bytes of the entries, entries
+    groups: tuple[int, ...] = ()
     seconds: float = field(default=0.0, init=False)
     processor: float = field(default=0.0, init=False)  # seconds of the workers
 
-    def measure(self, urls: list[str]) -> None:
-        before, started = processes.processor_seconds(self.group) if self.group else 0.0, time.perf_counter()
-        self.poll(urls)
+    def measure(self, urls: list[str], poll: Callable[[list[str]], None]) -> None:
+        before, started = self._processor_seconds(), time.perf_counter()
+        poll(urls)
         self.seconds = time.perf_counter() - started
-        self.processor = processes.processor_seconds(self.group) - before if self.group else 0.0
+        self.processor = self._processor_seconds() - before
+
+    def peak_memory(self) -> int:
+        return max(map(processes.peak_memory, self.groups), default=0)
+
+    def _processor_seconds(self) -> float:
+        return sum(map(processes.processor_seconds, self.groups))
 
 
-@contextmanager
-def ours(servers: Servers, folder: Path, root: Path = PROJECT) -> Iterator[Run]:
-    """Run the project of a checkout: workers, and `import_feeds --wait` for each poll."""
-    with servers.environment() as environment:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ours:
+    """The project of a checkout: `import_feeds --wait` for each poll, and workers; `hosts`: processes of each host."""
 
-        def manage(*arguments: str) -> None:
-            command = [sys.executable, str(root / "manage.py"), *arguments]
-            done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
-            if done.returncode > 1:  # 1: some feeds failed, as they should
-                sys.exit(f"{arguments} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+    root: Path = PROJECT
+    hosts: tuple[int, ...] = (PROCESSES,)
+    template: str = "template1"
 
-        def poll(urls: list[str]) -> None:
-            (folder / "urls.txt").write_text("\n".join(urls))
-            manage("import_feeds", "--wait", str(folder / "urls.txt"))
+    @contextmanager
+    def __call__(self, servers: Servers, folder: Path) -> Iterator[Run]:
+        with servers.environment(self.template) as environment, ExitStack() as stack:
 
-        manage("migrate", "--verbosity", "0")
-        with _WorkersOf(folder, environment, root) as workers:
-            yield Run(poll=poll, group=workers.group)
+            def poll(urls: list[str]) -> None:
+                (folder / "urls.txt").write_text("\n".join(urls))
+                self.manage(environment, "import_feeds", "--wait", str(folder / "urls.txt"))
+
+            def send(urls: list[str]) -> None:
+                self.manage(environment, "shell", "-c", SEND, given="\n".join(urls))
+                _wait_for(servers, "feeds")
+
+            def sizes() -> tuple[int, ...]:
+                with psycopg.connect(environment["DATABASE_URL"]) as connection:
+                    return connection.execute(SIZES).fetchone() or ()
+
+            self.manage(environment, "migrate", "--verbosity", "0")
+            workers = [
+                stack.enter_context(_WorkersOf(new(folder, f"host-{number}"), environment, self.root, processes))
+                for number, processes in enumerate(self.hosts)
+            ]
+            yield Run(poll=poll, send=send, sizes=sizes, groups=tuple(each.group for each in workers))
+
+    def manage(self, environment: dict[str, str], *arguments: str, given: str = "") -> None:
+        command = [sys.executable, str(self.root / "manage.py"), *arguments]
+        done = subprocess.run(
+            command, cwd=self.root, env=environment, input=given, capture_output=True, text=True, check=False
+        )
+        if done.returncode > 1:  # 1: some feeds failed, as they should
+            sys.exit(f"{arguments} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
 
 
 @contextmanager
 def recipe(servers: Servers, folder: Path) -> Iterator[Run]:
     """Run the recipe; a poll is over when no message is left."""
     module = "tests.rigs.benchmarks.recipe.actors"
-    with servers.environment() as environment, redis.Redis.from_url(servers.redis.url) as client:
+    with servers.environment() as environment:
 
         def poll(urls: list[str], *arguments: str) -> None:
             command = [sys.executable, "-m", module, *arguments]
             subprocess.run(command, cwd=PROJECT, env=environment, input="\n".join(urls), text=True, check=True)
-            while client.hlen("dramatiq:default.msgs"):
-                time.sleep(0.02)
+            _wait_for(servers, "default")
 
         poll([], "--tables")
-        with _RecipeWorkers(folder, environment, PROJECT) as workers:
-            yield Run(poll=poll, group=workers.group)
+        with _RecipeWorkers(folder, environment, PROJECT, PROCESSES) as workers:
+            yield Run(poll=poll, send=poll, groups=(workers.group,))
 
 
 @contextmanager
@@ -135,11 +192,24 @@ def has_newsboat() -> bool:
     return shutil.which("newsboat") is not None
 
 
+def new(folder: Path, name: str) -> Path:
+    path = folder / name
+    path.mkdir()
+    return path
+
+
+def _wait_for(servers: Servers, queue: str) -> None:
+    """Wait until no message is left, be it due, delayed or being worked on."""
+    with redis.Redis.from_url(servers.redis.url) as client:
+        while any(client.hlen(f"dramatiq:{queue}{kind}.msgs") for kind in ("", ".DQ")):
+            time.sleep(0.02)
+
+
 class _WorkersOf(Workers):
     """The workers of any checkout."""
 
-    def __init__(self, folder: Path, environment: dict[str, str], root: Path) -> None:
-        super().__init__(folder, environment, processes=PROCESSES, threads=THREADS)
+    def __init__(self, folder: Path, environment: dict[str, str], root: Path, processes: int) -> None:
+        super().__init__(folder, environment, processes=processes, threads=THREADS)
         self.start_in = root
 
     def command(self) -> list[str]:

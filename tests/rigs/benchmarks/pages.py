@@ -21,54 +21,13 @@ from typing import Any
 
 import django
 
-from tests.rigs.benchmarks.claiming import Configured, cpu_clock, of_a_blog
+from tests.rigs.benchmarks import stored
+from tests.rigs.benchmarks.claiming import cpu_clock
+from tests.rigs.servers.postgresql import PostgreSQL
 
 MEMORY = ("shared_buffers=2GB", "max_wal_size=8GB", "autovacuum_naptime=1d")  # the vacuum is ours
-HOSTS = 0.2  # of the number of feeds
 ROUNDS, MOST = 7, 300  # of each page; milliseconds that it may take
 SLOW = 20  # milliseconds of a query whose plan is worth a look
-
-# A feed in 20 fails, one in 50 is paused, one in 50 disabled, one in 200 late, one in 1,000 was never checked.
-FEEDS = {
-    "url": "new.url",
-    "url_md5": "md5(new.url)::uuid",
-    "host_id": "host",
-    "title": "(ARRAY['Notes', 'Daily news', 'The journal', 'Photos', 'Weblog'])[1 + n % 5] || ' of ' || md5(n::text)",
-    "status": "CASE n % 50 WHEN 1 THEN 'paused' WHEN 2 THEN 'disabled' ELSE 'active' END",
-    "error_kind": "CASE WHEN n % 20 = 3 THEN (ARRAY{kinds})[1 + n % {count}] ELSE '' END",
-    "error_text": "CASE WHEN n % 20 = 3 THEN 'what the server said' ELSE '' END",
-    "checked_at": "CASE WHEN n % 1000 <> 5 THEN now() - random() * interval '14 h' END",
-    "next_check_at": "CASE WHEN n % 50 = 2 THEN NULL WHEN n % 200 = 4 THEN now() - random() * interval '5 h'"
-    " ELSE now() + random() * interval '14 h' END",
-}
-FEED_ROWS = """(SELECT n, host, 'https://' || host || '/' || n || '/feed.xml' AS url FROM
-  (SELECT n, 'host-' || 1 + floor(power(random(), 3) * {hosts})::int || '.example.org' AS host
-   FROM generate_series(1, {feeds}) AS n) AS hosted)"""
-HOST_ROWS = {
-    "name": "'host-' || n || '.example.org'",
-    "paused_until": "CASE WHEN n % 1000 = 7 THEN now() + interval '1 d' END",
-    "pause_reason": "CASE WHEN n % 1000 = 7 THEN '429' ELSE '' END",
-}
-ENTRIES = {
-    "feed_id": "feed",
-    "guid": "k::text",
-    "guid_digest": "decode(md5(feed || '-' || k), 'hex')",
-    "title": "'What happened ' || md5(k::text)",
-    "content": "repeat(md5(feed::text), 15)",
-    **dict.fromkeys(
-        ("sorted_at", "first_seen_at", "published_at"), "now() - (k + feed / {feeds}::float) * interval '2 d'"
-    ),
-}
-ENTRY_ROWS = "(SELECT id AS feed, k FROM feeds_feed, generate_series(1, {entries}) AS k)"
-IMPORTS = {
-    "feed_id": "feed",
-    "number": "k",
-    "started_at": "now() - (k + feed / {feeds}::float) * interval '1 d'",
-    "error_kind": "CASE WHEN feed % 9 = 0 THEN 'dns' ELSE '' END",
-}
-IMPORT_ROWS = "(SELECT id AS feed, k FROM feeds_feed, generate_series(1, 3) AS k)"
-MINUTES = {"at": "new.at"}
-MINUTE_ROWS = "(SELECT date_trunc('minute', now()) - n * interval '1 min' AS at FROM generate_series(1, 2800) AS n)"
 
 
 @dataclass(slots=True)
@@ -82,7 +41,7 @@ class Query:
 
 def main() -> None:
     options = _parser().parse_args()
-    server = Configured(options.folder)
+    server = PostgreSQL(options.folder)
     server.settings = MEMORY
     options.folder.mkdir(parents=True, exist_ok=True)
     options.folder.chmod(0o755)
@@ -98,13 +57,13 @@ def main() -> None:
 
         call_command("migrate", verbosity=0)
         if is_new:
-            _fill(options.feeds, options.entries)
+            stored.fill(options.feeds, options.entries)
         _age(options.updated)
         sys.exit(_measure(options))
 
 
 @contextmanager
-def _running(server: Configured) -> Iterator[None]:
+def _running(server: PostgreSQL) -> Iterator[None]:
     server.start()
     try:
         yield
@@ -127,48 +86,6 @@ def _parser() -> argparse.ArgumentParser:
 
 
 # The database
-
-
-def _fill(feeds: int, entries: int) -> None:
-    from django.db import connection
-    from django.utils import timezone
-
-    from feeds.models import Entry, Feed, Host, Import, Minute
-    from feeds.outcomes import FailureKind
-
-    now, kinds = timezone.now(), [kind.value for kind in FailureKind]
-    sizes = {"feeds": feeds, "hosts": int(feeds * HOSTS), "entries": entries, "kinds": kinds, "count": len(kinds)}
-    host = Host.objects.create(name="template.example")
-    feed = Feed.objects.create(url="https://template.example/", interval=50_000, **of_a_blog())
-    dates = {"sorted_at": now, "first_seen_at": now}
-    entry = Entry.objects.create(feed=feed, guid_digest=b"0" * 16, content_digest=b"1" * 16, **dates)
-    seconds = {"connect": 0.02, "body": 0.1}
-    record = Import.objects.create(feed=feed, number=9, started_at=now, asked_by="schedule", seconds=seconds)
-    minute = Minute.objects.create(at=now, imported=300, unchanged=3900, failed=40, new=500)
-    _copy(host, HOST_ROWS, "(SELECT n FROM generate_series(1, {hosts}) AS n)", sizes)
-    _copy(feed, FEEDS, FEED_ROWS, sizes)
-    _copy(entry, ENTRIES, ENTRY_ROWS, sizes)
-    _copy(record, IMPORTS, IMPORT_ROWS, sizes)
-    _copy(minute, MINUTES, MINUTE_ROWS, sizes)
-    feed.delete()
-    with connection.cursor() as cursor:
-        cursor.execute("VACUUM ANALYZE")
-
-
-def _copy(template: Any, columns: dict[str, str], source: str, sizes: dict[str, Any]) -> None:
-    """Store copies of a row, one for each row of a source, with these columns by these expressions."""
-    from django.db import connection
-
-    began, options = time.monotonic(), template._meta
-    names = [field.column for field in options.fields if field.column not in (*columns, "id")]
-    values = ", ".join([*columns.values(), *(f"{options.db_table}.{name}" for name in names)])
-    key = f"{options.db_table}.{options.pk.column} = %s"
-    sql = f"SELECT {values} FROM {options.db_table}, {source} AS new".format(**sizes).replace("%", "%%")
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO {options.db_table} ({', '.join([*columns, *names])}) {sql} WHERE {key}", [template.pk]
-        )
-        print(f"{cursor.rowcount:,} {options.verbose_name_plural} in {time.monotonic() - began:.0f} s", flush=True)
 
 
 def _age(updated: float) -> None:

@@ -21,6 +21,7 @@ UNSAFE_BUT_FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off"
 
 class PostgreSQL(Daemon):
     name = "postgresql"
+    settings: tuple[str, ...] = ()  # besides; "shared_buffers=2GB"
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -32,7 +33,8 @@ class PostgreSQL(Daemon):
         return f"postgres://postgres@127.0.0.1:{self.port}/{database}"
 
     def command(self) -> list[str]:
-        options = (*UNSAFE_BUT_FAST, f"port={self.port}", "listen_addresses=127.0.0.1", "max_connections=200")
+        where = (f"port={self.port}", "listen_addresses=127.0.0.1", "max_connections=200")
+        options = (*UNSAFE_BUT_FAST, *where, *self.settings)
         given = [word for option in (*options, f"unix_socket_directories={self.folder}") for word in ("-c", option)]
         return [program("postgres", *FOLDERS), "-D", str(self.cluster), *given]
 
