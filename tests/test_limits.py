@@ -15,11 +15,11 @@ ROW = re.compile(r"\| [^|]+ \| (?P<most>[^|]+) \| [^|]+ \| `(?P<where>[\w.]+)` \
 # What the name of a limit on what others send looks like, and where such limits stand.
 LIMIT = re.compile(r"^((?:MAX|MOST|LONGEST|PLAIN)_[A-Z_]+|[A-Z_]+_LIMIT)\b.* = ", re.MULTILINE)
 FILES = (
-    "parsing/*.py",
-    "parsing/html/*.py",
+    "parsing/**/*.py",
     "fetching/*.py",
     "planning/*.py",
     "storage/*.py",
+    "management/*.py",
     "opml.py",
     "canonical_urls.py",
 )

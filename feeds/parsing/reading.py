@@ -27,6 +27,8 @@ def read(document: Document, seen: frozenset[bytes] = frozenset()) -> ParsedFeed
         return Unreadable(kind=FailureKind.NOT_A_FEED, text=f"feedparser failed: {type(error).__name__}")
     if not result.version and not result.entries:
         return NOT_A_FEED
+    if result.partial and not result.entries:
+        return Unreadable(kind=FailureKind.HOSTILE, text="too many elements before an entry ends")
     parsed = read_feed(result.feed, result.entries, result.version or "", document.url)
     has_ended = _ENDING.search(document.body, max(len(document.body) - 1_000, 0)) is not None
-    return replace(parsed, complete=parsed.complete and has_ended, cut_short=not has_ended)
+    return replace(parsed, complete=parsed.complete and has_ended and not result.partial, cut_short=not has_ended)

@@ -4,9 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from feeds.outcomes import FailureKind
 from feeds.parsing import caps, parser
 from feeds.parsing.caps import MAX_DOCUMENT_BYTES, MAX_ENTRY_BYTES, bytes_of, entries_that_fit, fitted
-from feeds.parsing.values import Category, Enclosure, ParsedEntry, ParsedFeed, Person
+from feeds.parsing.rss_atom.elements import MAX_ELEMENTS
+from feeds.parsing.rss_atom.parsers import MAX_TAGS
+from feeds.parsing.values import Category, Enclosure, ParsedEntry, ParsedFeed, Person, Unreadable
 from tests.rigs.golden import fetched
 from tests.rigs.parsing_children import OPEN, rss
 
@@ -104,6 +107,35 @@ def test_nothing_behind_the_limit_is_made() -> None:
             yield replace(SMALL, content="x" * 1_000_000)
 
     assert len(entries_that_fit(endless())) == MAX_DOCUMENT_BYTES // 1_000_000 - 1  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("start", [b"", b"&nbsp;"], ids=["well-formed", "not well-formed"])
+def test_entries_behind_the_limit_are_not_read(start: bytes) -> None:
+    feed = read(rss(start + b"<item><title>t</title></item>" * 12_000))
+    assert (len(feed.entries), feed.complete) == (caps.MAX_ENTRIES, False)
+
+
+FIRST = b"<item><title>t</title></item>"
+# The rest of each took half a minute.
+TOO_MUCH = {
+    "elements": b"&nbsp;" + FIRST + b"<item>" + b"<a>" * 10 * MAX_ELEMENTS,
+    "openers": FIRST + b"<item>" + b"<" * 10 * MAX_TAGS,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("items", TOO_MUCH.values(), ids=TOO_MUCH)
+def test_of_a_document_of_too_many_elements_the_entries_before_that_are_kept(items: bytes) -> None:
+    feed = read(rss(items))
+    assert ([entry.title for entry in feed.entries], feed.complete) == (["t"], False)
+
+
+@pytest.mark.slow
+def test_a_document_of_too_many_elements_for_one_entry_is_hostile() -> None:
+    said = parser.parse(fetched(rss(b"<item>" + b"<" * 10 * MAX_TAGS)))
+    assert isinstance(said, Unreadable)
+    assert said.kind is FailureKind.HOSTILE
 
 
 def test_a_text_beyond_ascii_counts_as_it_is_stored() -> None:

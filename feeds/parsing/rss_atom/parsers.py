@@ -6,6 +6,8 @@ own. Nothing of feedparser is changed for others in the process.
 
 import contextlib
 import io
+import re
+from itertools import islice
 from typing import Any
 from xml.sax import SAXException
 from xml.sax.expatreader import ExpatParser
@@ -18,7 +20,10 @@ from feedparser.util import FeedParserDict
 
 from feeds.parsing.encodings import without_forbidden
 from feeds.parsing.people import MAX_AUTHOR
+from feeds.parsing.rss_atom.elements import Enough
 from feeds.parsing.rss_atom.texts import Texts
+
+MAX_TAGS = 500_000  # "<" of a document that is not well-formed; 4 µs each, and more where it begins an element
 
 # Spelt as feedparser does not know it: it would take "\xc9\xae" for a letter in UTF-8 that was read as Latin-1 (#36).
 _ENCODING = "UTF-8"
@@ -37,17 +42,33 @@ def author_guard_installed() -> bool:
 
 
 def feedparser_result(body: bytes, base: str, language: str) -> Any:
-    """Return what `feedparser.parse` returns for a document in UTF-8, as far as it is of use here."""
+    """Return what `feedparser.parse` returns for a document in UTF-8, as far as it is of use here.
+
+    `partial` says that the document has more than is read of one.
+    """
     version, body, entities = replace_doctype(body)
-    reader = _StrictParser(base, language or None, _ENCODING)
-    reader.resolve_relative_uris = reader.sanitize_html = False
+    reader: _StrictParser | _LooseParser = _StrictParser(base, language or None, _ENCODING)
+    reader.resolve_relative_uris = reader.sanitize_html = is_partial = False
     try:
         _drive(reader, body)
+    except Enough:
+        is_partial = True
     except SAXException:
         reader = _LooseParser(base, language or None, _ENCODING, entities)
         reader.resolve_relative_uris = reader.sanitize_html = False
-        reader.feed(body.decode("utf-8", "replace"))
-    return FeedParserDict(feed=reader.feeddata, entries=reader.entries, version=version or reader.version)
+        is_partial = _feed(reader, body)
+    entries = reader.entries[:-1] if is_partial and reader.inentry else reader.entries
+    return FeedParserDict(feed=reader.feeddata, entries=entries, version=version or reader.version, partial=is_partial)
+
+
+def _feed(reader: "_LooseParser", body: bytes) -> bool:
+    """Return whether there is more than was read."""
+    beyond = next(islice(re.finditer(b"<", body), MAX_TAGS, None), None)
+    try:
+        reader.feed((body[: beyond.start()] if beyond else body).decode("utf-8", "replace"))
+    except Enough:
+        return True
+    return beyond is not None
 
 
 def _drive(reader: "_StrictParser", body: bytes) -> None:
