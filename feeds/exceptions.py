@@ -11,7 +11,10 @@ Expected outcomes of fetching and parsing (a 404, a body that is no feed) are va
 own errors stand in `feeds.locking`, which any project can use without the rest.
 """
 
+import logging
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 TEXT_LENGTH = 200  # characters of an error's text
 # What drivers write into their errors: the user part of a URL, the name of who may not log in.
@@ -36,6 +39,18 @@ class OpenTransaction(FeedsError, RuntimeError):
 
 class OPMLError(FeedsError):
     """The document is no OPML."""
+
+
+@contextmanager
+def telling(logger: logging.Logger, **context: object) -> Iterator[None]:
+    """Log an error that was not foreseen with its context, which the record has as fields, too: Sentry shows them."""
+    try:
+        yield
+    except FeedsError:
+        raise
+    except Exception:
+        logger.exception(" ".join(f"{name}=%s" for name in context), *context.values(), extra=context)
+        raise
 
 
 def describe(error: BaseException) -> str:

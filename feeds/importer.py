@@ -4,8 +4,10 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 from django.apps import apps
@@ -13,6 +15,7 @@ from django.apps import apps
 from feeds import canonical_urls, clock, planning, scheduling, storage
 from feeds.conf import FeedsSettings
 from feeds.databases import refuse_transaction
+from feeds.exceptions import telling
 from feeds.fetching import DELTA, Admit, Allowance, Failed, FeedRequest, Fetched, Fetcher, FetchOutcome, FetchSettings
 from feeds.outcomes import AskedBy, FailureKind, Outcome
 from feeds.parsing import Document, ParsedFeed, Parser, SandboxUnavailable, Unreadable
@@ -140,7 +143,8 @@ class Importer:
         with admission:
             with admission.fetching():
                 request_ = planning.request(feed, started_at, self._jitter())
-                response = self._fetcher.fetch(request_, admission.allowance, admission.admit)
+                with _stage(feed, "fetch"):
+                    response = self._fetcher.fetch(request_, admission.allowance, admission.admit)
             if (cut := admission.cut) is not None:
                 return self._postpone(feed, cut)
             try:
@@ -187,9 +191,13 @@ class Importer:
     def _parse(self, feed: FeedState, response: FetchOutcome, admission: Admitted) -> ParsedFeed | Unreadable | None:
         if not isinstance(response, Fetched):
             return None
-        is_suspicious = feed.failures.kind == FailureKind.HOSTILE
-        seen = feed.document.seen
-        return self._parser.parse(document_of(response), seen, suspicious=is_suspicious, goes_on=admission.goes_on)
+        return self._parser.parse(
+            document_of(response),
+            feed.document.seen,
+            suspicious=feed.failures.kind == FailureKind.HOSTILE,
+            goes_on=admission.goes_on,
+            context={"feed_id": feed.id},
+        )
 
     def _is_outage(self, feed: FeedState, response: FetchOutcome) -> bool:
         kind = response.kind if isinstance(response, Failed) else None
@@ -202,32 +210,28 @@ class Importer:
         document: ParsedFeed | Unreadable | None,
         circumstances: Circumstances,
     ) -> ImportReport:
+        parsed = document if isinstance(document, ParsedFeed) else None
+        planned = partial(planning.plan, feed, rules=self._rules, circumstances=circumstances)
         try:
-            return self._plan_and_apply(feed, response, document, circumstances)
+            with _stage(feed, "plan"):
+                entries = planning.match_entries(feed, parsed, storage.EntryRows(feed)) if parsed else ()
+                plan = planned(response, document, entries)
+            with _stage(feed, "store"):
+                report = storage.apply(plan, lambda refusal: planned(refusal, None, ()))
+                if plan.pause:
+                    scheduling.pause(plan.pause)
+                storage.prune_flood(report, keep(self.settings), self._clock())
         except UNFORESEEN as error:
-            if not isinstance(document, ParsedFeed):
+            if parsed is None:
                 raise
             # Not for the queue to try again at once: the schedule comes back, for another document.
-            logger.exception("feed=%s id=%s stage=store: not stored", canonical_urls.redacted(feed.url), feed.id)
             text = f"the document could not be stored: {type(error).__name__}"
-            unreadable = Unreadable(kind=FailureKind.HOSTILE, text=text)
-            return self._plan_and_apply(feed, response, unreadable, circumstances)
-
-    def _plan_and_apply(
-        self,
-        feed: FeedState,
-        response: FetchOutcome,
-        document: ParsedFeed | Unreadable | None,
-        circumstances: Circumstances,
-    ) -> ImportReport:
-        parsed = document if isinstance(document, ParsedFeed) else None
-        entries = planning.match_entries(feed, parsed, storage.EntryRows(feed)) if parsed else ()
-        plan = planning.plan(feed, response, document, entries, self._rules, circumstances)
-        report = storage.apply(plan, lambda refusal: planning.plan(feed, refusal, None, (), self._rules, circumstances))
-        if plan.pause:
-            scheduling.pause(plan.pause)
-        storage.prune_flood(report, keep(self.settings), self._clock())
+            return self._store(feed, response, Unreadable(kind=FailureKind.HOSTILE, text=text), circumstances)
         return report
+
+
+def _stage(feed: FeedState, stage: str) -> AbstractContextManager[None]:
+    return telling(logger, feed=canonical_urls.redacted(feed.url), feed_id=feed.id, stage=stage)
 
 
 def get_importer() -> Importer:

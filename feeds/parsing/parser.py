@@ -7,7 +7,7 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -56,11 +56,12 @@ class Parser:
         *,
         suspicious: bool = False,
         goes_on: GoesOn = lambda: True,
+        context: Mapping[str, object] | None = None,
     ) -> ParsedFeed | Unreadable:
         """Parse a document; entries whose digest is in `seen` may be left out of `entries`, never out of `digests`.
 
         `suspicious` says that the last document of this feed was hostile, or crashed the parser: a child reads it.
-        `goes_on` is asked now and then while a child is waited for.
+        `goes_on` is asked now and then while a child is waited for. `context` goes into the log with what fails.
         Raise SandboxUnavailable where a child is needed and there is none, which is no fault of the document; and where
         `goes_on` says no.
         """
@@ -71,7 +72,9 @@ class Parser:
         except SandboxUnavailable:
             raise
         except Exception as error:  # a fault of ours or of feedparser's, and no reason to import no feed at all
-            logger.exception("url=%s: the parser failed", document.url)
+            logger.exception(
+                "url=%s stage=parse: the parser failed", document.url, extra={"stage": "parse", **(context or {})}
+            )
             return Unreadable(kind=FailureKind.HOSTILE, text=f"the parser failed: {type(error).__name__}")
 
     def close(self) -> None:
