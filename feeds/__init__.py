@@ -12,5 +12,6 @@ The path of a feed, from top to bottom:
     storage      the plan into the database, in one transaction, fenced by the feed's revision
     history      what each import did, the last fifty of a feed
 
-`embedded` stands in for servers; `models` holds the tables, `conf` the settings, `outcomes` how an import can end.
+`embedded` stands in for servers, `brokers` asks the one that there is; `models` holds the
+tables, `conf` the settings, `outcomes` how an import can end.
 """

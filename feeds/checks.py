@@ -14,16 +14,13 @@ from django.core.cache.backends.base import InvalidCacheBackendError
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, router
-from dramatiq.brokers.redis import RedisBroker
 from dramatiq.brokers.stub import StubBroker
-from redis import RedisError
 
-from feeds import locking, parsing
+from feeds import brokers, locking, parsing
 from feeds.conf import FeedsSettings, feeds_settings
 from feeds.databases import primary_database
 from feeds.exceptions import ConfigurationError, describe
 from feeds.fetching import IPPolicy, Proxies, doubts
-from feeds.health import redis_client
 from feeds.locking import LockMiddleware, LockStore, LockStoreError
 from feeds.management.workers import unknown_to_workers
 from feeds.models import Lock
@@ -152,17 +149,15 @@ def check_lock_server(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage
 
 
 @register("feeds", deploy=True)
-def check_redis(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]:
-    """Ask the broker's Redis; only with --deploy."""
-    if not isinstance(broker := dramatiq.get_broker(), RedisBroker):
-        return
+def check_broker(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]:
+    """Ask the broker's server; only with --deploy."""
     try:
-        with redis_client(broker) as client:
-            policy = client.info("memory").get("maxmemory_policy", "")
-    except RedisError as error:
-        yield Warning(f"the broker's Redis: {describe(error)}", hint="Is BROKER_URL right, and it up?", id="feeds.W010")
+        server = brokers.server(dramatiq.get_broker())
+        policy = server.eviction() if server else ""
+    except Exception as error:  # each client has its own
+        yield Warning(f"the broker: {describe(error)}", hint="Is BROKER_URL right, and its server up?", id="feeds.W010")
         return
-    if policy.startswith("allkeys"):
+    if policy:
         yield Warning(
             f"the broker's Redis has maxmemory-policy {policy}: when memory is short it drops messages",
             hint="Give Dramatiq a Redis of its own, with maxmemory-policy noeviction.",

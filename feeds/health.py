@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from copy import copy
-from typing import Any
+from contextlib import contextmanager
 from uuid import uuid4
 
 import dramatiq
@@ -17,14 +15,9 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
-from dramatiq.brokers.rabbitmq import RabbitmqBroker
-from dramatiq.brokers.redis import RedisBroker
-from pika import BlockingConnection
-from redis import ConnectionPool, Redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
-from feeds import clock, locking, parsing, scheduling
+from feeds import brokers, clock, locking, parsing, scheduling
+from feeds.brokers import TIMEOUT
 from feeds.conf import feeds_settings
 from feeds.databases import outside_transactions, primary_database
 from feeds.exceptions import describe
@@ -32,7 +25,6 @@ from feeds.locking import LockStore
 
 logger = logging.getLogger(__name__)
 
-TIMEOUT = 2  # seconds for each answer of a server that has no time-out of its own in the settings
 TEST_LOCK_EXPIRE = 10  # seconds until the lock store drops a test lock that could not be deleted
 
 
@@ -100,24 +92,9 @@ def ask_lock_store() -> str:
 
 def ask_broker() -> str:
     """Ask a broker that has a server whether it answers, by a connection of our own. A queue in memory always does."""
-    broker = dramatiq.get_broker()
-    if isinstance(broker, RedisBroker):
-        with redis_client(broker) as client:
-            client.ping()
-    elif isinstance(broker, RabbitmqBroker):
-        with rabbitmq_connection(broker):
-            pass
+    if (server := brokers.server(dramatiq.get_broker())) is not None:
+        server.ping()
     return ""
-
-
-def redis_client(broker: RedisBroker) -> closing[Redis]:
-    """Return a client of the broker's server, with time-outs."""
-    return closing(_redis(broker.client.connection_pool))
-
-
-def rabbitmq_connection(broker: RabbitmqBroker) -> closing[BlockingConnection]:
-    """Return a connection to the broker's server, with time-outs."""
-    return closing(BlockingConnection(_bounded(broker.parameters)))
 
 
 def ask_parser() -> str:
@@ -128,22 +105,6 @@ def ask_parser() -> str:
 def ask_workers() -> str:
     """Ask the database for a document that no process could read lately."""
     return scheduling.unread(clock.now())
-
-
-def _redis(pool: ConnectionPool) -> Redis:
-    """Return a client of the same server that tries once. By default a client asks a silent server eleven times."""
-    bounds = {"socket_connect_timeout": TIMEOUT, "socket_timeout": TIMEOUT, "retry": Retry(NoBackoff(), 0)}
-    return Redis.from_pool(ConnectionPool(pool.connection_class, **pool.connection_kwargs | bounds))
-
-
-def _bounded(parameters: Any) -> Any:
-    """Return the parameters of RabbitMQ's connection, or of several to be tried in turn, with time-outs."""
-    if isinstance(parameters, list):
-        return [_bounded(one) for one in parameters]
-    bounded = copy(parameters)
-    bounded.connection_attempts, bounded.retry_delay = 1, 0
-    bounded.socket_timeout = bounded.stack_timeout = bounded.blocked_connection_timeout = TIMEOUT
-    return bounded
 
 
 @outside_transactions

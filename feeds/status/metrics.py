@@ -2,16 +2,16 @@
 
 import secrets
 from collections.abc import Iterator
-from typing import Any
 
+import dramatiq
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
-from feeds import clock
+from feeds import brokers, clock
 from feeds.clock import aware
 from feeds.conf import feeds_settings
-from feeds.status import diagnosis, figures, queues
+from feeds.status import diagnosis, figures
 
 Sample = tuple[str, dict[str, str], float]  # name, labels, value
 
@@ -67,8 +67,8 @@ def _samples() -> Iterator[Sample]:
             yield "feeds_queue_messages", {"queue": depth.queue, "state": state}, getattr(depth, state)
 
 
-def _depths() -> list[Any]:
+def _depths() -> list[brokers.Depth]:
     try:
-        return queues.depths()
+        return brokers.depths(dramatiq.get_broker())
     except Exception:  # each broker's client has its own; feeds_part_ok tells
         return []

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
+import dramatiq
 from django.contrib import messages
 from django.contrib.admin.views.decorators import staff_member_required
 from django.contrib.auth.decorators import permission_required
@@ -14,9 +15,9 @@ from django.utils.timesince import timesince
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_http_methods
 
-from feeds import clock
+from feeds import brokers, clock
 from feeds.managers import LATE
-from feeds.status import diagnosis, figures, locks, queues
+from feeds.status import diagnosis, figures, locks
 
 REFRESH = 30  # seconds
 MOST_LOCKS = 50  # in the table
@@ -72,7 +73,7 @@ def context(now: datetime) -> dict[str, Any]:
         "hosts": figures.hosts(now),
         "workers": diagnosis.workers(now),
         "schedule_at": diagnosis.schedule_at(),
-        "queues": _or_none(queues.depths),
+        "queues": _or_none(lambda: brokers.depths(dramatiq.get_broker())),
         "locks": _or_none(lambda: locks.held(now.timestamp(), MOST_LOCKS)) or (),
     }
 

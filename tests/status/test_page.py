@@ -14,11 +14,10 @@ from django.utils import timezone
 from dramatiq.brokers.rabbitmq import RabbitmqBroker
 from dramatiq.brokers.redis import RedisBroker
 
-from feeds import heartbeat
+from feeds import brokers, heartbeat
 from feeds.locking import lock
 from feeds.models import Feed, Host, Import, Lock, Minute, Process
 from feeds.outcomes import FailureKind
-from feeds.status import queues
 from tests.rigs.brokers import middleware_of
 from tests.rigs.people import staff
 from tests.rigs.servers.daemon import free_port
@@ -241,19 +240,14 @@ def test_a_lock_is_broken_by_those_who_may_change_feeds(client: Client) -> None:
 # Queues
 
 
-def depth_of(broker: dramatiq.Broker) -> queues.Depth:
+def depth_of(broker: dramatiq.Broker) -> brokers.Depth:
     """Return the depth of a queue with two messages, one of them for later, in this broker."""
     actor = dramatiq.Actor(
         print, broker=broker, actor_name="print", queue_name="numbers", priority=0, options={"max_retries": 0}
     )
     actor.send(1)
     actor.send_with_options(args=(2,), delay=600_000)
-    before = dramatiq.get_broker()
-    dramatiq.set_broker(broker)
-    try:
-        (depth,) = [each for each in queues.depths() if each.queue == "numbers"]
-    finally:
-        dramatiq.set_broker(before)
+    (depth,) = [each for each in brokers.depths(broker) if each.queue == "numbers"]
     return depth
 
 

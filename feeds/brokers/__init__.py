@@ -1,0 +1,5 @@
+"""What waits in the broker's queues, and its server, asked over a connection of our own, with time-outs."""
+
+from feeds.brokers.server import TIMEOUT, Depth, depths, server
+
+__all__ = ["TIMEOUT", "Depth", "depths", "server"]

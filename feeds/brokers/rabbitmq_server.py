@@ -1,0 +1,52 @@
+"""RabbitMQ as a broker's server."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from copy import copy
+from typing import Any
+
+from dramatiq.brokers.rabbitmq import RabbitmqBroker
+from dramatiq.common import dq_name, xq_name
+from pika import BlockingConnection
+from pika.exceptions import ChannelClosedByBroker
+
+from feeds.brokers.server import TIMEOUT, Depth
+
+
+class Server:
+    def __init__(self, broker: RabbitmqBroker) -> None:
+        self._broker = broker
+
+    def ping(self) -> None:
+        self._connection().close()
+
+    def depths(self) -> Iterator[Depth]:
+        with closing(self._connection()) as connection:
+            for queue in sorted(self._broker.get_declared_queues()):
+                counts = [_messages(connection, name) for name in (queue, dq_name(queue), xq_name(queue))]
+                yield Depth(queue=queue, waiting=counts[0], delayed=counts[1], dead=counts[2])
+
+    def eviction(self) -> str:
+        return ""
+
+    def _connection(self) -> BlockingConnection:
+        return BlockingConnection(_bounded(self._broker.parameters))
+
+
+def _messages(connection: Any, queue: str) -> int:
+    """Return the number of messages; 0 where there is no such queue yet, which closes the channel."""
+    channel = connection.channel()
+    try:
+        return int(channel.queue_declare(queue, passive=True).method.message_count)
+    except ChannelClosedByBroker:
+        return 0
+
+
+def _bounded(parameters: Any) -> Any:
+    """Return the parameters of RabbitMQ's connection, or of several to be tried in turn, with time-outs."""
+    if isinstance(parameters, list):
+        return [_bounded(one) for one in parameters]
+    bounded = copy(parameters)
+    bounded.connection_attempts, bounded.retry_delay = 1, 0
+    bounded.socket_timeout = bounded.stack_timeout = bounded.blocked_connection_timeout = TIMEOUT
+    return bounded
