@@ -5,6 +5,8 @@ from django.urls import include, path
 
 from feeds.status import status_page
 
+admin.autodiscover()
+
 urlpatterns = [
     path("", status_page),
     path("admin/", admin.site.urls),

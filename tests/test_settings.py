@@ -116,3 +116,34 @@ def test_a_further_connection_to_sqlite_takes_no_lock_from_the_others(tmp_path: 
     assert Path(f"{path}-wal").exists()
     for connection in (second, first):
         connection.close()
+
+
+def test_an_import_loads_neither_the_site_nor_the_client_of_a_broker_that_is_not_there(tmp_path: Path) -> None:
+    program = """
+import sys
+from django.core.management import call_command
+call_command("import_feeds", "--due", skip_checks=False)
+print(sorted({"feeds.admin", "feeds.status", "pika", "redis"} & sys.modules.keys()))
+"""
+    database = f"sqlite:///{tmp_path / 'feeds.sqlite3'}"
+    assert manage("migrate", "feeds", "--verbosity", "0", DATABASE_URL=database).returncode == 0
+    run = subprocess.run(
+        [sys.executable, "-c", f"import django; django.setup(){program}"],
+        cwd=PROJECT,
+        env={"DJANGO_SETTINGS_MODULE": "feeds_project.settings", "DATABASE_URL": database},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_check_of_the_admin_loads_it_first() -> None:
+    program = """
+from django.contrib import admin
+from django.core.checks import run_checks
+run_checks(tags=["admin"])
+print(len(admin.site._registry) > 5)
+"""
+    run = manage("shell", "--verbosity", "0", "--command", program)
+    assert run.stdout.strip() == "True", run.stderr

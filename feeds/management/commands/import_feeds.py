@@ -68,6 +68,7 @@ class Tally:
 
 class Command(BaseCommand):
     help = "Store feeds and send them to the queue for import."
+    requires_system_checks = ("feeds",)  # the others load the pages of the site: a third of the time until it begins
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
