@@ -13,10 +13,8 @@ from feeds.fetching.values import (
     Fetched,
     FetchOutcome,
     FetchSettings,
-    Gone,
     NotModified,
     Redirect,
-    TooMany,
 )
 
 __all__ = [
@@ -30,12 +28,10 @@ __all__ = [
     "FetchSettings",
     "Fetched",
     "Fetcher",
-    "Gone",
     "IPPolicy",
     "NotModified",
     "Proxies",
     "Redirect",
-    "TooMany",
     "doubts",
     "is_private_host",
     "plan_calls",

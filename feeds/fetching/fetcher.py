@@ -56,8 +56,9 @@ class Fetcher:
         try:
             outcome = self._follow(fetch)
         except TransportError as error:
-            outcome = Failed(kind=error.kind, text=error.text, redirects=tuple(fetch.hops))
-        return replace(outcome, retry_after=longer(outcome.retry_after, fetch.wait))
+            outcome = Failed(kind=error.kind, text=error.text)
+        wait = longer(outcome.retry_after, fetch.wait)
+        return replace(outcome, redirects=tuple(fetch.hops), retry_after=wait)
 
     def _follow(self, fetch: "_Fetch") -> FetchOutcome:
         url = fetch.plan.start
@@ -67,8 +68,8 @@ class Fetcher:
                 fetch.bounds = replace(fetch.bounds, public_only=True)
             now = self._clock()
             if answer.status not in FOLLOWED:
-                asked, public = fetch.plan.request_to(url), fetch.bounds.public_only
-                return fetch_outcome(asked, str(url), answer, tuple(fetch.hops), now=now, public=public)
+                outcome = fetch_outcome(fetch.plan.request_to(url), str(url), answer, now)
+                return outcome if isinstance(outcome, Failed) else replace(outcome, public=fetch.bounds.public_only)
             # A redirect with a Retry-After is followed now; what it asks for counts for the next check.
             fetch.wait = longer(fetch.wait, retry_after(answer.headers, now))
             fetch.asked.add(str(url))
@@ -77,8 +78,7 @@ class Fetcher:
             may_follow = len(fetch.hops) < self._settings.max_redirects
             target = next_hop(url, answer, fetch.asked) if may_follow else self._too_many()
             if isinstance(target, str):
-                hops = tuple(fetch.hops)
-                return Failed(kind=FailureKind.REDIRECT, text=target, status=answer.status, redirects=hops)
+                return Failed(kind=FailureKind.REDIRECT, text=target, status=answer.status)
             fetch.hops.append(Redirect(status=answer.status, url=str(target)))
             url = target
 

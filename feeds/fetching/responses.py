@@ -15,13 +15,12 @@ from feeds.canonical_urls import SplitURL, split_url
 from feeds.exceptions import InvalidURL
 from feeds.fetching.requests import NOT_IN_HEADER
 from feeds.fetching.transport import Answer
-from feeds.fetching.values import Failed, FeedRequest, Fetched, FetchOutcome, Gone, NotModified, Redirect, TooMany
+from feeds.fetching.values import Failed, FeedRequest, Fetched, FetchOutcome, NotModified
 from feeds.outcomes import FailureKind
 
 LONGEST_RETRY_AFTER = 7 * 24 * 3600.0  # seconds
 LONGEST_FRESHNESS = 366 * 24 * 3600.0  # seconds
 MAX_VALIDATOR_LENGTH = 8_192  # characters
-TOO_MANY = frozenset({429, 503})
 WHOLE = frozenset({200, 203})  # 203: by a proxy that changed it; still the document
 DELTA = 226
 
@@ -53,68 +52,50 @@ _FAILURE_KINDS = {
     403: FailureKind.FORBIDDEN,
     404: FailureKind.NOT_FOUND,
     407: FailureKind.UNAUTHORIZED,
+    410: FailureKind.GONE,
     426: FailureKind.PROTOCOL,  # another version of HTTP is asked for
+    429: FailureKind.TOO_MANY,
     451: FailureKind.LEGAL,
+    503: FailureKind.TOO_MANY,
     505: FailureKind.PROTOCOL,
 }
 
 
-def fetch_outcome(
-    request: FeedRequest,
-    url: str,
-    answer: Answer,
-    hops: tuple[Redirect, ...],
-    *,
-    now: float,
-    public: bool,
-) -> FetchOutcome:
+def fetch_outcome(request: FeedRequest, url: str, answer: Answer, now: float) -> FetchOutcome:
     """Return what the last answer means."""
     status = answer.status
     if status == HTTPStatus.NOT_MODIFIED:
-        result = _not_modified(request, url, answer, hops, now)
-        return replace(result, public=public) if isinstance(result, NotModified) else result
+        return _not_modified(request, url, answer, now)
     if status in WHOLE or _is_delta(request, answer):
-        return replace(_document(request, url, answer, hops, now), public=public)
-    if status == HTTPStatus.GONE:
-        return Gone(url=url, redirects=hops)
+        return _document(request, url, answer, now)
     later = retry_after(answer.headers, now)
-    if status in TOO_MANY:
-        return TooMany(url=url, status=status, retry_after=later, redirects=hops)
-    return Failed(kind=_kind(status), text=_status_text(status), status=status, retry_after=later, redirects=hops)
+    return Failed(kind=_kind(status), text=_status_text(status), status=status, retry_after=later)
 
 
-def _not_modified(
-    request: FeedRequest, url: str, answer: Answer, hops: tuple[Redirect, ...], now: float
-) -> FetchOutcome:
+def _not_modified(request: FeedRequest, url: str, answer: Answer, now: float) -> NotModified | Failed:
     if not (request.etag or request.last_modified):
         text = "the server answered 304 (not modified) to a request without conditions"
-        return Failed(kind=FailureKind.PROTOCOL, text=text, status=answer.status, redirects=hops)
+        return Failed(kind=FailureKind.PROTOCOL, text=text, status=answer.status)
     return NotModified(
         url=url,
-        redirects=hops,
         etag=_validator(answer.headers, "etag") or request.etag,
         last_modified=_validator(answer.headers, "last-modified") or request.last_modified,
         max_age=freshness(answer.headers, now),
     )
 
 
-def _document(
-    request: FeedRequest, url: str, answer: Answer, hops: tuple[Redirect, ...], now: float
-) -> Fetched | NotModified:
+def _document(request: FeedRequest, url: str, answer: Answer, now: float) -> Fetched | NotModified:
     headers = answer.headers
     etag, last_modified = _validator(headers, "etag"), _validator(headers, "last-modified")
     max_age = freshness(headers, now)
     digest = hashlib.blake2b(answer.body, digest_size=16).digest()
     if digest == request.body_digest:
-        return NotModified(
-            url=url, status=answer.status, redirects=hops, etag=etag, last_modified=last_modified, max_age=max_age
-        )
+        return NotModified(url=url, status=answer.status, etag=etag, last_modified=last_modified, max_age=max_age)
     return Fetched(
         url=url,
         body=answer.body,
         body_digest=digest,
         status=answer.status,
-        redirects=hops,
         content_type=_text(headers.get("content-type", "")),
         content_language=_text(headers.get("content-language", "")),
         etag=etag,

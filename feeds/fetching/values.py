@@ -92,37 +92,17 @@ class NotModified:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gone:
-    """410."""
-
-    url: str
-    retry_after: float | None = None  # as with Fetched
-    status: int = 410
-    redirects: tuple[Redirect, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TooMany:
-    """429 or 503: the host wants to be left alone."""
-
-    url: str
-    status: int
-    retry_after: float | None = None  # seconds from now
-    redirects: tuple[Redirect, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
     """Anything else. `text` is for people and holds no credentials."""
 
     kind: FailureKind
     text: str
-    status: int | None = None
-    retry_after: float | None = None
+    status: int | None = None  # None = no answer came
+    retry_after: float | None = None  # seconds from now for which the server, or a redirect, asked not to come back
     redirects: tuple[Redirect, ...] = ()
 
 
-FetchOutcome = Fetched | NotModified | Gone | TooMany | Failed
+FetchOutcome = Fetched | NotModified | Failed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

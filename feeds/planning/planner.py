@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from feeds import canonical_urls
-from feeds.fetching import Failed, Fetched, FetchOutcome, Gone, NotModified, TooMany, is_private_host
+from feeds.fetching import Failed, Fetched, FetchOutcome, NotModified, is_private_host
 from feeds.outcomes import FailureKind, Outcome
 from feeds.parsing import ParsedFeed, Unreadable
 from feeds.planning import budget, conditions, redirects, schedule
@@ -50,27 +50,9 @@ def plan(
         if move is not None:
             return ImportPlan(feed=feed, outcome=Outcome.DISCOVERED, circumstances=circumstances, move=move)
         return _failed(feed, Failed(kind=document.kind, text=document.text), rules, circumstances)
-    match response:
-        case Fetched() | NotModified():
-            return _succeeded(feed, response, document, entries, rules, circumstances)
-        case TooMany():
-            pause = _pause(feed, response, circumstances.now)
-            return _failed(feed, as_failure(response), rules, circumstances, pause)
-        case Gone() | Failed():
-            return _failed(feed, as_failure(response), rules, circumstances)
-
-
-def as_failure(response: Failed | Gone | TooMany) -> Failed:
-    """Return what went wrong, in the words that are stored."""
-    match response:
-        case Gone(retry_after=retry_after):
-            text = "the server says that the feed is gone for good"
-            return Failed(kind=FailureKind.GONE, text=text, status=410, retry_after=retry_after)
-        case TooMany(status=status, retry_after=retry_after):
-            text = f"the server answers {status}: too many requests, or overloaded"
-            return Failed(kind=FailureKind.TOO_MANY, text=text, status=status, retry_after=retry_after)
-        case Failed():
-            return response
+    if isinstance(response, Failed):
+        return _failed(feed, response, rules, circumstances)
+    return _succeeded(feed, response, document, entries, rules, circumstances)
 
 
 # A check that went well
@@ -164,9 +146,7 @@ def _news(
 # A check that failed
 
 
-def _failed(
-    feed: FeedState, failure: Failed, rules: Rules, circumstances: Circumstances, pause: Pause | None = None
-) -> ImportPlan:
+def _failed(feed: FeedState, failure: Failed, rules: Rules, circumstances: Circumstances) -> ImportPlan:
     reason = _reason_to_stop(feed, failure, circumstances.now)
     if circumstances.outage:
         next_check = schedule.after_outage(feed.history, circumstances)
@@ -181,7 +161,7 @@ def _failed(
         failure=failure,
         next_check=next_check,
         disable=reason,
-        pause=pause,
+        pause=_pause(feed, failure, circumstances.now),
         redirect=feed.redirect,  # a check that failed says nothing about it
     )
 
@@ -210,16 +190,18 @@ def _after_failure(feed: FeedState, failure: Failed, pace: schedule.Pace, circum
     return schedule.after_failure(feed.history, feed.failures.count + 1, failure.kind, pace, circumstances)
 
 
-def _pause(feed: FeedState, response: TooMany, now: datetime) -> Pause | None:
+def _pause(feed: FeedState, failure: Failed, now: datetime) -> Pause | None:
     """Return how long the feed's host is to be left alone; private ones answer for each feed by itself.
 
     Where a redirect leads, another host answers: that is between the two, and stops no feed of either but this one.
     """
-    host = canonical_urls.host_key(response.url)
-    if host != canonical_urls.host_key(feed.url):
+    if failure.kind is not FailureKind.TOO_MANY or failure.status is None:
         return None
-    seconds = schedule.host_pause(response.status, response.retry_after)
+    host = canonical_urls.host_key(feed.url)
+    if failure.redirects and canonical_urls.host_key(failure.redirects[-1].url) != host:
+        return None
+    seconds = schedule.host_pause(failure.status, failure.retry_after)
     if is_private_host(host) or not seconds:
         return None
-    said = f"{response.status}, " + ("Retry-After" if response.retry_after is not None else "without Retry-After")
+    said = f"{failure.status}, " + ("Retry-After" if failure.retry_after is not None else "without Retry-After")
     return Pause(host=host, feed_id=feed.id, until=now + timedelta(seconds=seconds), reason=f"{said}: {seconds:.0f} s")

@@ -52,8 +52,8 @@ def test_a_good_server_is_explained(server: FeedServer) -> None:
         (answer(200, sample_feed("news", kind="rss")), "gives no validators"),
         (answer(200, sample_feed("news", kind="rss"), etag='"1"'), "does not honour them"),
         (answer(404), "not found (404)"),
-        (answer(429, retry_after="7200"), "wants to be left alone, Retry-After 7200 s"),
-        (answer(410), "gone for good"),
+        (answer(429, retry_after="7200"), "Retry-After: 7200 s"),
+        (answer(410), "gone for good (410)"),
         (answer(200, b'<html><link rel="alternate" type="application/rss+xml" href="/rss">'), "names a feed: http://"),
     ],
 )

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from feeds.fetching.values import Failed, Fetched, FetchOutcome, Gone, NotModified, TooMany
+from feeds.fetching.values import Failed, Fetched, FetchOutcome, NotModified
 from feeds.outcomes import FailureKind, Outcome
 from feeds.parsing.values import ParsedFeed
 from feeds.planning import planner
@@ -12,6 +12,11 @@ from feeds.planning.values import DocumentState, ImportPlan, Streak
 from tests.rigs.planning import NOW, URL, feed_state, make_plan
 
 NOT_FOUND = Failed(kind=FailureKind.NOT_FOUND, text="not found", status=404)
+GONE = Failed(kind=FailureKind.GONE, text="gone", status=410)
+
+
+def too_many(status: int) -> Failed:
+    return Failed(kind=FailureKind.TOO_MANY, text="no", status=status)
 
 
 def plan(
@@ -34,24 +39,24 @@ def days(made: ImportPlan) -> float:
 
 
 def test_a_first_410_is_confirmed_after_a_day() -> None:
-    made = plan(Gone(url=URL))
+    made = plan(GONE)
     assert made.disable == ""
     assert 1.0 <= days(made) <= 1.1
     assert made.next_check.reason == "the server says gone; asked once more after a day"
 
 
 def test_a_confirmed_410_disables_with_a_reason() -> None:
-    made = plan(Gone(url=URL), kind="gone", failing_for=timedelta(days=1.02))
+    made = plan(GONE, kind="gone", failing_for=timedelta(days=1.02))
     assert made.disable
     assert made.next_check.at is None
 
 
 def test_a_second_410_on_the_same_day_confirms_nothing() -> None:
-    assert plan(Gone(url=URL), kind="gone", failing_for=timedelta(hours=1)).disable == ""
+    assert plan(GONE, kind="gone", failing_for=timedelta(hours=1)).disable == ""
 
 
 def test_a_410_after_other_failures_is_a_first_one() -> None:
-    assert plan(Gone(url=URL), kind="server_error", failing_for=timedelta(days=30)).disable == ""
+    assert plan(GONE, kind="server_error", failing_for=timedelta(days=30)).disable == ""
 
 
 @pytest.mark.parametrize(("weeks", "off"), [(0, False), (5, False), (6, True)])
@@ -94,10 +99,10 @@ def test_the_answer_tells_whether_the_server_gives_validators() -> None:
 
 @pytest.mark.parametrize(("status", "seconds"), [(429, 600), (503, 60)])
 def test_a_host_that_does_not_say_how_long_is_paused_for_a_while(status: int, seconds: int) -> None:
-    made = plan(TooMany(url=URL, status=status))
+    made = plan(too_many(status))
     assert made.pause is not None
     assert (made.pause.host, made.pause.until) == ("example.org", NOW + timedelta(seconds=seconds))
 
 
 def test_a_private_host_answers_for_each_feed_by_itself() -> None:
-    assert plan(TooMany(url="http://rss-bridge/feed", status=429, retry_after=9.0)).pause is None
+    assert make_plan(feed_state("http://rss-bridge/feed"), too_many(429)).pause is None

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from feeds.fetching.values import Failed, Fetched, FetchOutcome, Gone, NotModified, TooMany
+from feeds.fetching.values import Failed, Fetched, FetchOutcome, NotModified
 from feeds.outcomes import FailureKind, Outcome
 from feeds.parsing.values import ParsedEntry, ParsedFeed
 from feeds.planning import entry_names, identity, planner
@@ -11,6 +11,7 @@ from feeds.planning.values import DocumentState, FeedState, ImportPlan, StoredEn
 from tests.rigs.planning import NOW, URL, feed_state, make_plan
 
 KNOWN = feed_state()
+GONE = Failed(kind=FailureKind.GONE, text="gone", status=410)
 FETCHED = Fetched(url=URL, body=b"", body_digest=b"")
 
 
@@ -78,9 +79,9 @@ def test_a_304_is_a_success_that_changes_nothing():
 
 
 def test_410_disables_with_a_reason_once_it_is_confirmed():
-    assert plan(Gone(url=URL)).disable == ""
+    assert plan(GONE).disable == ""
     day = timedelta(days=1)
-    made = plan(Gone(url=URL), known=replace(KNOWN, failures=Streak(kind="gone", count=1, since=NOW - day)))
+    made = plan(GONE, known=replace(KNOWN, failures=Streak(kind="gone", count=1, since=NOW - day)))
     assert made.disable
     assert made.next_check.at is None
 
@@ -93,7 +94,7 @@ def test_404_backs_off_and_the_feed_stays_active():
 
 
 def test_429_waits_as_long_as_asked():
-    made = plan(TooMany(url=URL, status=429, retry_after=7200.0))
+    made = plan(Failed(kind=FailureKind.TOO_MANY, text="no", status=429, retry_after=7200.0))
     assert (made.next_check.at - NOW).total_seconds() == 7200
     assert made.failure is not None
     assert made.failure.kind is FailureKind.TOO_MANY

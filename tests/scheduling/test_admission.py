@@ -13,9 +13,9 @@ from django.db.models import ProtectedError
 from django.utils import timezone
 
 from feeds import canonical_urls, storage, tasks
-from feeds.fetching.values import FetchOutcome, NotModified, TooMany
+from feeds.fetching.values import Failed, FetchOutcome, NotModified, Redirect
 from feeds.models import Feed, Host
-from feeds.outcomes import Outcome
+from feeds.outcomes import FailureKind, Outcome
 from feeds.planning.values import Circumstances, FeedState, HostState, ImportPlan, ImportReport, Move
 from feeds.scheduling import dispatch, hosts, rate_limit
 from feeds.storage import Subscription
@@ -330,7 +330,9 @@ def apply(response: FetchOutcome, feed: FeedState) -> ImportReport:
 
 def send_away(url: str, *, by: str = "", seconds: float | None = 100.0, status: int = 429) -> None:
     """Let a feed be answered that it is one too many, by another URL if it was redirected."""
-    apply(TooMany(url=by or url, status=status, retry_after=seconds), storage.load(url))
+    hops = (Redirect(status=302, url=by),) if by else ()
+    failure = Failed(kind=FailureKind.TOO_MANY, text="no", status=status, retry_after=seconds, redirects=hops)
+    apply(failure, storage.load(url))
 
 
 def test_a_429_of_one_feed_leaves_the_others_of_its_host_alone() -> None:

@@ -18,10 +18,8 @@ from feeds.fetching import (
     Fetcher,
     FetchOutcome,
     FetchSettings,
-    Gone,
     NotModified,
     Redirect,
-    TooMany,
 )
 from feeds.importer import document_of, rules
 from feeds.management.progress import printable
@@ -92,13 +90,10 @@ def _told(outcome: FetchOutcome, seconds: float) -> Iterator[str]:
             yield f"  304 after {seconds:.2f} s: nothing new, and no document sent"
         case NotModified():
             yield f"  {outcome.status} after {seconds:.2f} s: the whole document again, byte for byte the same"
-        case Gone():
-            yield f"  410 after {seconds:.2f} s: gone for good; we would ask once more after a day"
-        case TooMany():
-            after = "no Retry-After" if outcome.retry_after is None else f"Retry-After {outcome.retry_after:.0f} s"
-            yield f"  {outcome.status} after {seconds:.2f} s: wants to be left alone, {after}"
         case Failed():
             yield f"  failed after {seconds:.2f} s: {outcome.kind.label}: {outcome.text}"
+            if outcome.retry_after is not None:
+                yield f"  Retry-After: {outcome.retry_after:.0f} s"
     if isinstance(outcome, Fetched | NotModified) and outcome.max_age is not None:
         yield f"  fresh for {outcome.max_age:.0f} s by Cache-Control or Expires"
 
