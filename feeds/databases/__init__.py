@@ -2,7 +2,7 @@
 
 from feeds.databases.deletion import BATCH, Advance, delete_rows, protectors, refuse_protected
 from feeds.databases.primary import outside_transactions, primary_database, refuse_transaction
-from feeds.databases.savepoints import UNAVAILABLE, Refusal, one_by_one
+from feeds.databases.savepoints import UNAVAILABLE, Refusal, one_by_one, together
 
 __all__ = [
     "BATCH",
@@ -16,4 +16,5 @@ __all__ = [
     "protectors",
     "refuse_protected",
     "refuse_transaction",
+    "together",
 ]

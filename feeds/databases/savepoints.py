@@ -1,4 +1,4 @@
-"""Rows written one by one, so that one which the database refuses stops no other."""
+"""Rows written together, or one by one, so that one which the database refuses stops no other."""
 
 from collections.abc import Callable, Iterable
 from typing import TypeVar
@@ -11,6 +11,13 @@ Item = TypeVar("Item")
 Refusal = tuple[Item, Exception]
 
 UNAVAILABLE = (OperationalError, InterfaceError)  # the next try may do
+
+
+def together(items: list[Item], write: Callable[[list[Item]], object]) -> tuple[list[Item], list[Refusal[Item]]]:
+    """Write all items at once, or one by one where that is refused; return the same as `one_by_one`."""
+    if not one_by_one([items] if items else [], write)[1]:
+        return items, []
+    return one_by_one(items, lambda item: write([item]))
 
 
 def one_by_one(items: Iterable[Item], write: Callable[[Item], object]) -> tuple[list[Item], list[Refusal[Item]]]:

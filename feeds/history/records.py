@@ -8,6 +8,7 @@ import time
 from datetime import datetime, timedelta
 from typing import Any
 
+from feeds.databases import one_by_one, together
 from feeds.models import Import
 from feeds.planning import ImportPlan
 
@@ -55,7 +56,8 @@ def record(plan: ImportPlan, storing_since: float) -> None:
         **_error(plan),
     )
     if number > KEPT:
-        Import.primary.filter(feed_id=plan.feed.id, number__lte=number - KEPT).delete()
+        old = Import.primary.filter(feed_id=plan.feed.id, number__lte=number - KEPT)
+        one_by_one([old], lambda rows: rows.delete())  # they stay where a foreign key of the project protects them
 
 
 def _rounded(seconds: dict[str, float]) -> dict[str, float]:
@@ -69,9 +71,11 @@ def _error(plan: ImportPlan) -> dict[str, Any]:
 
 
 def prune(now: datetime) -> int:
-    """Remove the rows that are too old, and return how many."""
+    """Remove the rows that are too old, and that the database lets go; return how many."""
     old = Import.primary.filter(started_at__lt=now - timedelta(days=DAYS)).order_by("started_at")
-    removed = 0
-    while ids := list(old.values_list("pk", flat=True)[:CHUNK]):
-        removed += Import.primary.filter(pk__in=ids).delete()[0]
+    removed, kept = 0, set[int]()
+    while ids := list(old.exclude(pk__in=kept).values_list("pk", flat=True)[:CHUNK]):
+        gone, refused = together(ids, lambda some: Import.primary.filter(pk__in=some).delete())
+        removed += len(gone)
+        kept |= {pk for pk, _ in refused}
     return removed

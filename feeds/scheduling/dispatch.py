@@ -4,22 +4,27 @@ A claim moves `next_check_at` to the end of a lease, so that what a crash or a b
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db import connections, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Coalesce
 
-from feeds import planning
+from feeds import canonical_urls, planning
 from feeds.clock import aware
 from feeds.conf import FeedsSettings
-from feeds.databases import primary_database
+from feeds.databases import Refusal, one_by_one, primary_database, together
+from feeds.exceptions import describe
 from feeds.models import Feed
+from feeds.outcomes import FailureKind
 from feeds.scheduling import hosts, rate_limit
 
 logger = logging.getLogger(__name__)
+
+REFUSED_AGAIN = timedelta(hours=6)  # from a claim that the database refused to the next one
 
 Send = Callable[[str, datetime | None], None]  # a URL, and the slot to come with; None = at once
 
@@ -44,9 +49,10 @@ class Batch:
 
     claimed: list[Claimed]
     postponed: int  # feeds whose host has a slot for them later than we look ahead
+    refused: frozenset[int]  # ids of feeds of which the database refuses to write that they are claimed
 
     def __bool__(self) -> bool:
-        return bool(self.claimed or self.postponed)
+        return bool(self.claimed or self.postponed or self.refused)
 
 
 def send_due(now: datetime, send: Send, settings: FeedsSettings) -> None:
@@ -57,18 +63,20 @@ def send_due(now: datetime, send: Send, settings: FeedsSettings) -> None:
     _distrust(now)
     room = settings.claim_limit - outstanding(now)
     sent = postponed = 0
+    refused: frozenset[int] = frozenset()
     while room > sent:
-        batch = claim(now, min(rate_limit.BATCH, room - sent), settings.host_delay)
+        batch = claim(now, min(rate_limit.BATCH, room - sent), settings.host_delay, refused)
         if not batch:
             break
         for feed in batch.claimed:
             send(feed.url, feed.slot)
-        sent, postponed = sent + len(batch.claimed), postponed + batch.postponed
+        sent, postponed, refused = sent + len(batch.claimed), postponed + batch.postponed, refused | batch.refused
     logger.info("claimed=%s postponed=%s room=%s", sent, postponed, room)
 
 
 def _distrust(now: datetime) -> None:
     """Let feeds be due whose times only a clock that was wrong can have written: they would be polled no more."""
+    values = {"next_check_at": now, "next_check_reason": "a clock was wrong", "slot_at": None, "claimed_at": None}
     soon, far = now + rate_limit.LEASE, now + rate_limit.FARTHEST
     # No index tells when a feed was checked. A thousand are read in 2 ms.
     later = Feed.primary.active().filter(next_check_at__gt=soon)
@@ -81,7 +89,8 @@ def _distrust(now: datetime) -> None:
         Q(slot_at__gt=max(now + rate_limit.LONGEST_REQUEST, hosts.last_slot(now)), pk__in=last),
     ):
         feeds = Feed.primary.active().filter(wrong)
-        feeds.update(next_check_at=now, next_check_reason="a clock was wrong", slot_at=None, claimed_at=None)
+        if one_by_one([feeds], lambda all_: all_.update(**values))[1]:
+            one_by_one(feeds.values_list("pk", flat=True), lambda pk: Feed.primary.filter(pk=pk).update(**values))
 
 
 def outstanding(now: datetime) -> int:
@@ -90,18 +99,47 @@ def outstanding(now: datetime) -> int:
     return count
 
 
-def claim(now: datetime, count: int, host_delay: float) -> Batch:
+def claim(now: datetime, count: int, host_delay: float, without: Collection[int] = ()) -> Batch:
     """Claim up to `count` due feeds in one transaction. Two claims at the same time get different feeds."""
     with transaction.atomic(using=primary_database()):
-        chosen = rate_limit.fair(_window(now), count)
+        chosen = rate_limit.fair(_window(now, without), count)
         rows = _locked(now, [feed.id for feed in chosen])
         due = [feed for feed in chosen if feed.id in rows]
         slots = hosts.assign(due, now=now, default_delay=host_delay)
         later = {id_: slot for id_, slot in slots.items() if not rate_limit.is_soon(slot, now)}
-        _postpone({id_: (slot, rows[id_].reason) for id_, slot in later.items()}, now)
-        sent = [feed.id for feed in due if feed.id not in later]
-        Feed.primary.filter(pk__in=sent).update(next_check_at=now + rate_limit.LEASE, claimed_at=now)
-    return Batch(claimed=[Claimed(rows[id_].url, slots.get(id_)) for id_ in sent], postponed=len(later))
+        postponed, unmoved = _postpone({id_: (slot, rows[id_].reason) for id_, slot in later.items()}, now)
+        leased = {"next_check_at": now + rate_limit.LEASE, "claimed_at": now}
+        sent, unsent = together(
+            [feed.id for feed in due if feed.id not in later],
+            lambda ids: Feed.primary.filter(pk__in=ids).update(**leased),
+        )
+        refused = [*((feed.pk, error) for feed, error in unmoved), *unsent]
+        _back_off(refused, rows, now)
+    return Batch(
+        claimed=[Claimed(rows[id_].url, slots.get(id_)) for id_ in sent],
+        postponed=len(postponed),
+        refused=frozenset(id_ for id_, _ in refused),
+    )
+
+
+def _back_off(refused: list[Refusal[int]], rows: dict[int, Locked], now: datetime) -> None:
+    """Record on feeds that the database refuses to claim them; where it refuses that, too, the log alone tells."""
+
+    def record(refusal: Refusal[int]) -> None:
+        text = f"the database refuses the claim: {describe(refusal[1])}"
+        Feed.primary.filter(pk=refusal[0]).update(
+            next_check_at=now + REFUSED_AGAIN,
+            next_check_reason=text,
+            error_kind=FailureKind.DATABASE,
+            error_text=text,
+            error_count=F("error_count") + 1,
+            failing_since=Coalesce("failing_since", now),
+        )
+
+    one_by_one(refused, record)
+    for id_, error in refused:
+        url = canonical_urls.redacted(rows[id_].url)
+        logger.warning("feed=%s: the database refuses the claim: %s", url, describe(error))
 
 
 def windows(now: datetime) -> tuple[QuerySet[Feed], QuerySet[Feed]]:
@@ -113,10 +151,11 @@ def windows(now: datetime) -> tuple[QuerySet[Feed], QuerySet[Feed]]:
     return Feed.primary.due(now), soon.filter(slot_at__isnull=False).order_by("next_check_at", "id")
 
 
-def _window(now: datetime) -> list[rate_limit.Due]:
+def _window(now: datetime, without: Collection[int]) -> list[rate_limit.Due]:
     """Return the first of the feeds to send, unlocked: locks are taken for those that are chosen of them."""
     rows: list[tuple[int, str | None, datetime | None]] = []
     for feeds in windows(now):
+        feeds = feeds.exclude(pk__in=without) if without else feeds
         rows += feeds.values_list("id", "host", "slot_at")[: rate_limit.WINDOW - len(rows)]
     return [rate_limit.Due(id_, host or "", aware(slot_at)) for id_, host, slot_at in rows]
 
@@ -131,13 +170,14 @@ def _locked(now: datetime, ids: list[int]) -> dict[int, Locked]:
     return {id_: Locked(url, reason) for id_, url, reason in rows}
 
 
-def _postpone(slots: dict[int, tuple[datetime, str]], now: datetime) -> None:
+def _postpone(slots: dict[int, tuple[datetime, str]], now: datetime) -> tuple[list[Feed], list[Refusal[Feed]]]:
     """Let feeds be due at their slots; each slot comes with the reason for the check so far."""
     feeds = [
         Feed(pk=id_, next_check_at=slot, slot_at=slot, claimed_at=None, next_check_reason=_reason(reason, slot, now))
         for id_, (slot, reason) in slots.items()
     ]
-    Feed.primary.bulk_update(feeds, ["next_check_at", "slot_at", "claimed_at", "next_check_reason"])
+    fields = ["next_check_at", "slot_at", "claimed_at", "next_check_reason"]
+    return together(feeds, lambda some: Feed.primary.bulk_update(some, fields))
 
 
 def _reason(reason: str, slot: datetime, now: datetime) -> str:

@@ -15,7 +15,7 @@ from django.db.models import F, Max, Q, QuerySet
 
 from feeds import clock
 from feeds.clock import aware
-from feeds.databases import primary_database
+from feeds.databases import one_by_one, primary_database
 from feeds.models import Feed, Host
 from feeds.outcomes import FailureKind
 from feeds.planning import HostState, Pause
@@ -105,9 +105,14 @@ def pause(wanted: Pause) -> None:
 
 
 def forget(now: datetime) -> None:
-    """Remove hosts that redirects once led to, or whose feeds are gone, unless a person has set their delay."""
+    """Remove hosts that redirects once led to, or whose feeds are gone, unless a person has set their delay.
+
+    Those stay that the database does not let go.
+    """
     idle = Host.primary.filter(feeds__isnull=True, delay=None, free_at__lt=now - IDLE, slot_at__lt=now - IDLE)
-    idle.filter(Q(paused_until=None) | Q(paused_until__lt=now)).delete()
+    idle = idle.filter(Q(paused_until=None) | Q(paused_until__lt=now))
+    if one_by_one([idle], lambda hosts: hosts.delete())[1]:
+        one_by_one(idle, lambda host: host.delete())
 
 
 def last_slot(now: datetime) -> datetime:

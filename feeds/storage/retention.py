@@ -13,7 +13,7 @@ from typing import Any
 from django.db import models, transaction
 
 from feeds import canonical_urls
-from feeds.databases import UNAVAILABLE, Refusal, one_by_one, primary_database
+from feeds.databases import UNAVAILABLE, Refusal, primary_database, together
 from feeds.exceptions import describe
 from feeds.models import Entry, Feed, Tombstone
 from feeds.planning import ImportReport
@@ -124,17 +124,15 @@ def _remove(feed: Feed, entry_ids: list[int], now: datetime) -> int:
             Tombstone.primary.bulk_create(tombstones, ignore_conflicts=True)
             Entry.primary.filter(pk__in=ids).delete()
 
-        removed, refused = one_by_one([removable], remove)
-        if refused:
-            removed, refused = one_by_one([[pk] for pk in removable], remove)
+        removed, refused = together(removable, remove)
     if refused:
         _tell(feed, refused)
-    return sum(map(len, removed))
+    return len(removed)
 
 
-def _tell(feed: Feed, refused: list[Refusal[list[int]]]) -> None:
+def _tell(feed: Feed, refused: list[Refusal[int]]) -> None:
     """Name the first of the entries that stay."""
-    ([entry_id], error), url = refused[0], canonical_urls.redacted(feed.url)
+    (entry_id, error), url = refused[0], canonical_urls.redacted(feed.url)
     logger.warning("feed=%s entry=%s: not pruned, %s in all: %s", url, entry_id, f"{len(refused):,}", describe(error))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from feeds import canonical_urls, managers
-from feeds.databases import one_by_one
+from feeds.databases import together
 from feeds.exceptions import describe
 from feeds.models import Alias, Feed
 from feeds.storage.entries import CHUNK, chunked
@@ -53,10 +53,8 @@ def _store(feeds: list[Feed]) -> int:
     if len(feeds) == 1:
         store(feeds)
         return 1
-    if not one_by_one([feeds], store)[1]:
-        return len(feeds)
-    stored, refused = one_by_one([[feed] for feed in feeds], store)
-    for (feed,), error in refused:
+    stored, refused = together(feeds, store)
+    for feed, error in refused:
         logger.warning("feed=%s: the database refuses it: %s", canonical_urls.redacted(feed.url), describe(error))
     return len(stored)
 

@@ -26,6 +26,12 @@ FILES = {
 
         class Subscription(models.Model):
             feed = models.ForeignKey("feeds.Feed", models.PROTECT)
+
+        class Incident(models.Model):
+            imported = models.ForeignKey("feeds.Import", models.PROTECT)
+
+        class Publisher(models.Model):
+            host = models.ForeignKey("feeds.Host", models.PROTECT)
     """
 }
 TRIGGER = {
@@ -56,15 +62,17 @@ from datetime import timedelta
 from django.db import connection
 from django.utils import timezone
 from feeds import storage, tasks
-from feeds.models import Feed
+from feeds.history import records
+from feeds.models import Feed, Host, Import
 from feeds.signals import entries_added, feed_failed
-from shop.models import Bookmark, Subscription
+from shop.models import Bookmark, Incident, Publisher, Subscription
 
 call_command("migrate", "feeds", verbosity=0)
 call_command("migrate", run_syncdb=True, verbosity=0)
 with connection.cursor() as cursor:
     cursor.execute({trigger}[connection.vendor])
 found, told = {{}}, []
+records.KEPT = 1
 entries_added.connect(lambda entries, **_: told.extend(entry.title for entry in entries), weak=False)
 feed_failed.connect(lambda report, **_: told.append(report.failure.kind), weak=False)
 
@@ -74,6 +82,7 @@ def state(feed):
 # An entry that is refused
 found["refused"] = state(refused := Feed.objects.import_feed("{url}/ads"))
 found["waits"] = (refused.next_check_at - refused.checked_at) >= timedelta(hours=1)
+Incident.objects.create(imported=refused.imports.get())
 found["again"] = state(Feed.objects.import_feed("{url}/ads"))
 with connection.cursor() as cursor:
     cursor.execute("DROP TRIGGER no_ads" + (" ON feeds_entry" if connection.vendor == "postgresql" else ""))
@@ -92,9 +101,17 @@ with connection.cursor() as cursor:
 # Entries that are protected: the others go, and those of the feed behind it
 one, two = Feed.objects.import_feed("{url}/old"), Feed.objects.import_feed("{url}/old2")
 Feed.objects.update(listed_digests=b"")
+long_ago = timezone.now() - timedelta(days=100)
+Host.objects.bulk_create(Host(name=name, slot_at=long_ago, free_at=long_ago) for name in ("kept", "gone"))
+Publisher.objects.create(host_id="kept")
+Import.objects.filter(feed__url="{url}/ads").update(started_at=long_ago)
 Bookmark.objects.create(entry=(kept := one.entries.get(title="a1")))
 tasks.prune_entries()
 found["pruned"] = [sorted(feed.entries.values_list("title", flat=True)) for feed in (one, two)]
+found["left"] = [
+    [*Host.objects.filter(feeds=None).values_list("name", flat=True)],
+    [*Import.objects.filter(feed__url="{url}/ads").values_list("number", flat=True)],
+]
 
 # A feed that is protected is not merged with the one at its new URL
 Subscription.objects.create(feed=Feed.objects.import_feed("{url}/leaving"))
@@ -159,6 +176,10 @@ def test_a_feed_that_is_refused_stops_no_other_of_its_list(found: Any) -> None:
 
 def test_an_entry_that_is_protected_stops_the_pruning_of_no_other(found: Any) -> None:
     assert found["pruned"] == [["a1", "a3"], ["b3"]]
+
+
+def test_what_is_noted_of_imports_and_hosts_goes_unless_it_is_protected(found: Any) -> None:
+    assert found["left"] == [["1.example", "kept"], [1]]
 
 
 def test_a_feed_that_is_protected_stays_and_says_why_it_is_not_merged(found: Any) -> None:

@@ -3,6 +3,7 @@
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -64,6 +65,20 @@ def poll(queue: Queue, now: datetime | None = None, *, limit: int = 1000, delay:
     settings = feeds_settings()
     values = {"claim_limit": limit, "host_delay": delay}
     dispatch.send_due(now or timezone.now(), queue, type(settings)(**values))
+
+
+@contextmanager
+def refused(condition: str) -> Iterator[None]:
+    """Let the database refuse to update feeds, as a trigger of a host project may."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"CREATE TRIGGER refuse BEFORE UPDATE ON feeds_feed WHEN {condition} "
+            "BEGIN SELECT RAISE(ABORT, 'not this one'); END"
+        )
+        try:
+            yield
+        finally:
+            cursor.execute("DROP TRIGGER refuse")
 
 
 def test_what_is_due_is_sent_and_nothing_else() -> None:
@@ -323,3 +338,47 @@ def test_a_backlog_drains_as_fast_as_the_queue_does(here: CountingServer, settin
         tasks.import_due_feeds.send()
         drain()
         assert here.requests.total() == 2 * (minute + 1)
+
+
+def test_a_feed_that_the_database_does_not_let_us_claim_stops_no_other_and_says_so() -> None:
+    add_hosts(3)
+    with refused("NEW.claimed_at IS NOT NULL AND NEW.url LIKE '%host-1.%'"):
+        poll(queue := Queue())
+    assert sorted(queue.hosts) == ["host-0.example", "host-2.example"]
+    feed = Feed.objects.get(host="host-1.example")
+    assert (feed.error_kind, feed.error_text) == (
+        "database",
+        "the database refuses the claim: IntegrityError: not this one",
+    )
+    assert feed.next_check_at is not None
+    assert feed.next_check_at > timezone.now() + timedelta(hours=5)
+
+
+def test_feeds_that_may_not_be_written_at_all_hold_up_no_other(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(rate_limit, "WINDOW", 3)
+    add_hosts(4, due_at=timezone.now() - MINUTE)
+    add("well.example")
+    with refused("NEW.url LIKE '%host-%'"):
+        poll(queue := Queue())
+    assert [*queue.hosts] == ["well.example"]
+    assert "feed=https://host-3.example/3: the database refuses the claim" in caplog.text
+
+
+def test_a_feed_whose_slot_may_not_be_written_stops_no_other() -> None:
+    add("busy.example", 3)
+    Host.objects.filter(name="busy.example").update(slot_at=timezone.now() + 10 * MINUTE)
+    with refused("NEW.slot_at IS NOT NULL AND NEW.url LIKE '%/1'"):
+        poll(Queue())
+    assert Feed.objects.filter(slot_at__isnull=False).count() == 2
+    assert Feed.objects.get(error_kind="database").url == "https://busy.example/1"
+
+
+def test_a_feed_that_may_not_be_written_keeps_no_other_from_being_due_after_a_wrong_clock() -> None:
+    far = timezone.now() + timedelta(days=400)
+    add("well.example", due_at=far, claimed_at=far)
+    add("refused.example", due_at=far, claimed_at=far)
+    with refused("NEW.url LIKE '%refused%'"):
+        poll(queue := Queue())
+    assert [*queue.hosts] == ["well.example"]
