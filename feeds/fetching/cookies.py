@@ -13,7 +13,11 @@ MAX_COOKIES = 50  # of one answer (RFC 6265 §6.1 asks for that many from a doma
 MAX_COOKIE_LENGTH = 4_096  # characters, with its attributes (RFC 6265 §6.1)
 MAX_COOKIE_HEADER = 8_192  # characters; servers refuse a request with more
 
-_ENDLESS = re.compile(r"max-age\s*=\s*[0-9]{16}", re.IGNORECASE)  # a number that http.cookiejar stumbles over
+# What is no such attribute is ignored, as in browsers (RFC 6265 §5.2). http.cookiejar would ignore the cookie.
+_ATTRIBUTE = re.compile(
+    r"\s*(?:domain\s*=\s*\S+|path\s*=\s*/.*|expires\s*=.*|max-age\s*=\s*-?[0-9]{1,15}|secure(?:\s*=.*)?)\s*",
+    re.IGNORECASE,
+)
 
 
 class Cookies:
@@ -28,7 +32,7 @@ class Cookies:
     def take(self, url: SplitURL, headers: HTTPHeaderDict) -> bool:
         """Keep what an answer sets; return whether anything of it is new."""
         before = self._known()
-        given = [value for value in headers.getlist("set-cookie") if _is_usable(value)]
+        given = [_usable(value) for value in headers.getlist("set-cookie") if len(value) <= MAX_COOKIE_LENGTH]
         if given:
             self._jar.extract_cookies(cast("Any", _Answer(given[:MAX_COOKIES])), _request(url))
         return self._known() != before
@@ -46,8 +50,10 @@ class Cookies:
         return {(cookie.domain, cookie.path, cookie.name, cookie.value) for cookie in self._jar}
 
 
-def _is_usable(cookie: str) -> bool:
-    return len(cookie) <= MAX_COOKIE_LENGTH and not _ENDLESS.search(cookie)
+def _usable(cookie: str) -> str:
+    """Return a cookie with those of its attributes that can be read."""
+    pair, *attributes = cookie.split(";")
+    return ";".join([pair, *filter(_ATTRIBUTE.fullmatch, attributes)])
 
 
 def _request(url: SplitURL) -> Request:

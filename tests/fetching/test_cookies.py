@@ -129,6 +129,17 @@ def test_cookies_have_limits() -> None:
 
 
 @pytest.mark.parametrize(
+    "attribute",
+    [
+        *("Max-Age=", "Max-Age=0.5", 'Max-Age="3600"', "Max-Age=86400s", "Max-Age=" + "9" * 20),
+        *("Domain=", "Domain", "Path", "Path=feed", 'Path="/"', 'Port="80"', "Version=1", "Partitioned"),
+    ],
+)
+def test_an_attribute_that_browsers_ignore_costs_no_cookie(attribute: str) -> None:
+    assert taken(f"a=1; {attribute}; HttpOnly") == "a=1"
+
+
+@pytest.mark.parametrize(
     "cookie",
     [
         *("", "=", ";;;", "a", "=x", "é=ü", "a=\x00\x01", 'a="'),
