@@ -1,14 +1,16 @@
 """The dates and durations that feeds write, as aware datetimes in UTC and as seconds.
 
-RFC 822 with all that RFC 5322 §4.3 calls obsolete, RFC 3339 and the rest of ISO 8601 that names a day, Unix time, and
-what programs and people write instead. One table of shapes of a day, and one shape of a time for all of them.
+RFC 822 with all that RFC 5322 §4.3 calls obsolete, RFC 3339 and the rest of ISO 8601 that names a month and a day, Unix
+time, and what programs and people write instead. One table of shapes of a day, and one shape of a time for all of them.
 python-dateutil knows no names of zones, fills what is missing from today ("May 2024", "8:18 PM"), guesses the order of
 3/4/2024, and takes seven times as long.
 """
 
+import contextlib
 import re
 import unicodedata
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 MAX_LENGTH = 100  # characters of a date that are looked at
 FIRST_YEAR = 1970  # what lies before it, or after next year, is a default of some program and no date
@@ -20,26 +22,27 @@ _SHAPES = tuple(
     re.compile(shape, re.IGNORECASE)
     for shape in (
         # ISO 8601 and the like: 2024-05-24, 2024/5/24, 2024. 5. 24., and with a zero too many 2003-012-31
-        rf"{_WEEKDAY}(?P<year>\d{{4}})([-/.])\s?0?(?P<month>\d\d?)\2\s?(?P<day>\d\d?)(?!\d)\.?",
-        r"(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)(?=\d{6}(?!\d)|\D|$)",
+        rf"{_WEEKDAY}(?P<year>\d{{4}}|\d\d(?=-\d\d-\d\dT))([-/.])\s?0?(?P<month>\d\d?)\2\s?(?P<day>\d\d?)(?!\d)\.?",
+        r"(?P<year>(?:19|20)\d\d)(?P<month>[01]\d)(?P<day>[0-3]\d)(?=\d{4}(?:\d\d)?(?!\d)|\D|$)",
+        rf"(?P<year>\d{{4}})[\s,-]+{_MONTH}[.\s-]+(?P<day>\d\d?)(?!\d)",
         # RFC 822 and the like: Fri, 24 May 2024; 24-May-24; 24. Mai 2024; 24 de mayo de 2024
         rf"{_WEEKDAY}(?P<day>\d\d?)(?:st|nd|rd|th|\.)?[\s-]*(?:de\s)?{_MONTH}[.,\s-]*(?:de\s)?{_YEAR}",
         # May 24, 2024; Fri May 24th 2024
         rf"{_WEEKDAY}{_MONTH}[.\s-]*(?P<day>\d\d?)(?:st|nd|rd|th)?[,\s-]+{_YEAR}",
         rf"{_WEEKDAY}(?P<day>\d\d?)\.\s?(?P<month>\d\d?)\.\s?(?P<year>\d{{4}})(?!\d)",
         # With slashes the day comes first in most countries, the month in one, and there AM and PM are written.
-        r"(?P<month>\d\d?)/(?P<day>\d\d?)/(?P<year>\d{4})(?!\d)(?=.*\d\s?[ap]\.?m)",
-        r"(?P<month>\d\d?)/(?P<day>1[3-9]|[23]\d)/(?P<year>\d{4})(?!\d)",
-        r"(?P<day>1[3-9]|[23]\d)/(?P<month>\d\d?)/(?P<year>\d{4})(?!\d)",
+        r"(?P<month>0?[1-9]|1[0-2])/(?P<day>\d\d?)/(?P<year>\d{4}|\d\d)(?!\d)(?=.*\d\s?[ap]\.?m)",
+        r"(?P<month>\d\d?)([/-])(?P<day>1[3-9]|[23]\d)\2(?P<year>\d{4})(?!\d)",
+        r"(?P<day>1[3-9]|[23]\d)([/-])(?P<month>\d\d?)\2(?P<year>\d{4})(?!\d)",
     )
 )
 _TIME = re.compile(
     r"(?:[T,\s]*(?:(?:at|um|-)\s)?(?:(?P<half>[ap])m\s)?"
-    r"(?:(?P<hour>\d\d?)\s?:\s?(?P<minute>\d\d)(?:\s?:\s?(?P<second>\d\d)(?:[.,]\d+)?)?"
+    r"(?:(?P<hour>\d\d?)(?:\s?:\s?|[.h])(?P<minute>\d\d?)(?:(?:\s?:\s?|\.)0?(?P<second>\d\d?)(?:[.,]\d+)?)?"
     r"|(?P<hour2>\d\d)(?P<minute2>\d\d)(?P<second2>\d\d)?(?:[.,]\d+)?"
-    r"|(?P<hour3>\d\d?)(?=\s?[ap]\.?\s?m))"
+    r"|(?P<hour3>\d\d?)(?=\s?[ap]\.?\s?m|z$))"
     r"(?:\s?(?P<half2>[ap])\.?\s?m\.?(?![a-z]))?)?"
-    r"\s*(?P<name>[a-z/_]*)\s?(?:(?P<sign>[+-])(?P<hours>\d\d?)(?::?(?P<minutes>\d\d))?(?:\s[a-z]+)?)?",
+    r"\s*(?P<name>[a-z/_]*)\s?(?:(?P<sign>[+-])(?P<hours>\d\d?)(?::?(?P<minutes>\d\d))?(?:z|\s[a-z]+)?)?",
     re.IGNORECASE,
 )
 # asctime, Unix's date(1), Java and Ruby put the year last: Fri May 24 22:05:03 CEST 2024.
@@ -50,20 +53,21 @@ _COMMENT = re.compile(r"\([^()]*\)")  # RFC 822 §3.4.3
 _MONTHS = {
     name: number
     for number, names in enumerate(
-        (  # English, and without accents German, French, Spanish, Italian, Portuguese, Dutch, Nordic, Hungarian,
-            # Greek and Russian: three letters, or four where those could be two months
-            "jan ene gen ιαν янв",
-            "feb fev φεβ фев",
-            "mar maa μαρ μαω мар",
-            "apr avr abr απρ апр",
-            "may mai mei maj mag μαι μαϊ маи мая",
-            "jun juin giu ιουν ιον июн",
-            "jul juil lug ιουλ ιολ июл",
-            "aug aou ago αυγ авг",
-            "sep set sze σεπ сен",
-            "oct okt ott out οκτ окт",
-            "nov νοε ноя",
-            "dec dez dic des δεκ дек",
+        (  # English, and without accents German, French, Spanish, Italian, Portuguese, Dutch, Nordic, Romanian,
+            # Hungarian, Polish, Turkish, Indonesian, Greek, Russian, Ukrainian and Bulgarian: three letters, or four
+            # where those could be two months
+            "jan ene gen ian sty oca ιαν янв січ яну",
+            "feb fev lut sub φεβ фев лют",
+            "mar maa μαρ μαω мар бер",
+            "apr avr abr kwi nis απρ апр кві",
+            "may mai mei maj mag μαι μαϊ маи мая тра",
+            "jun juin giu iun cze haz ιουν ιον июн юни чер",
+            "jul juil lug iul lip tem ιουλ ιολ июл юли лип",
+            "aug aou ago agu sie αυγ авг сер",
+            "sep set sze wrz eyl σεπ сен вер",
+            "oct okt ott out paz eki οκτ окт жов",
+            "nov noi lis kas νοε ноя ное лис",
+            "dec dez dic des gru ara δεκ дек гру",
         ),
         start=1,
     )
@@ -78,12 +82,15 @@ _ZONES = {  # hours; RFC 822 §5.1 without its military letters (RFC 5322 §4.3)
     **{"est": -5, "et": -5, "cdt": -5, "cst": -6, "ct": -6, "mdt": -6, "mst": -7, "mt": -7, "pdt": -7, "pst": -8},
     **{"pt": -8, "akdt": -8, "akst": -9, "hdt": -9, "hst": -10, "sst": -11},
 }
+# Zones that say no more than where: their hours differ between summer and winter.
+_REGIONS = {"et": "America/New_York", "ct": "America/Chicago", "mt": "America/Denver", "pt": "America/Los_Angeles"}
 # How Chinese, Japanese and Korean write year, month, day, AM and PM.
 _SIGNS = {
     **{ord(sign): "-" for sign in "年月년월"},
     **{ord(sign): " " for sign in "日일午오"},
     **{ord(sign): " am " for sign in "上前전"},
     **{ord(sign): " pm " for sign in "下後후"},
+    **{ord(sign): "-" for sign in "‐‑‒–−"},
 }
 _HANGUL = re.compile("[가-힣]")
 _DURATION = re.compile(r"(?:(?:(\d{1,4}):)?(\d{1,4}):)?(\d{1,7})(?:\.\d+)?")
@@ -132,7 +139,8 @@ def _moment(text: str) -> datetime | None:
     for shape in _SHAPES:
         if (day := shape.match(text)) and (time := _TIME.fullmatch(text, day.end())):
             midnight = datetime(_year(day["year"]), _month(day["month"]), int(day["day"]), tzinfo=UTC)
-            return midnight + _time(time) - _offset(time)
+            moment = midnight + _time(time)
+            return moment - _offset(time, moment)
     if _UNIX.fullmatch(text):
         return datetime.fromtimestamp(float(text) / (1000 if len(text.partition(".")[0]) > 10 else 1), UTC)
     return None
@@ -152,7 +160,7 @@ def _month(text: str) -> int:
     name = text[:4].lower()
     if not name.isascii():
         name = "".join(one for one in unicodedata.normalize("NFKD", name) if not unicodedata.combining(one))
-    return _MONTHS.get(name[:3]) or _MONTHS[name]
+    return _MONTHS.get(name[:3]) or _MONTHS[name[:4]]
 
 
 def _time(time: re.Match[str]) -> timedelta:
@@ -165,9 +173,14 @@ def _time(time: re.Match[str]) -> timedelta:
     return timedelta(hours=hours, minutes=minutes, seconds=min(seconds, 59))  # 60: a leap second
 
 
-def _offset(time: re.Match[str]) -> timedelta:
-    """Return what the zone adds to UTC: its number of hours, else its name."""
+def _offset(time: re.Match[str], moment: datetime) -> timedelta:
+    """Return what the zone adds to UTC at a moment there: its number of hours, else what its name means."""
     if time["sign"]:
         offset = timedelta(hours=int(time["hours"]), minutes=int(time["minutes"] or 0))
         return -offset if time["sign"] == "-" else offset
-    return timedelta(hours=_ZONES.get(time["name"].lower().removeprefix("etc/"), 0))
+    name = time["name"].lower()
+    region = _REGIONS.get(name, time["name"])
+    if "/" in region:
+        with contextlib.suppress(KeyError, ValueError, OSError):  # none that the system knows
+            return ZoneInfo(region).utcoffset(moment.replace(tzinfo=None)) or timedelta()
+    return timedelta(hours=_ZONES.get(name, 0))

@@ -55,8 +55,11 @@ _SUPERSETS = {
 _LABELS = {
     **{"xsjis": "cp932", "windows31j": "cp932", "csshiftjis": "cp932", "xeucjp": "euc_jp", "windows949": "cp949"},
     **{"xgbk": "gb18030", "csgb2312": "gb18030", "gb231280": "gb18030", "ksc5601": "cp949", "ksc56011989": "cp949"},
-    **{"cnbig5": "big5hkscs", "xxbig5": "big5hkscs", "koi8": "koi8-r", "koi8ru": "koi8-u", "dos874": "cp874"},
+    **{"isoir149": "cp949", "cseuckr": "cp949", "csksc56011987": "cp949", "gb2312": "gb18030"},
+    **{"cnbig5": "big5hkscs", "xxbig5": "big5hkscs", "koi": "koi8-r", "koi8": "koi8-r", "koi8ru": "koi8-u"},
+    **{"visual": "iso8859-8", "logical": "iso8859-8", "csisolatin9": "iso8859-15", "suneugreek": "iso8859-7"},
     **{
+        "dos874": "cp874",
         "windows874": "cp874",
         "xmacroman": "mac-roman",
         "mac": "mac-roman",
@@ -65,7 +68,7 @@ _LABELS = {
         "xmacukrainian": "mac-cyrillic",
     },
 }
-_NUMBERED = re.compile(r"x?(?:(iso8859)|(cp)|windows)(\d{1,4})")
+_NUMBERED = re.compile(r"(?:x|cs)?(?:(iso8859)|(cp)|windows)(\d{1,4})[ei]?")  # i: in the order of its logic
 _MANY_BYTES = frozenset({"big5hkscs", "cp932", "cp949", "euc_jp", "gb18030", "iso2022_jp"})  # of a character
 # What a guess is made among: scripts that windows-1252 has no letter of. Between the Latin ones it would be a lottery.
 _GUESSED = [
@@ -82,9 +85,10 @@ GZIP = b"\x1f\x8b"
 MAX_MEMBERS = 1_000  # of a gzip file; empty ones take 20 bytes
 # The two halves of one character beyond U+FFFF, as programs write them that think in UTF-16; perhaps escaped once more.
 _PAIR = re.compile(
-    rb"&(?:amp;)?#(?:[xX](?P<high>[dD][89abAB][0-9a-fA-F]{2})|(?P<HIGH>5[56]\d{3}));"
-    rb"&(?:amp;)?#(?:[xX](?P<low>[dD][c-fC-F][0-9a-fA-F]{2})|(?P<LOW>5[67]\d{3}));"
+    rb"&(?:amp;)?#(?:[xX]0{0,4}(?P<high>[dD][89abAB][0-9a-fA-F]{2})|(?P<HIGH>5[56]\d{3}));"
+    rb"&(?:amp;)?#(?:[xX]0{0,4}(?P<low>[dD][c-fC-F][0-9a-fA-F]{2})|(?P<LOW>5[67]\d{3}));"
 )
+_PAIR_OF_BYTES = re.compile(rb"\xed[\xa0-\xaf][\x80-\xbf]\xed[\xb0-\xbf][\x80-\xbf]")  # CESU-8: each half by itself
 
 # XML 1.0 §2.2 allows no other character below the space than tab, line feed and carriage return.
 _FORBIDDEN = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 0x7F, 0xFFFE, 0xFFFF, *range(0xD800, 0xE000)])
@@ -180,12 +184,18 @@ def _repaired(body: bytes, labels: list[str]) -> str:
     A single character of UTF-8 says much: in windows-1252 it would be "Ã" and a sign. But every sixth pair of bytes of
     an encoding in which a character has two can be one of UTF-8; so where such a label fits, UTF-8 must fit far better.
     """
+    body = _PAIR_OF_BYTES.sub(_joined_bytes, body)
     text = body.decode("utf-8", "replace")
     broken = text.count("\ufffd") - body.count(b"\xef\xbf\xbd")
     whole = len(text) - (len(body) - len(body.translate(None, _ASCII))) - broken
     if whole < 4 * broken and any(label in _MANY_BYTES and _fits(body, label) for label in labels):
         return ""
     return text if whole >= broken else ""
+
+
+def _joined_bytes(pair: re.Match[bytes]) -> bytes:
+    halves = pair[0].decode("utf-8", "surrogatepass")
+    return halves.encode("utf-16", "surrogatepass").decode("utf-16").encode()
 
 
 def _fits(body: bytes, encoding: str) -> bool:

@@ -180,11 +180,11 @@ class _Values:
 
 
 def _people(values: Item, base: str) -> tuple[Person, ...]:
-    """Return `authors` (1.1), else `author` (1.0)."""
-    people = _dicts(values.get("authors")) or _dicts([values.get("author")])
+    """Return `authors` (1.1), else `author` (1.0); names alone are people, too."""
+    people = (_list(values.get("authors")) or _list(values.get("author")))[:MAX_PEOPLE]
     read = (
         Person(name=_line(person.get("name")), url=_url(person.get("url"), base, mail=True))
-        for person in people[:MAX_PEOPLE]
+        for person in _dicts([{"name": one} if isinstance(one, str) else one for one in people])
     )
     return tuple(dict.fromkeys(person for person in read if person != Person()))
 
@@ -225,7 +225,8 @@ def _line(value: Any) -> str:
 
 
 def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
+    """Return a list, or what stands where one belongs as the only one of it."""
+    return value if isinstance(value, list) else [value] if isinstance(value, str | dict) else []
 
 
 def _dicts(value: Any) -> list[Item]:

@@ -8,7 +8,10 @@ from feeds.parsing.values import Person
 MAX_AUTHOR = 1_000  # characters of an author that are taken apart
 MAX_COMMON = 1_000  # characters of a feed's authors that are stored with each of its entries
 _SEPARATORS = re.compile(r"[\s<>()\[\],;\"]+")
-_ADDRESS = re.compile(r"(?:mailto:)?([^\s@?]{1,64}@(?:[^\W_](?:[\w-]*[^\W_])?\.)+(?:xn--[\w-]{2,59}|[^\W\d_]{2,63}))")
+_ADDRESS = re.compile(
+    r"(?:mailto:)?([^\s@?]{1,64}@"
+    r"(?:(?:[^\W_](?:[\w-]*[^\W_])?\.)+(?:xn--[\w-]{2,59}|[^\W\d_]{2,63})|\d{1,3}(?:\.\d{1,3}){3}))"
+)
 _BRACKETS = re.compile(r"\(\s*\)|<\s*>|\[\s*\]|\"\s*\"")
 _EDGES = " \t\r\n,;:-"
 

@@ -52,6 +52,22 @@ def test_a_broken_byte_of_utf_8_costs_one_character(broken: bytes, content_type:
     assert read(before + broken + after, content_type) == rss(RUSSIAN).replace("лодок", "\N{REPLACEMENT CHARACTER}")
 
 
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        (b"caf\xc3\xa9 \xed\xa0\xbd\xed\xb8\x80", "café 😀"),  # CESU-8, as old databases write it
+        (b"\xed\xa0\xbd\xed\xb8\x80", "😀"),
+        (
+            b"\xe4\xb8\xad\xe6\x96\x87\xe6\x96\xb0\xe9\x97\xbb\xe4\xb8",
+            "中文新闻\N{REPLACEMENT CHARACTER}",
+        ),  # cut by bytes
+        ("Größe – ".encode() + "Müll".encode("latin-1"), "Größe – M\N{REPLACEMENT CHARACTER}ll"),  # two sources in one
+    ],
+)
+def test_what_is_broken_in_utf_8_is_read_as_far_as_it_can_be(written: bytes, expected: str) -> None:
+    assert read(b"<rss>" + written + b"</rss>", "text/xml; charset=utf-8") == f"<rss>{expected}</rss>"
+
+
 def test_a_few_accents_are_enough_to_know_utf_8_beside_a_broken_byte() -> None:
     assert read("<rss>Café né à ".encode() + b"\xe9</rss>") == "<rss>Café né à \N{REPLACEMENT CHARACTER}</rss>"
 
@@ -82,6 +98,10 @@ def test_one_latin_letter_in_ascii_is_that_letter() -> None:
         ("iso-8859-2", "iso8859-2", "W środę w porcie otwarto wystawę"),
         ("Shift_JIS", "cp932", "水曜日、港で古い船①の展示会"),
         ("x-sjis", "cp932", "水曜日"),
+        ("cp-1251", "cp1251", RUSSIAN),  # simplepie/simplepie #354
+        ("ISO-8859-8-I", "iso8859-8", "חדשות מהנמל"),
+        ("tis-620", "cp874", "ข่าวท่าเรือ"),
+        ("ks_c_5601-1987", "cp949", "항구 소식 똠방각하"),
         ("euc-jp", "euc_jp", "水曜日、港で古い船の展示会"),
         ("iso-2022-jp", "iso2022_jp", "水曜日、港で古い船の展示会"),
         ("gb2312", "gb18030", "星期三，港口舉办了旧船展览"),

@@ -1,13 +1,14 @@
 """JSON Feeds as the format asks for them, and as they are."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from feeds.outcomes import FailureKind
 from feeds.parsing import caps, jsonfeed, parser
-from feeds.parsing.values import ParsedFeed, Unreadable
+from feeds.parsing.values import Category, Enclosure, ParsedFeed, Person, Unreadable
 from tests.rigs.golden import fetched
 from tests.rigs.growth import assert_linear
 
@@ -56,6 +57,22 @@ def test_wrong_types_are_put_up_with() -> None:
         item = dict.fromkeys(keys.split(), value) | {"id": "a"}
         assert len(parsed(item, title=value, authors=value, hubs=value, icon=value).entries) == 1
     assert parsed(items="x").entries == ()
+
+
+@pytest.mark.parametrize(
+    ("item", "field", "expected"),
+    [
+        ({"authors": {"name": "Jo"}}, "authors", (Person(name="Jo"),)),  # miniflux/v2 #3991
+        ({"author": "Jo"}, "authors", (Person(name="Jo"),)),
+        ({"authors": ["Jo", {"name": "Bo"}, 3]}, "authors", (Person(name="Jo"), Person(name="Bo"))),
+        ({"tags": "boats"}, "categories", (Category(term="boats"),)),
+        ({"attachments": {"url": "http://e.org/a.mp3"}}, "enclosures", (Enclosure(url="http://e.org/a.mp3"),)),
+        ({"date_published": 1716545472}, "published_at", datetime(2024, 5, 24, 10, 11, 12, tzinfo=UTC)),
+        ({"content_html": "", "content_text": "Boats"}, "content", "Boats"),
+    ],
+)
+def test_what_is_meant_is_read(item: dict[str, Any], field: str, expected: Any) -> None:
+    assert getattr(parsed({"id": "a"} | item).entries[0], field) == expected
 
 
 def test_line_feeds_and_tabs_may_stand_in_strings_as_they_are() -> None:

@@ -24,6 +24,8 @@ from tests.rigs.growth import assert_linear
         ),
         ("mailto:jo@e.org", "", "jo@e.org"),
         ("jo@e.org?subject=x (Jo)", "Jo", "jo@e.org"),
+        ("Jo Reed (jo@203.0.113.38)", "Jo Reed", "jo@203.0.113.38"),
+        ("Jo (R&amp;D), jo+feeds@e.dev", "Jo (R&D)", "jo+feeds@e.dev"),
         ("Jo Reed", "Jo Reed", ""),
         ("@jo", "@jo", ""),
         ("@jo@social.example", "@jo@social.example", ""),

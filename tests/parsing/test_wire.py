@@ -35,7 +35,8 @@ def test_a_packed_document_is_unpacked_so_far() -> None:
 
 
 @pytest.mark.parametrize(
-    "written", ["&#55356;&#57225;", "&#xD83C;&#xDF89;", "&#xd83c;&#57225;", "&amp;#55356;&amp;#57225;"]
+    "written",
+    ["&#55356;&#57225;", "&#xD83C;&#xDF89;", "&#xd83c;&#57225;", "&amp;#55356;&amp;#57225;", "&#x0D83C;&#x0DF89;"],
 )
 def test_two_references_to_the_halves_of_a_character_are_that_character(written: str) -> None:
     assert parsed(rss(f"<item><title>a {written} b</title></item>")).entries[0].title == "a \U0001f389 b"

@@ -228,21 +228,20 @@ def deviations(document: str, said: tuple[Said, list[Said]], feed: Any, rows: li
     if len(entries) != len(rows):
         why = "an entry that stands there twice is stored once" if len(distinct) == len(rows) else ""
         yield Deviation(document=document, field="entries", said=len(entries), stored=len(rows), reason=why)
-    for row, entry in _pairs(rows, entries, distinct):
+    for row, entry in _pairs(rows, distinct):
         yield from _differences(document, "entry", entry, row)
 
 
 def _name(guid: str, url: str, title: str) -> tuple[str, str]:
-    return guid.removeprefix(URL.removesuffix("/feed")) or url, title
+    return guid.removeprefix(URL.removesuffix("feed")).lstrip("./") or url, title
 
 
-def _pairs(rows: list[Any], entries: list[Said], distinct: dict[tuple[str, str], Said]) -> Iterator[tuple[Any, Said]]:
-    """Pair rows and entries by name, or where names are shared, by their places."""
+def _pairs(rows: list[Any], distinct: dict[tuple[str, str], Said]) -> Iterator[tuple[Any, Said]]:
+    """Pair rows and entries by name; those whose name the other side does not have, by their places."""
     named = {_name(row.guid, row.url, row.title): row for row in rows}
-    if named.keys() == distinct.keys() and len(named) == len(rows):
-        yield from ((named[name], entry) for name, entry in distinct.items())
-    else:
-        yield from zip(rows, entries, strict=False)
+    yield from ((row, distinct[name]) for name, row in named.items() if name in distinct)
+    left = [row for name, row in named.items() if name not in distinct]
+    yield from zip(left, (entry for name, entry in distinct.items() if name not in named), strict=False)
 
 
 def _differences(document: str, kind: str, said: Said, row: Any) -> Iterator[Deviation]:
@@ -295,7 +294,8 @@ def make_database(folder: str) -> None:
 def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("folder", type=Path)
-    paths = sorted(path for path in arguments.parse_args().folder.iterdir() if path.suffix in (".xml", ".rss", ".atom"))
+    folder = arguments.parse_args().folder
+    paths = sorted(path for path in folder.rglob("*") if path.suffix in (".xml", ".rss", ".atom", ".rdf"))
     found: Counter[tuple[str, str]] = Counter()
     with tempfile.TemporaryDirectory(prefix="feeds-differential-") as folder:
         make_database(folder)
