@@ -8,7 +8,7 @@ from feeds.outcomes import FailureKind
 from feeds.parsing import caps, parser
 from feeds.parsing.caps import MAX_DOCUMENT_BYTES, MAX_ENTRY_BYTES, bytes_of, entries_that_fit, fitted
 from feeds.parsing.rss_atom.elements import MAX_ELEMENTS
-from feeds.parsing.rss_atom.parsers import MAX_TAGS
+from feeds.parsing.rss_atom.parsers import MAX_MARKS
 from feeds.parsing.values import Category, Enclosure, ParsedEntry, ParsedFeed, Person, Unreadable
 from tests.rigs.golden import fetched
 from tests.rigs.parsing_children import OPEN, rss
@@ -120,7 +120,8 @@ FIRST = b"<item><title>t</title></item>"
 # The rest of each took half a minute.
 TOO_MUCH = {
     "elements": b"&nbsp;" + FIRST + b"<item>" + b"<a>" * 10 * MAX_ELEMENTS,
-    "openers": FIRST + b"<item>" + b"<" * 10 * MAX_TAGS,
+    "openers": FIRST + b"<item>" + b"<" * 10 * MAX_MARKS,
+    "references": b"&nbsp;" + FIRST + b"<item><title>" + b"&" * 10 * MAX_MARKS,
 }
 
 
@@ -133,7 +134,7 @@ def test_of_a_document_of_too_many_elements_the_entries_before_that_are_kept(ite
 
 @pytest.mark.slow
 def test_a_document_of_too_many_elements_for_one_entry_is_hostile() -> None:
-    said = parser.parse(fetched(rss(b"<item>" + b"<" * 10 * MAX_TAGS)))
+    said = parser.parse(fetched(rss(b"<item>" + b"<a>" * 10 * MAX_ELEMENTS)))
     assert isinstance(said, Unreadable)
     assert said.kind is FailureKind.HOSTILE
 

@@ -23,10 +23,11 @@ from feeds.parsing.people import MAX_AUTHOR
 from feeds.parsing.rss_atom.elements import Enough
 from feeds.parsing.rss_atom.texts import Texts
 
-MAX_TAGS = 500_000  # "<" of a document that is not well-formed; 4 µs each, and more where it begins an element
+MAX_MARKS = 1_000_000  # "<" and "&" of a document that is not well-formed; 4 µs each, elements more
 
 # Spelt as feedparser does not know it: it would take "\xc9\xae" for a letter in UTF-8 that was read as Latin-1 (#36).
 _ENCODING = "UTF-8"
+_MARK = re.compile(b"[<&]")
 _STRUCTURE = frozenset({"item", "entry", "channel", "feed", "rss", "rdf:rdf"})
 
 
@@ -63,7 +64,7 @@ def feedparser_result(body: bytes, base: str, language: str) -> Any:
 
 def _feed(reader: "_LooseParser", body: bytes) -> bool:
     """Return whether there is more than was read."""
-    beyond = next(islice(re.finditer(b"<", body), MAX_TAGS, None), None)
+    beyond = next(islice(_MARK.finditer(body), MAX_MARKS, None), None)
     try:
         reader.feed((body[: beyond.start()] if beyond else body).decode("utf-8", "replace"))
     except Enough:
