@@ -33,6 +33,7 @@ class HostAdmin(Editable, admin.ModelAdmin):
     ordering = ("name",)
     search_fields = ("name",)
     search_help_text = "A part of the name."
+    list_per_page = 50
     show_full_result_count = False
 
     class Media:
