@@ -12,7 +12,7 @@ from hashlib import blake2b
 from typing import Any, TypeVar
 
 from feeds.canonical_urls import MAX_URL_LENGTH
-from feeds.parsing.values import Enclosure, ParsedEntry, ParsedFeed, Person
+from feeds.parsing.values import Category, Enclosure, ParsedEntry, ParsedFeed, Person
 
 MAX_ENTRIES = 10_000  # of one document
 MAX_DOCUMENT_BYTES = 18_000_000  # of all entries of one document
@@ -27,8 +27,11 @@ _LISTS = {"authors": MAX_PEOPLE, "categories": MAX_CATEGORIES, "enclosures": MAX
 _URLS = frozenset({"url", "comments_url", "source_url", "image_url", "site_url", "icon_url"})
 _OTHERS = frozenset({"digest", "digests", "entries", "capped"})
 _SIZED = {
-    kind: tuple(each.name for each in fields(kind) if each.name not in _OTHERS) for kind in (ParsedEntry, ParsedFeed)
+    kind: tuple(each.name for each in fields(kind) if each.name not in _OTHERS)
+    for kind in (ParsedEntry, ParsedFeed, Person, Category, Enclosure)
 }
+# As storage writes lists: JSON, in ASCII.
+_JSON = json.JSONEncoder(default=lambda one: {name: getattr(one, name) for name in _SIZED[type(one)]})
 
 Values = TypeVar("Values", ParsedEntry, ParsedFeed)
 
@@ -37,8 +40,8 @@ def entries_that_fit(entries: Iterable[ParsedEntry]) -> tuple[ParsedEntry, ...]:
     """Return the entries within their limits, up to the limit of the document; none behind that is asked for."""
     kept: list[ParsedEntry] = []
     size = 0
-    for entry in map(fitted, entries):
-        size += bytes_of(entry)
+    for entry, its_size in map(_light, map(_limited, entries)):
+        size += its_size
         if size > MAX_DOCUMENT_BYTES or len(kept) == MAX_ENTRIES:
             break
         kept.append(entry)
@@ -47,17 +50,22 @@ def entries_that_fit(entries: Iterable[ParsedEntry]) -> tuple[ParsedEntry, ...]:
 
 def fitted(values: Values) -> Values:
     """Return an entry, or what a feed says of itself, within its limits; a marked one where that is less."""
+    limited = _limited(values)
+    return _light(limited)[0] if isinstance(limited, ParsedEntry) else limited
+
+
+def _limited(values: Values) -> Values:
     changed: dict[str, Any] = {name: "" for name in _URLS if len(getattr(values, name, "")) > MAX_URL_LENGTH}
     for name, most in _LISTS.items():
         found = getattr(values, name, ())
-        if len(kept := _within(found, most)) < len(found):
+        if found and len(kept := _within(found, most)) < len(found):
             changed[name] = kept
-    if isinstance(values, ParsedFeed):
-        return replace(values, **changed) if changed else values
-    if len(values.guid) > MAX_GUID:
-        changed["guid"] = _short(values.guid)
-    fitting = replace(values, **changed) if changed else values
-    return _light(replace(fitting, capped=True) if changed else fitting)
+    if isinstance(values, ParsedEntry):
+        if len(values.guid) > MAX_GUID:
+            changed["guid"] = _short(values.guid)
+        if changed:
+            changed["capped"] = True
+    return replace(values, **changed) if changed else values
 
 
 def _within(found: tuple[Any, ...], most: int) -> tuple[Any, ...]:
@@ -74,15 +82,15 @@ def _short(guid: str) -> str:
     return f"{guid[:MAX_GUID]}…{blake2b(guid.encode(), digest_size=16).hexdigest()}"
 
 
-def _light(entry: ParsedEntry) -> ParsedEntry:
-    """Return an entry that is not too large in all: without its largest values."""
-    while bytes_of(entry) > MAX_ENTRY_BYTES:
+def _light(entry: ParsedEntry) -> tuple[ParsedEntry, int]:
+    """Return an entry that is not too large in all, without its largest values, and its bytes."""
+    while (size := bytes_of(entry)) > MAX_ENTRY_BYTES:
         sizes = {
             name: _size(getattr(entry, name)) for name in ("content", "summary", "itunes", *_LISTS) if name != "hubs"
         }
         largest = max(sizes, key=lambda name: sizes[name])
         entry = replace(entry, capped=True, **{largest: type(getattr(entry, largest))()})
-    return entry
+    return entry, size
 
 
 def bytes_of(values: ParsedEntry | ParsedFeed) -> int:
@@ -91,16 +99,6 @@ def bytes_of(values: ParsedEntry | ParsedFeed) -> int:
 
 
 def _size(value: Any) -> int:
-    """Return the bytes of a value; lists are stored as JSON, in ASCII."""
     if isinstance(value, str):
         return len(value) if value.isascii() else len(value.encode("utf-8", "ignore"))
-    if isinstance(value, tuple):
-        return sum(map(_size_in_json, value))
-    return 8
-
-
-def _size_in_json(value: Any) -> int:
-    if isinstance(value, str | tuple):
-        return len(json.dumps(value))
-    texts = (getattr(value, each.name) for each in fields(value))
-    return sum(20 + (len(json.dumps(text)) if isinstance(text, str) else 8) for text in texts)
+    return len(_JSON.encode(value)) if isinstance(value, tuple) else 8

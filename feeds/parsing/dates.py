@@ -119,11 +119,6 @@ def parse_duration(text: str) -> int | None:
     return hours * 3600 + minutes * 60 + seconds or None
 
 
-def looks_like_date(text: str) -> bool:
-    """Tell whether the None of `parse_date` is final: nothing without a digit is a date for anybody."""
-    return any(character.isdigit() for character in text)
-
-
 def _tidy(text: str) -> str:
     """Return the text in single spaces, without comments, with the year in its place and in signs that we know."""
     if not text.isascii():

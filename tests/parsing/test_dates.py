@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from feeds.parsing.dates import looks_like_date, parse_date, parse_duration
+from feeds.parsing.dates import parse_date, parse_duration
 
 
 def utc(text: str) -> datetime:
@@ -201,11 +201,6 @@ def test_next_year_is_still_a_date() -> None:
     year = datetime.now(UTC).year
     assert parse_date(f"{year + 1}-12-31") == datetime(year + 1, 12, 31, tzinfo=UTC)
     assert parse_date(f"{year + 2}-01-02") is None
-
-
-def test_nobody_else_is_asked_about_a_text_with_a_digit() -> None:
-    assert looks_like_date("--12-31")
-    assert not looks_like_date("yesterday")
 
 
 @pytest.mark.parametrize(

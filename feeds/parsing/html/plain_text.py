@@ -13,7 +13,6 @@ TEXT_LIMIT = 10_000  # characters of a title, a name, a category
 HTML_LIMIT = 500_000  # characters of one value
 OUTPUT_LIMIT = 2 * HTML_LIMIT  # characters of one value, cleaned: URLs become absolute, "<" is written "&lt;"
 
-_WHITESPACE = re.compile(r"\s+")
 _BARE_URL = re.compile(r"https?://[^\s<>\"]+", re.IGNORECASE)
 _AFTER_URLS = ".,;:!?'…”’»*_"
 _BRACKETS = {")": "(", "]": "[", "}": "{"}
@@ -29,7 +28,7 @@ class Cleaned(NamedTuple):
 def plain_text(value: str) -> Cleaned:
     """Return text as one trimmed line."""
     kept = value[:TEXT_LIMIT]
-    return Cleaned(_WHITESPACE.sub(" ", without_forbidden(kept)).strip(), len(kept) < len(value))
+    return Cleaned(" ".join(without_forbidden(kept).split()), len(kept) < len(value))
 
 
 def text_of_html(value: str) -> Cleaned:

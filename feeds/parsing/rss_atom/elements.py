@@ -53,7 +53,7 @@ class _Text(str):
     __slots__ = ()
 
     def translate(self, table: Any) -> str:
-        return super().translate(table) if _C1.search(self) else str(self)
+        return super().translate(table) if not self.isascii() and _C1.search(self) else str(self)
 
 
 class _Verbatim(str):
@@ -257,7 +257,20 @@ class Elements(feedparser.mixin._FeedParserMixin):  # type: ignore[misc]  # feed
         if people and not people[-1] and text:
             people[-1]["name"] = text
 
-    # Categories, hours, days
+    # Dates, categories, hours, days
+
+    def _end_published(self) -> None:
+        """Leave the text to be read by the adapter, which knows more formats."""
+        self.pop("published")
+
+    def _end_updated(self) -> None:
+        self.pop("updated")
+
+    def _end_created(self) -> None:
+        self.pop("created")
+
+    _end_issued = _end_pubdate = _end_published
+    _end_modified = _end_lastbuilddate = _end_updated
 
     def _add_tag(self, term: str | None, scheme: str | None, label: str | None) -> None:
         """Add a category of an entry, once, unless there are many; feedparser compares each with all before it."""

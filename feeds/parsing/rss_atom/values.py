@@ -1,15 +1,14 @@
 """One dictionary of feedparser's, a feed or an entry, read as values that are safe to store."""
 
 import re
-from calendar import timegm
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
 from feeds.canonical_urls import MAX_URL_LENGTH
 from feeds.parsing.caps import MAX_ENCLOSURES
-from feeds.parsing.dates import looks_like_date, parse_date
+from feeds.parsing.dates import parse_date
 from feeds.parsing.encodings import without_forbidden
 from feeds.parsing.people import parted
 from feeds.parsing.rss_atom.roles import Detail, Roles, by_rank, divided
@@ -177,10 +176,7 @@ class Values:
         )
 
     def moment(self, key: str) -> datetime | None:
-        text = self.raw(key)
-        if not text or (found := parse_date(text)) or looks_like_date(text):
-            return found if text else None
-        return _moment(dict.get(self._said, f"{key}_parsed"))
+        return parse_date(text) if (text := self.raw(key)) else None
 
     def source(self) -> "Values | None":
         source = dict.get(self._said, "source")
@@ -214,11 +210,3 @@ def _opened(value: str) -> str:
 
 def is_image(media: Said) -> bool:
     return dict.get(media, "medium") == "image" or str(dict.get(media, "type", "")).startswith("image/")
-
-
-def _moment(parts: Any) -> datetime | None:
-    """Return feedparser's own reading, for the formats that only it knows."""
-    try:
-        return datetime.fromtimestamp(timegm(parts), UTC)
-    except (TypeError, ValueError, OverflowError):
-        return None
