@@ -2,14 +2,11 @@
 
 Python cannot stop a thread inside of C code, and one regular expression can hold all of them. A child knows no Django
 and no database. Its environment is emptied; but spawned by multiprocessing it inherits that of its parent, and what it
-began with stays readable in its own /proc/self/environ. What it answers is bytes of a limited length, and unpickled to
-values of this package only; the envelope around them is Pebble's, and as trusted as Pebble makes it.
+began with stays readable in its own /proc/self/environ.
 """
 
-import io
 import logging
 import os
-import pickle
 import resource
 import signal
 import threading
@@ -18,8 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
-from multiprocessing.context import SpawnContext, SpawnProcess
+from multiprocessing.context import SpawnProcess
 from multiprocessing.popen_spawn_posix import Popen
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -28,18 +24,10 @@ from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from feeds.exceptions import describe
 from feeds.outcomes import FailureKind
+from feeds.parsing.answers import CRASHED, Parsed, PipesOfMessages, packed, unpacked
 from feeds.parsing.interpreter import WithoutMain, start_problem
 from feeds.parsing.reading import read
-from feeds.parsing.values import (
-    Category,
-    Document,
-    Enclosure,
-    ParsedEntry,
-    ParsedFeed,
-    Person,
-    SandboxUnavailable,
-    Unreadable,
-)
+from feeds.parsing.values import Document, ParsedFeed, SandboxUnavailable, Unreadable
 
 logger = logging.getLogger(__name__)
 
@@ -47,17 +35,11 @@ MEMORY = 240 * 1024 * 1024  # bytes of address space of a child; a feed of 10 Mi
 WALL = 3  # times the limit of processor time: what a child may take by the clock of a busy machine
 PATIENCE = 30.0  # seconds until a child begins to read a document
 ALERT = 0.5  # seconds; a thread that waits looks up so often, and Dramatiq can interrupt it then
-MAX_ANSWER = 32 * 1024 * 1024  # bytes; the largest of a hundred real feeds takes 1 MB
 RETIRED_AFTER = 100  # documents; a new child takes 0.3 s of the processor
 
 # Signals that nothing in a document brings about, while the memory is limited: a deployment, a system short of memory.
 _FROM_OUTSIDE = frozenset({-signal.SIGKILL, -signal.SIGTERM, -signal.SIGHUP, -signal.SIGINT})
-_VALUES = (
-    *(Category, Enclosure, ParsedEntry, ParsedFeed, Person, Unreadable),
-    *(FailureKind, datetime, timedelta, timezone),
-)
 
-_Parsed = ParsedFeed | Unreadable
 GoesOn = Callable[[], bool]  # may parsing go on?
 STOPPED = "parsing was not to take longer"
 
@@ -116,7 +98,7 @@ class _Process(SpawnProcess):
         return WithoutMain(process)
 
 
-class _Context(SpawnContext):
+class _Context(PipesOfMessages):
     Process = _Process
 
 
@@ -130,7 +112,7 @@ class _Children:
         self._asked: dict[ProcessFuture[Any], ProcessPool] = {}
         self._has_told = False
 
-    def read(self, document: Document, seen: frozenset[bytes], goes_on: GoesOn) -> _Parsed:
+    def read(self, document: Document, seen: frozenset[bytes], goes_on: GoesOn) -> Parsed:
         try:
             return self._read_once(document, seen, goes_on)
         except _NotBegun:  # a child that ends while it is idle breaks the pool
@@ -140,7 +122,7 @@ class _Children:
         except _NotBegun as error:
             raise SandboxUnavailable(f"no process for parsing can start: {error}") from error
 
-    def _read_once(self, document: Document, seen: frozenset[bytes], goes_on: GoesOn) -> _Parsed:
+    def _read_once(self, document: Document, seen: frozenset[bytes], goes_on: GoesOn) -> Parsed:
         pool = self._current_pool()
         try:
             future = pool.schedule(_answer, args=(document, seen, self._limits.processor))
@@ -162,7 +144,7 @@ class _Children:
             self._asked.pop(future, None)
             future.cancel()  # type: ignore[no-untyped-call]
 
-    def _result(self, future: "ProcessFuture[Any]", goes_on: GoesOn) -> _Parsed:
+    def _result(self, future: "ProcessFuture[Any]", goes_on: GoesOn) -> Parsed:
         """Return what the child says, or why it says nothing; raise TimeoutError where none has begun."""
         began, asked = None, time.monotonic()
         while True:
@@ -181,12 +163,12 @@ class _Children:
                 return self._expired(error.exitcode)
             else:
                 self._tell(is_limited=is_limited)
-                return _unpacked(answer)
+                return unpacked(answer)
 
-    def _expired(self, code: int) -> _Parsed:
+    def _expired(self, code: int) -> Parsed:
         if code in _FROM_OUTSIDE:
             raise SandboxUnavailable(f"the process for parsing was ended from outside ({signal.Signals(-code).name})")
-        return self._took_too_long() if code == -signal.SIGXCPU else _hostile("the parser crashed")
+        return self._took_too_long() if code == -signal.SIGXCPU else CRASHED
 
     def _took_too_long(self) -> Unreadable:
         return _hostile(f"parsing took longer than {self._limits.processor:g} s")
@@ -233,27 +215,6 @@ def _hostile(text: str) -> Unreadable:
     return Unreadable(kind=FailureKind.HOSTILE, text=text)
 
 
-class _Unpickler(pickle.Unpickler):
-    """Makes values of this package, and nothing that could run code."""
-
-    def find_class(self, module: str, name: str) -> type:
-        for value in _VALUES:
-            if (module, name) == (value.__module__, value.__qualname__):
-                return value
-        raise pickle.UnpicklingError(f"{module}.{name} is no value of a document")
-
-
-def _unpacked(answer: object) -> _Parsed:
-    try:
-        if not isinstance(answer, bytes) or len(answer) > MAX_ANSWER:
-            raise pickle.UnpicklingError("the answer is too large")
-        parsed = _Unpickler(io.BytesIO(answer)).load()
-    except Exception as error:
-        logger.warning("a process for parsing gave an answer that is none: %s", error)
-        return _hostile("the parser crashed")
-    return parsed if isinstance(parsed, ParsedFeed | Unreadable) else _hostile("the parser crashed")
-
-
 # The child's side
 
 
@@ -280,18 +241,13 @@ def _answer(document: Document, seen: frozenset[bytes], limit: float) -> tuple[b
     """Return whether this child's memory is limited, and what the document says, pickled."""
     _limit_processor(limit)
     try:
-        answer = _packed(read(document, seen))
+        answer = packed(read(document, seen))
     except MemoryError:
-        answer = _packed(_hostile(f"parsing took more than {MEMORY >> 20} MB of memory"))
+        answer = packed(_hostile(f"parsing took more than {MEMORY >> 20} MB of memory"))
     except Exception as error:
-        answer = _packed(_hostile(f"the parser failed: {type(error).__name__}"))
+        answer = packed(_hostile(f"the parser failed: {type(error).__name__}"))
     limits = (resource.getrlimit(kind)[0] for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA))
     return any(limit != resource.RLIM_INFINITY for limit in limits), answer
-
-
-def _packed(parsed: _Parsed) -> bytes:
-    answer = pickle.dumps(parsed)
-    return answer if len(answer) <= MAX_ANSWER else _packed(_hostile(f"it says more than {MAX_ANSWER >> 20} MB"))
 
 
 def _limit_processor(limit: float) -> None:

@@ -5,6 +5,8 @@ import pickle
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import dramatiq.threading
 import pytest
 
 from feeds.outcomes import FailureKind
-from feeds.parsing import sandbox
+from feeds.parsing import answers
 from feeds.parsing.sandbox import Sandbox
 from feeds.parsing.values import ParsedFeed, SandboxUnavailable, Unreadable
 from tests.rigs.golden import fetched
@@ -253,17 +255,43 @@ def test_a_child_has_no_environment(own_family: Family, monkeypatch: pytest.Monk
 @pytest.mark.parametrize("answer", [os.system, {"feed": "x"}, Path("/"), ParsedFeed])
 def test_an_answer_that_is_no_value_of_a_document_is_not_believed(answer: object) -> None:
     crashed = Unreadable(kind=FailureKind.HOSTILE, text="the parser crashed")
-    assert sandbox._unpacked(pickle.dumps(answer)) == crashed
-    assert sandbox._unpacked(answer) == crashed
+    assert answers.unpacked(pickle.dumps(answer)) == crashed
+    assert answers.unpacked(answer) == crashed
 
 
 def test_an_answer_that_is_too_large_is_neither_sent_nor_read(monkeypatch: pytest.MonkeyPatch) -> None:
     feed = ParsedFeed(title="t" * 1_000)
     large = pickle.dumps(feed)
-    assert sandbox._unpacked(large) == feed
-    monkeypatch.setattr(sandbox, "MAX_ANSWER", 500)
-    assert len(sandbox._packed(feed)) <= 500
-    assert isinstance(sandbox._unpacked(large), Unreadable)
+    assert answers.unpacked(large) == feed
+    monkeypatch.setattr(answers, "MAX_ANSWER", 500)
+    assert len(answers.packed(feed)) <= 500
+    assert isinstance(answers.unpacked(large), Unreadable)
+
+
+class Code:
+    """What a child sends that runs code where it is unpickled."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.mkdir, (self.folder,)
+
+
+def too_much(_: Path) -> bytes:
+    return bytes(40 * MEGABYTE)
+
+
+@pytest.mark.parametrize("function", [Code, too_much])
+def test_what_a_child_sends_runs_no_code_and_is_not_endless(
+    own_family: Family, tmp_path: Path, function: Callable[[Path], object]
+) -> None:
+    pool = own_family.parser._sandbox._own()._current_pool()
+    sent = pool.schedule(function, args=[tmp_path / "folder"])
+    with pytest.raises(BrokenProcessPool):
+        sent.result()
+    assert not (tmp_path / "folder").exists()
+    assert isinstance(own_family.parse(NOT_WELL_FORMED), ParsedFeed)
 
 
 def test_a_document_that_is_not_to_take_longer_is_given_up(own_family: Family) -> None:
