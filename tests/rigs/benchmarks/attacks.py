@@ -12,11 +12,12 @@ import re
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
 from tests.acceptance.deployment import Deployment
+from tests.rigs.servers import processes
 from tests.rigs.servers.hostile import ATTACKS, HostileServer
 from tests.rigs.servers.memcached import Memcached
 from tests.rigs.servers.postgresql import PostgreSQL
@@ -39,15 +40,6 @@ def peak_memory(pid: int) -> int:
 
 def forget_peak(pid: int) -> None:
     Path(f"/proc/{pid}/clear_refs").write_text("5")
-
-
-def children(pid: int) -> Iterator[int]:
-    for status in Path("/proc").glob("[0-9]*/status"):
-        try:
-            if f"PPid:\t{pid}\n" in status.read_text():
-                yield int(status.parent.name)
-        except OSError:
-            continue
 
 
 def imports(workers: Workers, attack: str) -> list[tuple[str, float]]:
@@ -103,7 +95,7 @@ def main() -> None:
             forget_peak(pid)
             of_children: list[int] = []
             deployment.send(server.urls(attack, options.feeds))
-            wait_until_idle(deployment, lambda seen=of_children: seen.extend(map(peak_memory, children(pid))))
+            wait_until_idle(deployment, lambda seen=of_children: seen.extend(map(peak_memory, processes.children(pid))))
             ended = imports(workers, attack)
             fetches = deployment.rows(f"SELECT max(fetch_seconds) FROM feeds_feed WHERE url LIKE '%/{attack}/%'")
             print(

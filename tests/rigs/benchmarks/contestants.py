@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import redis
@@ -36,10 +37,6 @@ SELECT pg_total_relation_size('feeds_feed'), (SELECT count(*) FROM feeds_feed),
 """
 
 
-class _Roomy(PostgreSQL):
-    settings = MEMORY
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Servers:
     nginx: Nginx
@@ -49,14 +46,18 @@ class Servers:
 
     @classmethod
     @contextmanager
-    def running(cls, folder: Path) -> Iterator["Servers"]:
+    def running(cls, folder: Path, settings: tuple[str, ...] = ()) -> Iterator["Servers"]:
+        """`settings` are PostgreSQL's, besides its memory."""
+        kinds: dict[str, type[Daemon]] = {
+            "nginx": Nginx,
+            "postgresql": PostgreSQL,
+            "redis": RedisServer,
+            "memcached": Memcached,
+        }
+        daemons: dict[str, Any] = {name: kind(new(folder, name)) for name, kind in kinds.items()}
+        daemons["postgresql"].settings = (*MEMORY, *settings)
         with ExitStack() as stack:
-
-            def start(kind: Callable[[Path], Daemon]) -> Daemon:
-                return stack.enter_context(kind(new(folder, kind.__name__)))
-
-            kinds = {"nginx": Nginx, "postgresql": _Roomy, "redis": RedisServer, "memcached": Memcached}
-            yield cls(**{name: start(kind) for name, kind in kinds.items()})
+            yield cls(**{name: stack.enter_context(daemon) for name, daemon in daemons.items()})
 
     def full_database(self, feeds: int, entries: int) -> str:
         """Make a database with our tables in which so much is stored, and return its name."""
@@ -97,9 +98,7 @@ class Run:
     """A contestant at work. `groups` are the process groups of its workers."""
 
     poll: Callable[[list[str]], None]
-    send: Callable[[list[str]], None] | None = (
-        None  # the same with a message for each URL, be they equal; None = cannot
-    )
+    send: Callable[[list[str]], None] | None = None  # with a message for each URL, be they equal; None = it cannot
     sizes: Callable[[], tuple[int, ...]] | None = None  # bytes of the feeds, feeds, bytes of the entries, entries
     groups: tuple[int, ...] = ()
     seconds: float = field(default=0.0, init=False)
@@ -136,7 +135,7 @@ class Ours:
 
             def send(urls: list[str]) -> None:
                 self.manage(environment, "shell", "-c", SEND, given="\n".join(urls))
-                _wait_for(servers, "feeds")
+                wait_for(servers, "feeds")
 
             def sizes() -> tuple[int, ...]:
                 with psycopg.connect(environment["DATABASE_URL"]) as connection:
@@ -167,7 +166,7 @@ def recipe(servers: Servers, folder: Path) -> Iterator[Run]:
         def poll(urls: list[str], *arguments: str) -> None:
             command = [sys.executable, "-m", module, *arguments]
             subprocess.run(command, cwd=PROJECT, env=environment, input="\n".join(urls), text=True, check=True)
-            _wait_for(servers, "default")
+            wait_for(servers, "default")
 
         poll([], "--tables")
         with _RecipeWorkers(folder, environment, PROJECT, PROCESSES) as workers:
@@ -198,7 +197,7 @@ def new(folder: Path, name: str) -> Path:
     return path
 
 
-def _wait_for(servers: Servers, queue: str) -> None:
+def wait_for(servers: Servers, queue: str) -> None:
     """Wait until no message is left, be it due, delayed or being worked on."""
     with redis.Redis.from_url(servers.redis.url) as client:
         while any(client.hlen(f"dramatiq:{queue}{kind}.msgs") for kind in ("", ".DQ")):

@@ -1,6 +1,7 @@
 """What the processes of a daemon have used: processor seconds and memory, from /proc."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -13,7 +14,21 @@ def members(group: int) -> list[int]:
 
 def processor_seconds(group: int) -> float:
     """Return what a process group has used, with the children that have ended."""
-    return sum(sum(map(int, _fields(Path(f"/proc/{pid}"))[11:15])) for pid in members(group)) / _TICKS
+    return sum(map(seconds_of, members(group)))
+
+
+def seconds_of(pid: int) -> float:
+    """Return what a process has used, with its children that have ended."""
+    return sum(map(int, _fields(Path(f"/proc/{pid}"))[11:15])) / _TICKS
+
+
+def children(pid: int) -> Iterator[int]:
+    for status in Path("/proc").glob("[0-9]*/status"):
+        try:
+            if f"PPid:\t{pid}\n" in status.read_text():
+                yield int(status.parent.name)
+        except OSError:
+            continue
 
 
 def peak_memory(group: int) -> int:
