@@ -82,7 +82,7 @@ def main() -> None:
 def _contestants(servers: Servers, options: argparse.Namespace, other: Path | None) -> Iterator[tuple[str, Contestant]]:
     yield "ours", Ours()
     if other is not None:
-        yield "other", Ours(root=other)
+        yield "other", Ours(root=other, python=str(other / ".venv" / "bin" / "python"))
     for hosts in options.hosts:
         yield f"ours {hosts}", Ours(hosts=tuple(map(int, hosts.split("+"))))
     if options.stored:
@@ -123,7 +123,7 @@ def _say_sizes(contestant: str, run: Run) -> None:
 
 @contextmanager
 def _other(revision: str | None) -> Iterator[Path | None]:
-    """Check another commit out, beside this one, and remove it at the end."""
+    """Check another commit out, with what it depends on, and remove it at the end."""
     if revision is None:
         yield None
         return
@@ -131,6 +131,7 @@ def _other(revision: str | None) -> Iterator[Path | None]:
         root = Path(folder) / "other"
         subprocess.run(["git", "clone", "--quiet", "--shared", str(PROJECT), str(root)], check=True)
         subprocess.run(["git", "checkout", "--quiet", revision], cwd=root, check=True)
+        subprocess.run(["uv", "sync", "--quiet"], cwd=root, check=True)
         yield root
 
 

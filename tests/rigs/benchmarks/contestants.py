@@ -122,6 +122,7 @@ class Ours:
     """The project of a checkout: `import_feeds --wait` for each poll, and workers; `hosts`: processes of each host."""
 
     root: Path = PROJECT
+    python: str = sys.executable
     hosts: tuple[int, ...] = (PROCESSES,)
     template: str = "template1"
 
@@ -143,13 +144,15 @@ class Ours:
 
             self.manage(environment, "migrate", "--verbosity", "0")
             workers = [
-                stack.enter_context(_WorkersOf(new(folder, f"host-{number}"), environment, self.root, processes))
+                stack.enter_context(
+                    _WorkersOf(new(folder, f"host-{number}"), environment, processes, self.root, self.python)
+                )
                 for number, processes in enumerate(self.hosts)
             ]
             yield Run(poll=poll, send=send, sizes=sizes, groups=tuple(each.group for each in workers))
 
     def manage(self, environment: dict[str, str], *arguments: str, given: str = "") -> None:
-        command = [sys.executable, str(self.root / "manage.py"), *arguments]
+        command = [self.python, str(self.root / "manage.py"), *arguments]
         done = subprocess.run(
             command, cwd=self.root, env=environment, input=given, capture_output=True, text=True, check=False
         )
@@ -169,7 +172,7 @@ def recipe(servers: Servers, folder: Path) -> Iterator[Run]:
             wait_for(servers, "default")
 
         poll([], "--tables")
-        with _RecipeWorkers(folder, environment, PROJECT, PROCESSES) as workers:
+        with _RecipeWorkers(folder, environment, PROCESSES) as workers:
             yield Run(poll=poll, send=poll, groups=(workers.group,))
 
 
@@ -207,12 +210,20 @@ def wait_for(servers: Servers, queue: str) -> None:
 class _WorkersOf(Workers):
     """The workers of any checkout."""
 
-    def __init__(self, folder: Path, environment: dict[str, str], root: Path, processes: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        environment: dict[str, str],
+        processes: int,
+        root: Path = PROJECT,
+        python: str = sys.executable,
+    ) -> None:
         super().__init__(folder, environment, processes=processes, threads=THREADS)
         self.start_in = root
+        self._python = python
 
     def command(self) -> list[str]:
-        return [sys.executable, str(self.start_in / "manage.py"), "rundramatiq", *self._size]
+        return [self._python, str(self.start_in / "manage.py"), "rundramatiq", *self._size]
 
     @property
     def group(self) -> int:

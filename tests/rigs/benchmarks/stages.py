@@ -1,8 +1,8 @@
 """Where an import's time goes: processor milliseconds for a feed by stage, and round trips to the servers.
 
-    uv run python -m tests.rigs.benchmarks.stages [FOLDER] [--feeds 500] [--rounds 3]
+    uv run python -m tests.rigs.benchmarks.stages [FOLDER] [--feeds 500] [--rounds 3] [--threads 8]
 
-One worker of 8 threads in this process works off each poll of `tests.rigs.benchmarks`. Every stage is measured by its
+One worker in this process works off each poll of `tests.rigs.benchmarks`. Every stage is measured by its
 thread's own processor time, in the importer and the lock that the worker uses, so other work on the machine counts less
 than in seconds. "queue" is what else the process did: Dramatiq's threads, the messages. "children" parse documents that
 are not small and plain. What part of parsing is sanitizing is measured afterwards, on the same HTML of every tenth
@@ -38,7 +38,7 @@ from tests.rigs.servers.daemon import ask
 
 POLLS = (FIRST, CHANGED, UNCHANGED, PLAIN, FAILING)
 STAGES = ("queue", "lock", "load", "admission", "fetch", "parse", "plan and store", "log", "children")
-BESIDE = ("of these: sanitize", "to send it", "queries", "memcached", "Redis", "peak MB")
+BESIDE = ("of these: sanitize", "to send it", "queries", "memcached", "Redis")
 SAMPLE = 10  # of so many documents one is parsed again, to measure the sanitizer
 
 Table = dict[str, dict[str, list[float]]]  # poll, row, a figure for each round
@@ -76,7 +76,7 @@ class Stopwatch:
 class Bench:
     """The worker, and what it used between two looks."""
 
-    def __init__(self, servers: Servers, watch: Stopwatch) -> None:
+    def __init__(self, servers: Servers, watch: Stopwatch, threads: int) -> None:
         import dramatiq
 
         from feeds.conf import feeds_settings
@@ -89,7 +89,7 @@ class Bench:
         _replace_importer(watch, self.parsed)
         broker = dramatiq.get_broker()
         _time_lock(watch, broker)
-        self._worker = dramatiq.Worker(broker, queues={settings.queue, f"{settings.queue}.DQ"}, worker_threads=THREADS)
+        self._worker = dramatiq.Worker(broker, queues={settings.queue, f"{settings.queue}.DQ"}, worker_threads=threads)
         self._worker.start()
 
     def poll(self, urls: list[str]) -> dict[str, float]:
@@ -118,21 +118,21 @@ class Bench:
             "of these: sanitize": sanitizing(self.parsed[::SAMPLE]) * SAMPLE,
         }
         figures = {name: 1000 * each for name, each in seconds.items()} | spent
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        return {name: each / len(urls) for name, each in figures.items()} | {"peak MB": peak}
+        return {name: each / len(urls) for name, each in figures.items()}
 
     def stop(self) -> None:
         self._worker.stop()
 
     def _look(self) -> dict[str, float]:
-        log = self._servers.postgresql.log.read_text(errors="replace")
+        with self._servers.postgresql.log.open("rb") as log:  # it is large, for it holds all that was stored
+            queries = sum(b"LOG:  statement:" in line or b"LOG:  execute " in line for line in log)
         stats = ask(self._servers.memcached.port, b"stats\r\n").decode().split("\r\n")
         counts = {words[1]: words[2] for line in stats if len(words := line.split()) == 3}
         questions = ("cmd_get", "cmd_set", "cmd_touch", "cmd_meta", "delete_hits", "delete_misses")
         with redis.Redis.from_url(self._servers.redis.url) as client:
             commands = client.info("commandstats")  # Dramatiq sends scripts only
         return {
-            "queries": log.count("LOG:  statement:") + log.count("LOG:  execute "),
+            "queries": queries,
             "memcached": sum(int(counts[name]) for name in questions),
             "Redis": sum(commands.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in ("eval", "evalsha")),
             "children": sum(map(processes.seconds_of, set(processes.children(os.getpid())) - self._others)),
@@ -229,6 +229,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, nargs="?", help="feeds, one document a file; else made up")
     parser.add_argument("--feeds", type=int, default=500)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=THREADS)
     options = parser.parse_args()
     table: Table = {poll: {row: [] for row in ("all", *STAGES, *BESIDE)} for poll in POLLS}
     with tempfile.TemporaryDirectory() as name:
@@ -249,7 +250,7 @@ def _measure(servers: Servers, options: argparse.Namespace, table: Table) -> Non
 
     call_command("migrate", verbosity=0)
     print(f"start-up: {'a worker':22} {time.process_time():6.2f} s")
-    bench = Bench(servers, Stopwatch())
+    bench = Bench(servers, Stopwatch(), options.threads)
     for number in range(options.rounds):
         given = [(f"{number}-{name}", body) for name, body in documents(options.folder)]  # new feeds in each round
         site = Site(servers.nginx, given, options.feeds)

@@ -182,7 +182,9 @@ class Day:
     def wrong_entries(self) -> list[str]:
         """Say of which feeds the entries are not what the server has told."""
         stored: dict[str, list[str]] = {}
-        for url, guid in self.rows("SELECT feeds_feed.url, guid FROM feeds_entry JOIN feeds_feed ON feeds_feed.id = feed_id"):
+        for url, guid in self.rows(
+            "SELECT feeds_feed.url, guid FROM feeds_entry JOIN feeds_feed ON feeds_feed.id = feed_id"
+        ):
             stored.setdefault(_path(url), []).append(guid)
         problems = []
         for path, told in self.server.state()["feeds"].items():

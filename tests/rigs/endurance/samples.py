@@ -8,7 +8,7 @@ from pathlib import Path
 
 STATUS = re.compile(r"VmRSS:\s+(\d+) kB.*Threads:\s+(\d+)", re.DOTALL)
 DRIFT = 0.05  # of the memory
-MORE = 2  # threads, handles or connections that may have come
+MORE = 8  # threads, handles or connections that may have come: one for each thread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
