@@ -111,7 +111,7 @@ class Importer:
         report = self._attempt(request)
         if report.outcome is Outcome.SUPERSEDED:
             report = self._attempt_again(report, replace(request, requested_at=request.requested_at or started_at))
-        if report.outcome is Outcome.DISCOVERED:
+        while report.outcome is Outcome.DISCOVERED:  # twice at the most
             report = self._attempt(ImportRequest(url=report.url, create=False, asked_by=request.asked_by))
         _log(report, (self._clock() - started_at).total_seconds())
         return report

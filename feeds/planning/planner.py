@@ -147,6 +147,8 @@ def _news(
 
 
 def _failed(feed: FeedState, failure: Failed, rules: Rules, circumstances: Circumstances) -> ImportPlan:
+    if not circumstances.outage and (move := redirects.next_found(feed, failure)):
+        return ImportPlan(feed=feed, outcome=Outcome.DISCOVERED, circumstances=circumstances, move=move)
     reason = _reason_to_stop(feed, failure, circumstances.now)
     if circumstances.outage:
         next_check = schedule.after_outage(feed.history, circumstances)

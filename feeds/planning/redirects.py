@@ -19,7 +19,7 @@ from itertools import pairwise
 
 from feeds import canonical_urls
 from feeds.exceptions import InvalidURL
-from feeds.fetching import Fetched, FetchOutcome, NotModified, Redirect, is_private_host
+from feeds.fetching import Failed, Fetched, FetchOutcome, NotModified, Redirect, is_private_host
 from feeds.outcomes import FailureKind
 from feeds.parsing import COMMENTS, FEED_TYPES, JSON, Link, Unreadable
 from feeds.planning.values import FeedState, Move, RedirectStreak
@@ -103,8 +103,8 @@ def _are_permanent(hops: Sequence[Redirect]) -> bool:
 def discovered(feed: FeedState, response: FetchOutcome, document: Unreadable) -> Move | None:
     """Return the move to the best feed that a page names, where the document is no feed and may be the page of one.
 
-    A feed known as one shows a login page now; and what a page led to must be a feed itself, so that one import costs
-    one request more at the most.
+    A feed known as one shows a login page now; and what a page led to must be a feed itself, or the next on the page
+    is: so that the first contact costs three requests at the most.
     """
     is_first = feed.history.imported_at is None and not feed.found_on
     if not isinstance(response, Fetched) or document.kind is not FailureKind.NOT_A_FEED or not is_first:
@@ -114,12 +114,24 @@ def discovered(feed: FeedState, response: FetchOutcome, document: Unreadable) ->
     if not found:
         return None
     host = canonical_urls.host_key(response.url)
-    best = min(found, key=lambda link: _rank(link, host))  # of equals the first
+    best, *others = sorted(found, key=lambda link: _rank(link, host))  # of equals the first
     count = "1 feed" if len(found) == 1 else f"{len(found)} feeds"
     reason = f"a page; of {count} on it this was chosen: {FEED_TYPES.get(best.type, 'JSON')}"
     return Move(
-        url=best.url, reason=reason + (f" {best.title!r}" if best.title else ""), found=True, public=response.public
+        url=best.url,
+        reason=reason + (f" {best.title!r}" if best.title else ""),
+        found=True,
+        other=others[0].url if others else "",
+        public=response.public,
     )
+
+
+def next_found(feed: FeedState, failure: Failed) -> Move | None:
+    """Return the move to the next feed of the page that named this one, if this one answers its first request so."""
+    was_never_one = feed.history.imported_at is None and feed.found_on
+    if not was_never_one or feed.redirect is None or failure.kind is FailureKind.TOO_MANY:
+        return None
+    return Move(url=feed.redirect.url, reason=f"on a page, and no feed: {failure.text}", found=True)
 
 
 def _reachable(page: Unreadable, fetched: Fetched) -> Sequence[Link]:

@@ -84,7 +84,10 @@ class Budget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedirectStreak:
-    """A permanent redirect of a feed, seen by one successful check after the other."""
+    """A permanent redirect of a feed, seen by one successful check after the other.
+
+    Or by none, if the feed was found on a page and never fetched: the next feed of that page.
+    """
 
     url: str  # where it leads
     since: datetime
@@ -142,6 +145,7 @@ class Move:
     url: str  # canonical
     reason: str  # for people
     found: bool = False  # on the page at the old URL
+    other: str = ""  # of the feeds on that page the next, for where this one answers with an error
     across_sites: bool = False  # then nothing goes along that the new URL does not list itself
     public: bool = False  # the Internet has named it: what is private is not fetched there
 

@@ -54,11 +54,12 @@ def move_feed(feed: FeedState, move: Move, now: datetime) -> int:
     The caller has locked the feed's row. Two feeds that become one in opposite directions would wait for each other,
     but each of them has parsed as a feed under the URL of the other, so they do not lead to each other.
     """
-    other = _at(move.url, other_than=feed.id) or _rename(feed, move)
+    other = _at(move.url, other_than=feed.id) or _rename(feed, move, now)
     if other is not None:
         _merge(feed, other)
     feed_id = other.pk if other else feed.id
-    add_alias(feed_id, feed.url, move.reason, now)
+    if not (move.found and feed.found_on):  # a URL that was never a feed is no other name of one
+        add_alias(feed_id, feed.url, move.reason, now)
     return feed_id
 
 
@@ -81,10 +82,12 @@ def _at(url: str, *, other_than: int) -> Feed | None:
     return found
 
 
-def _rename(feed: FeedState, move: Move) -> Feed | None:
+def _rename(feed: FeedState, move: Move, now: datetime) -> Feed | None:
     """Give a feed its new URL; if another has come to have it in this very moment, return that one, locked."""
     remove_alias(move.url)
-    values = url_fields(move.url) | ({"found_on": feed.url} if move.found else {})
+    values = url_fields(move.url) | ({"found_on": feed.found_on or feed.url} if move.found else {})
+    if move.other:
+        values |= {"moved_to": move.other, "moved_since": now}
     if move.public:
         values["public_only"] = True
     Host.objects.ensure([values["host_id"]])

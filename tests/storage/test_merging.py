@@ -290,6 +290,41 @@ def test_a_page_costs_one_request_more_and_the_choice_is_recorded(server: FeedSe
     assert paths(server) == ["/", "/feed", "/feed"]
 
 
+@pytest.mark.parametrize("refusal", [answer(404), answer(500), answer(410), answer(200, b"<html>Sign in</html>")])
+def test_where_the_first_feed_of_a_page_is_none_the_next_is_taken(server: FeedServer, refusal: bytes) -> None:
+    server.routes = {"/": page("/old", "/feed", "/third"), "/old": refusal, "/feed": feed()}
+
+    report = import_feed(server.url("/"))
+
+    assert paths(server) == ["/", "/old", "/feed"]
+    row = Feed.objects.get()
+    assert (report.feed_id, report.outcome, report.new) == (row.pk, Outcome.IMPORTED, 3)
+    assert (row.url, row.found_on, row.moved_to, row.error_count) == (server.url("/feed"), server.url("/"), "", 0)
+    assert [alias.url for alias in Alias.objects.all()] == [server.url("/")]
+
+
+def test_the_first_contact_costs_three_requests_at_most(server: FeedServer) -> None:
+    server.routes = {"/": page("/a", "/b", "/c"), "/c": feed()}
+    assert import_feed(server.url("/")).outcome is Outcome.FAILED
+    assert paths(server) == ["/", "/a", "/b"]
+    assert import_feed(server.url("/")).outcome is Outcome.FAILED
+    assert paths(server) == ["/", "/a", "/b", "/b"]
+
+
+def test_a_server_that_answers_too_many_requests_is_not_asked_for_the_next_feed(server: FeedServer) -> None:
+    server.routes = {"/": page("/a", "/b"), "/a": answer(429), "/b": feed()}
+    assert import_feed(server.url("/")).outcome is Outcome.FAILED
+    assert paths(server) == ["/", "/a"]
+
+
+def test_a_feed_that_was_one_goes_to_no_other_of_its_page(server: FeedServer) -> None:
+    server.routes = {"/": page("/a", "/b"), "/a": feed(), "/b": feed()}
+    import_feed(server.url("/"))
+    server.routes["/a"] = answer(404)
+    assert import_feed(server.url("/a")).outcome is Outcome.FAILED
+    assert Feed.objects.get().url == server.url("/a")
+
+
 def test_a_page_whose_feed_is_known_leads_to_that_feed_without_another_request(server: FeedServer) -> None:
     server.routes = {"/": page("/feed"), "/feed": feed()}
     known = import_feed(server.url("/feed")).feed_id
