@@ -5,9 +5,9 @@ each byte is looked at a few times whatever the page is: html.parser takes quadr
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from html import unescape
-from itertools import islice
+from itertools import chain, islice
 from urllib.parse import urljoin
 
 from feeds import canonical_urls
@@ -45,10 +45,14 @@ _FEED_PATH = re.compile(
 )
 _FEED_QUERY = re.compile(r"[?&](?:feed|format|type)=(?:rss2?|atom|feed)(?:&|$)", re.IGNORECASE)
 _FEED_HOST = re.compile(r"feeds?\d*\.")
+_BURNT = re.compile(r"https?://feeds\d?\.feedburner\.com/[\w.-]+/?")  # whose URLs say nothing but a name
 _VIDEOS = re.compile(
     r"https?://(?:(?:www|m|music)\.)?youtube\.com/"
     r"(?:channel/(UC[\w-]{22})(?:[/?]|$)|playlist\?(?:[^#]{0,200}&)?list=([\w-]{10,64})(?:&|$))"
 )
+
+_LINK_HEADER = re.compile(r"<([^<>]*)>([^<]*)")
+_PARAMETER = re.compile(r";\s*(\w+)\s*=\s*(?:\"([^\"]*)\"|([^\s;,\"]+))")
 
 _WANTED = frozenset({"href", "rel", "title", "type"})
 _SURE = frozenset({"application/rss+xml", "application/atom+xml", "application/feed+json", "application/rdf+xml"})
@@ -59,20 +63,36 @@ Attributes = dict[str, str]
 def feed_links(page: Document) -> list[Link]:
     """Return the feeds that a page in UTF-8 leads to, the likeliest first, and of equals in its order.
 
-    Those of a video channel or playlist by its URL, those that a `link` declares by their type, those of no type that
-    tells; and where there is none of all these, anchors whose URL looks like one of a feed.
+    Those of a video channel or playlist by its URL, those that a `link` or a Link header declares by their type, those
+    of no type that tells; and where there is none of all these, anchors of such a type, or whose URL looks like one.
     """
     tags = list(_tags(page.body[:MAX_PAGE]))
     base = next((url for name, values in tags if name == "base" and (url := _absolute(page.url, values))), page.url)
-    declared = (link for name, values in tags if name == "link" and (link := _declared(base, values)))
+    in_page = (_declared(base, values) for name, values in tags if name == "link")
+    in_headers = (_declared(page.url, values) for values in header_links(page.links))
+    declared = filter(None, chain(in_headers, in_page))
     found = [*_videos(page.url), *sorted(islice(declared, MAX_LINKS), key=_doubt)]
     if not found:
-        anchors = (link for name, values in tags if name == "a" and (link := _anchor(base, page.url, values)))
+        anchors = (
+            link
+            for name, values in tags
+            if name == "a" and (link := _declared(base, values) or _anchor(base, page.url, values))
+        )
         found = list(islice(anchors, MAX_LINKS))
     unique: dict[str, Link] = {}
     for link in found:
         unique.setdefault(link.url, link)
     return list(unique.values())
+
+
+def header_links(headers: Iterable[str]) -> Iterator[Attributes]:
+    """Yield what Link headers say of each link (RFC 8288), as the attributes of an element would."""
+    for header in headers:
+        for target, parameters in _LINK_HEADER.findall(header[:10_000]):
+            values = {"href": target}
+            for name, quoted, bare in _PARAMETER.findall(parameters):
+                values.setdefault(name.lower(), quoted or bare)
+            yield values
 
 
 # What a link means
@@ -88,11 +108,11 @@ def _videos(url: str) -> Iterator[Link]:
 def _declared(base: str, values: Attributes) -> Link | None:
     rel = values.get("rel", "").lower().split()
     kind = _kind(values.get("type", "").strip().lower())
-    if not kind and ("feed" not in rel or kind is None):
-        return None
-    if "alternate" not in rel and "feed" not in rel:
+    if kind is None or ("alternate" not in rel and "feed" not in rel):
         return None
     url = _absolute(base, values)
+    if not kind and "feed" not in rel and not _FEED_PATH.search(url[-200:]):
+        return None
     # Of a type that others have, too, not all are feeds.
     if not url or (kind not in _SURE and _NO_FEED.search(url)):
         return None
@@ -117,7 +137,8 @@ def _anchor(base: str, page: str, values: Attributes) -> Link | None:
     """Return what an anchor leads to if it looks like a feed of this site, or of one that serves feeds only."""
     url = _absolute(base, values)
     path, _, query = url.partition("://")[2].partition("/")[2].partition("?")
-    if not (_FEED_PATH.search(path[-200:]) or _FEED_QUERY.search(f"?{query}")) or _NO_FEED.search(url):
+    looks_like_one = _FEED_PATH.search(path[-200:]) or _FEED_QUERY.search(f"?{query}") or _BURNT.fullmatch(url)
+    if not looks_like_one or _NO_FEED.search(url):
         return None
     host = canonical_urls.host_key(url)
     if host.removeprefix("www.") != canonical_urls.host_key(page).removeprefix("www.") and not _FEED_HOST.match(host):

@@ -15,7 +15,7 @@ from xml.parsers import expat
 
 from feeds.outcomes import FailureKind
 from feeds.parsing import reading
-from feeds.parsing.autodiscovery import feed_links
+from feeds.parsing.autodiscovery import feed_links, header_links
 from feeds.parsing.caps import MAX_ENTRIES, fitted
 from feeds.parsing.encodings import GZIP, joined_surrogates, to_utf8, ungzipped, without_forbidden_bytes
 from feeds.parsing.prolog import without_prolog
@@ -35,8 +35,6 @@ LARGE_AT_ONCE = 2  # documents that are larger; on its way to a child one of 10 
 MAX_UNPACKED = 10 * 1024 * 1024  # bytes of a document that is a gzip file
 
 _PAGE = re.compile(rb"<html\b", re.IGNORECASE)
-_LINK_HEADER = re.compile(r"<([^<>]*)>([^<]*)")
-_REL = re.compile(r";\s*rel\s*=\s*\"?([^\";]*)", re.IGNORECASE)
 
 Read = Callable[[Document, frozenset[bytes]], ParsedFeed | Unreadable]
 
@@ -191,9 +189,7 @@ def _parse_split(document: Document, parts: Split, seen: frozenset[bytes], read:
 
 
 def _header_hubs(headers: Iterable[str], base: str) -> Iterator[str]:
-    """Yield the hubs of Link headers (RFC 8288, WebSub §4)."""
-    for header in headers:
-        for target, parameters in _LINK_HEADER.findall(header[:10_000]):
-            rel = _REL.search(parameters)
-            if rel and "hub" in rel[1].lower().split() and (url := safe_url(target, base)):
-                yield url
+    """Yield the hubs of Link headers (WebSub §4)."""
+    for values in header_links(headers):
+        if "hub" in values.get("rel", "").lower().split() and (url := safe_url(values["href"], base)):
+            yield url

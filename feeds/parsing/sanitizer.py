@@ -99,7 +99,7 @@ def clean_html(value: str, base: str, page: str = "") -> Cleaned:
         names = _names(kept)
     safe = _cleaned(kept, links) if _is_plain(kept, names) else ""
     capped, limit = links.capped, OUTPUT_LIMIT
-    if not safe or len(safe) > min(4 * len(kept) + 10_000, OUTPUT_LIMIT):
+    if not safe or "<img>" in safe or len(safe) > min(4 * len(kept) + 10_000, OUTPUT_LIMIT):
         while True:
             links = Links(base, page)
             short, cut = rewritten(kept, links, limit)

@@ -57,6 +57,33 @@ def test_a_page_names_its_feed(type_: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("html", "headers", "urls"),
+    [
+        ("", ('</f.atom>; rel="alternate"; type="application/atom+xml"; title="Posts"',), ["/f.atom"]),
+        ("", ('</>; rel="https://api.w.org/", </f>; type=text/xml; rel=feed', "</x>; rel=shortlink"), ["/f"]),
+        ("", ('</wp-json/wp/v2/posts/1>; rel="alternate"; type="application/json"',), []),
+        ('<link rel="alternate" title="RSS" href="/rss.xml">', (), ["/rss.xml"]),  # of no type
+        ('<link rel="alternate" href="/de/">', (), []),
+        ('<a rel="alternate" type="application/rss+xml" href="/categories/list">x</a>', (), ["/categories/list"]),
+        (link("/feed") + '<a rel="alternate" type="application/rss+xml" href="/list">x</a>', (), ["/feed"]),
+        ("<link href=feed.atom rel=alternate title='Blog Posts' type=application/atom+xml>", (), ["/blog/feed.atom"]),
+        (link("/entry", "application/atom+xml;type=entry") + link("/f", "application/x-atom+xml"), (), ["/f"]),
+        (link("feed://example.org/f") + link("feed:https://example.org/g"), (), ["/f", "/g"]),
+        (f"<script>{'x<y;' * 50_000}</script>{link('/late', 'text/xml')}", (), ["/late"]),
+    ],
+)
+def test_a_page_leads_to_feeds_in_many_ways(html: str, headers: tuple[str, ...], urls: list[str]) -> None:
+    """feedspub/feedspub-feedback #54, miniflux/v2 #2844, martinrotter/rssguard #2284."""
+    found = [one.url for one in unreadable(replace(page(html), links=headers)).links]
+    assert [url.partition("example.org")[2] for url in found] == urls
+
+
+def test_a_burnt_feed_is_known_by_its_host() -> None:
+    assert choice('<a href="http://feeds.feedburner.com/Example">x</a>') == "http://feeds.feedburner.com/Example"
+    assert choice('<a href="http://feeds.feedburner.com/~r/Example/~3/x">x</a>') == ""
+
+
+@pytest.mark.parametrize(
     "html",
     [
         "<p>no link at all",

@@ -36,6 +36,15 @@ def test_xml_base_goes_before_any_link() -> None:
     assert (entry.url, entry.summary) == ("https://b.example/a/b", '<img src="https://b.example/i.png">')
 
 
+def test_the_base_of_the_element_that_xhtml_stands_in_counts() -> None:
+    div = '<div xmlns="http://www.w3.org/1999/xhtml" xml:base="https://b.example/x/"><img src="i.png"/></div>'
+    for broken in ("", "&nbsp;"):
+        content = f'<content type="xhtml" xml:base="https://a.example/">{div}</content>{broken}'
+        assert 'src="https://b.example/x/i.png"' in atom_entry(content).content
+    (entry,) = parsed(atom(f'<entry><content type="xhtml">{div}</content><link href="a"/></entry>')).entries
+    assert entry.url == "https://example.com/a"
+
+
 def test_texts_of_atom_go_by_the_document_and_not_by_the_page() -> None:
     entry = atom_entry(f'<link href="https://site.example/a/b/"/><content type="html">{IMAGE}</content>')
     assert entry.content == '<img src="https://example.com/i.png">'
@@ -91,6 +100,7 @@ def test_the_page_of_an_item(inner: str, url: str) -> None:
         (['rel="alternate" href="/1"', 'href="/2"'], "/1"),
         (['type="application/pdf" href="/1.pdf"', 'type="text/html" href="/2"'], "/2"),
         (['type="application/pdf" href="/1.pdf"', 'type="text/plain" href="/2"'], "/1.pdf"),
+        (['type="application/pdf" href="/1.pdf"', 'type="Text/HTML; charset=utf-8" href="/2"'], "/2"),
         (['rel="self" href="/1"', 'rel="related" href="/2"', 'type="application/xhtml+xml" href="/3"'], "/3"),
         (['rel="http://www.iana.org/assignments/relation/alternate" href="/1"', 'rel="edit" href="/2"'], "/1"),
         (['href="nostr:x"', 'type="text/plain" href="/2"'], "/2"),

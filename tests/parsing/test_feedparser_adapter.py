@@ -144,6 +144,17 @@ def test_source_comments_and_unknown_extensions() -> None:
 # Hints
 
 
+@pytest.mark.parametrize("element", ["gml:pos", "gml:posList", "psc:chapter"])
+@pytest.mark.parametrize("broken", ["", "&nbsp;"])
+def test_an_element_where_feedparser_expects_none_costs_no_entry(element: str, broken: str) -> None:
+    uris = 'xmlns:gml="http://www.opengis.net/gml" xmlns:psc="http://podlove.org/simple-chapters"'
+    inner = f"<{element}>1 2</{element}>{broken}"
+    (entry,) = parsed(
+        rss(f"<a {uris}>{inner}</a><item {uris}><title>Boats</title>{inner}<guid>1</guid></item>")
+    ).entries
+    assert (entry.title, entry.guid) == ("Boats", "1")
+
+
 def hours(*texts: str) -> int:
     return parsed(rss(f"<skipHours>{''.join(f'<hour>{text}</hour>' for text in texts)}</skipHours>")).skip_hours
 

@@ -10,6 +10,7 @@ def test_the_cover_of_a_podcast_goes_before_its_image() -> None:
         assert parsed(rss(inner)).image_url == "https://example.com/cover.jpg"
     assert parsed(rss(image)).image_url == "https://example.com/small.gif"
     assert parsed(rss(image + "<itunes:image/>")).image_url == "https://example.com/small.gif"
+    assert parsed(rss(image + "<itunes:image>/cover.jpg</itunes:image>")).image_url == "https://example.com/cover.jpg"
 
 
 def test_all_transcripts_and_chapters_with_their_types() -> None:
@@ -26,6 +27,14 @@ def test_all_transcripts_and_chapters_with_their_types() -> None:
             ],
             "chapters": [{"url": "https://example.com/1.json", "type": "application/json+chapters"}],
         }
+
+
+def test_simple_chapters_stay_also_one_without_a_start() -> None:
+    marks = '<psc:chapter start="00:01:00" title="One" href="http://e.org/"/><psc:chapter title="Two"/><psc:chapter/>'
+    entry = item(f'<psc:chapters xmlns:psc="http://podlove.org/simple-chapters">{marks}</psc:chapters>')
+    assert dict(entry.itunes) == {
+        "psc:chapters": [{"start": "00:01:00", "title": "One", "href": "http://e.org/"}, {"title": "Two"}]
+    }
 
 
 def test_a_duration_belongs_to_the_medium_that_it_is_said_of() -> None:

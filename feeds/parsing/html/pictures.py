@@ -11,12 +11,12 @@ _SPACE = " \t\n\f\r"
 _CANDIDATE = re.compile(rf"[{_SPACE},]*+([^{_SPACE}]++)((?<=,)|(?:[^,(]++|\([^)]*+\)?+)*+)")
 _DATA = re.compile(r"data:image/(?:png|gif|jpeg|jpg|webp|avif);base64,[A-Za-z0-9+/]*+={0,2}", re.IGNORECASE)
 _BLANK = re.compile(r"\s+")
-_DESCRIPTOR = re.compile(r"\d{1,9}w|\d{1,9}(?:\.\d{1,9})?x")
+_DESCRIPTOR = re.compile(r"\d{1,9}w(?:\s+\d{1,9}h)?|\d{1,9}(?:\.\d{1,9})?x")
 
 # Where scripts that load pictures look for them, the likeliest first.
 LAZY_SOURCES = ("data-src", "data-lazy-src", "data-original")
 LAZY_SETS = ("data-srcset", "data-lazy-srcset")
-_A_URL = re.compile(r"[^\s{}<>\"]+")
+_A_URL = re.compile(r"[^\s{}<>\"]+|(?:https?:)?/[^\t\n{}<>\"]+")
 
 
 def candidates(srcset: str) -> Iterator[tuple[str, str]]:

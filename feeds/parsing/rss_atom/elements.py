@@ -3,6 +3,7 @@
 What is noted for the adapter has names that begin with "feeds_".
 """
 
+import contextlib
 import re
 from html import unescape
 from typing import Any, ClassVar
@@ -106,6 +107,8 @@ class Elements(feedparser.mixin._FeedParserMixin):  # type: ignore[misc]  # feed
         if self.incontent:
             self._nested += tag == self._construct[0]
             super().unknown_starttag(tag, attrs)
+            if self.depth == self._construct[1] + 1 and any(name == "xml:base" for name, _ in attrs):
+                self.contentparams["base"] = self.baseuri  # of the <div> that XHTML stands in
             return
         if self.depth < self._based:  # it is closed
             self._based = _NEVER
@@ -145,10 +148,11 @@ class Elements(feedparser.mixin._FeedParserMixin):  # type: ignore[misc]  # feed
                 self.end_text()
             return
         name = self._name(tag)
-        try:
-            getattr(self, f"_end_{name}")()
-        except AttributeError:
-            self.pop(name)
+        with contextlib.suppress(LookupError, TypeError, ValueError):  # an element where feedparser expects none
+            try:
+                getattr(self, f"_end_{name}")()
+            except AttributeError:
+                self.pop(name)
         self._leave()
 
     def end_text(self) -> None:

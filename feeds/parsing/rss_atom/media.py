@@ -85,6 +85,8 @@ def itunes(values: Values, shown: str) -> tuple[tuple[str, Any], ...]:
     said: dict[str, Any] = {name: values.short(values.raw(f"itunes_{name}")) for name in _ITUNES}
     for key in ("transcripts", "chapters"):
         said[key] = list(islice(_files(values, key), MAX_FILES))
+    marks = (_named(values, mark, ("start", "title", "href")) for mark in values.all("feeds_marks")[:MAX_FILES])
+    said["psc:chapters"] = list(filter(None, marks))
     for name, text in values.others():
         if text and text not in shown and len(said) < MAX_OTHERS:
             said[name] = f"{said[name]}\n{text}" if said.get(name) else text
@@ -95,5 +97,9 @@ def _files(values: Values, key: str) -> Iterator[dict[str, str]]:
     for attributes in values.all(f"feeds_{key}"):
         url = values.absolute(dict.get(attributes, "url"))
         if 0 < len(url) <= MAX_URL_LENGTH:
-            named = ((name, values.short(dict.get(attributes, name))[:100]) for name in ("type", "language", "rel"))
-            yield {"url": url} | {name: value for name, value in named if value}
+            yield {"url": url} | _named(values, attributes, ("type", "language", "rel"))
+
+
+def _named(values: Values, attributes: Said, names: tuple[str, ...]) -> dict[str, str]:
+    named = ((name, values.short(dict.get(attributes, name))[:200]) for name in names)
+    return {name: value for name, value in named if value}

@@ -69,16 +69,26 @@ class Texts(Elements):
 
     def _start_itunes_image(self, attrs_d: dict[str, str]) -> None:
         """Note the cover; feedparser keeps it or <image>, whichever comes last."""
-        self._save("feeds_cover", attrs_d.get("href") or attrs_d.get("url") or "")
+        if url := attrs_d.get("href") or attrs_d.get("url"):
+            self._save("feeds_cover", url)
         self.push("itunes_image", 0)
 
     _start_itunes_link = _start_itunes_image
+
+    def _end_itunes_image(self) -> None:
+        """Note the cover that is a text, unless there is one."""
+        if url := self.pop("itunes_image"):
+            self._save("feeds_cover", url)
 
     def _start_podcast_transcript(self, attrs_d: dict[str, str]) -> None:
         self._get_context().setdefault("feeds_transcripts", []).append(attrs_d)
 
     def _start_podcast_chapters(self, attrs_d: dict[str, str]) -> None:
         self._get_context().setdefault("feeds_chapters", []).append(attrs_d)
+
+    def _start_psc_chapter(self, attrs_d: dict[str, str]) -> None:
+        """Note a chapter as it is; feedparser fails on one without a start."""
+        self._get_context().setdefault("feeds_marks", []).append(attrs_d)
 
     def _end_itunes_explicit(self) -> None:
         """Keep the word; feedparser knows neither "true" nor "no"."""

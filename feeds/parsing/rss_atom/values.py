@@ -126,7 +126,7 @@ class Values:
         links = self.all("links")
         own = [link for link in links if "feeds_text" in link]
         others = [link for link in links if "feeds_text" not in link and relation(link) == "alternate"]
-        others.sort(key=lambda link: dict.get(link, "type", "text/html") not in _HTML)
+        others.sort(key=lambda link: dict.get(link, "type", "text/html").partition(";")[0].strip().lower() not in _HTML)
         urls = [self.raw("feedburner_origlink"), *(dict.get(link, "href") or "" for link in (*own, *others))]
         if dict.get(self._said, "feeds_permalink") and _ABSOLUTE.match(self.raw("id")):
             urls.append(self.raw("id"))

@@ -45,6 +45,9 @@ def test_only_candidates_that_are_safe_and_valid_stay() -> None:
     assert html('<img srcset="a.png 1x, javascript:x 2x, b.png 2y, data:image/gif;base64,AA 3x, c.png 50w">') == (
         '<img srcset="https://example.com/blog/a.png 1x, https://example.com/blog/c.png 50w">'
     )
+    assert html('<img srcset="/a.png 100w 50h,/b.png 200w 100h">') == (  # as HTML may once have it
+        '<img srcset="https://example.com/a.png 100w 50h, https://example.com/b.png 200w 100h">'
+    )
     assert html('<img srcset="' + "a 1x," * 1_000 + '">').count("1x") == MAX_CANDIDATES
 
 
@@ -73,6 +76,20 @@ def test_sets_that_a_script_would_load_stay() -> None:
         '<img src="https://example.com/1.jpg" srcset="https://example.com/1.jpg 1x, https://example.com/2.jpg 2x">'
     )
     assert 'srcset="https://example.com/1.webp"' in html('<picture><source data-srcset="/1.webp"><img src="/1.jpg">')
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ('a<img src="data:image/svg+xml;base64,AAAA">b', "ab"),
+        ("a<img src><img src=' '>b", "ab"),
+        ('<img alt="A boat" src="">', '<img alt="A boat">'),
+        ('<img src="" data-src="/a boat.jpg">', '<img src="https://example.com/a%20boat.jpg">'),
+        ('<img data-src="{{ url }}" src="/real.png">', '<img src="https://example.com/real.png">'),
+    ],
+)
+def test_a_picture_that_shows_nothing_and_says_nothing_goes(value: str, expected: str) -> None:
+    assert html(value) == expected
 
 
 def test_two_different_pictures_stay_both() -> None:
