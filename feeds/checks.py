@@ -13,6 +13,7 @@ from django.core.cache import caches
 from django.core.cache.backends.base import InvalidCacheBackendError
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured
+from django.core.management import get_commands
 from django.db import connections, router
 from dramatiq.brokers.stub import StubBroker
 
@@ -198,6 +199,16 @@ def check_schedule(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]:
             "nothing sends the feeds that are due: dramatiq_crontab is not in INSTALLED_APPS",
             hint="Add it and run `manage.py crontab`; or run `import_feeds --due` every minute, and silence this.",
             id="feeds.W020",
+        )
+
+
+@register("feeds")
+def check_commands(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]:
+    if get_commands()["rundramatiq"] != "feeds":
+        yield Warning(
+            "`rundramatiq` is not that of feeds, so that with --queues it may leave scheduled imports alone",
+            hint="Let feeds stand before django_dramatiq in INSTALLED_APPS.",
+            id="feeds.W013",
         )
 
 

@@ -2,7 +2,7 @@
 
 from feeds.databases.deletion import BATCH, Advance, delete_rows, protectors, refuse_protected
 from feeds.databases.primary import outside_transactions, primary_database, refuse_transaction
-from feeds.databases.savepoints import UNAVAILABLE, Refusal, one_by_one, together
+from feeds.databases.savepoints import UNAVAILABLE, Refusal, one_by_one, receivers_refuse, together
 
 __all__ = [
     "BATCH",
@@ -14,6 +14,7 @@ __all__ = [
     "outside_transactions",
     "primary_database",
     "protectors",
+    "receivers_refuse",
     "refuse_protected",
     "refuse_transaction",
     "together",

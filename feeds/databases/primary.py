@@ -20,9 +20,12 @@ def primary_database() -> str:
 
 
 def refuse_transaction() -> None:
-    """Raise OpenTransaction inside of one, other than that of a test case."""
+    """Raise OpenTransaction inside of one, other than that of a test case; and where autocommit is off: that is one."""
+    connection = connections[primary_database()]
     try:
-        with transaction.atomic(using=primary_database(), durable=True):
+        if not connection.in_atomic_block and not connection.get_autocommit():
+            raise RuntimeError("autocommit is off")
+        with transaction.atomic(using=connection.alias, durable=True):
             pass
     except RuntimeError as error:
         raise OpenTransaction(

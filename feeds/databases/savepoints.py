@@ -1,16 +1,29 @@
 """Rows written together, or one by one, so that one which the database refuses stops no other."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, transaction
 
 from feeds.databases.primary import primary_database
+from feeds.exceptions import describe
 
 Item = TypeVar("Item")
 Refusal = tuple[Item, Exception]
 
 UNAVAILABLE = (OperationalError, InterfaceError)  # the next try may do
+
+
+@contextmanager
+def receivers_refuse() -> Iterator[None]:
+    """Raise IntegrityError for whatever a receiver of the project's raises: it refuses, as the database may."""
+    try:
+        yield
+    except DatabaseError:
+        raise
+    except Exception as error:
+        raise IntegrityError(describe(error)) from error
 
 
 def together(items: list[Item], write: Callable[[list[Item]], object]) -> tuple[list[Item], list[Refusal[Item]]]:

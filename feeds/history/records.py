@@ -4,13 +4,18 @@ An unchanged poll gets none, and no statement besides its own: it adds one to a 
 row tells how many came before it.
 """
 
+import logging
 import time
 from datetime import datetime, timedelta
 from typing import Any
 
-from feeds.databases import one_by_one, together
+from feeds import canonical_urls
+from feeds.databases import one_by_one, primary_database, together
+from feeds.exceptions import describe
 from feeds.models import Import
 from feeds.planning import ImportPlan
+
+logger = logging.getLogger(__name__)
 
 KEPT = 50  # rows of a feed
 DAYS = 90  # for which a row is kept
@@ -40,7 +45,7 @@ def record(plan: ImportPlan, storing_since: float) -> None:
         return
     is_handed_over = plan.move is not None and plan.move.across_sites
     trace, number = plan.circumstances.trace, plan.feed.history.imports + 1
-    Import.primary.create(
+    row = Import(
         feed_id=plan.feed.id,
         number=number,
         started_at=plan.circumstances.started_at,
@@ -55,6 +60,9 @@ def record(plan: ImportPlan, storing_since: float) -> None:
         unchanged_before=plan.feed.history.unchanged,
         **_error(plan),
     )
+    # What the project's database or its receivers refuse of the history costs no import.
+    for _, error in one_by_one([row], lambda row: row.save(using=primary_database()))[1]:
+        logger.warning("feed=%s: the history is refused: %s", canonical_urls.redacted(plan.feed.url), describe(error))
     if number > KEPT:
         old = Import.primary.filter(feed_id=plan.feed.id, number__lte=number - KEPT)
         one_by_one([old], lambda rows: rows.delete())  # they stay where a foreign key of the project protects them

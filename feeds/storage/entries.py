@@ -62,9 +62,8 @@ def chunked(items: Iterable[T], size: int) -> Iterator[list[T]]:
 
 def write_new(plan: ImportPlan, entries: Iterable[PlannedEntry]) -> None:
     """Write some of the new entries of a plan."""
-    # The conflict can only be with a row that the plan could not see; the constraint makes it harmless.
-    rows = [_entry(plan, planned) for planned in entries]
-    Entry.primary.bulk_create(rows, batch_size=CHUNK, ignore_conflicts=True)
+    # A conflict is an error: the plan has seen all rows, so it can only be with a constraint of the project's.
+    Entry.primary.bulk_create((_entry(plan, planned) for planned in entries), batch_size=CHUNK)
 
 
 def write_changed(plan: ImportPlan, entries: Iterable[PlannedEntry]) -> None:

@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef
 
 from feeds import canonical_urls, clock, history, signals
 from feeds.clock import aware, past
-from feeds.databases import primary_database
+from feeds.databases import primary_database, receivers_refuse
 from feeds.fetching import FeedRequest
 from feeds.models import Entry, Feed
 from feeds.outcomes import Outcome
@@ -200,7 +200,8 @@ def _write(plan: ImportPlan, begun: float) -> int:
         listed = plan.listed if plan.parsed else plan.feed.document.listed
         return merging.hand_over(plan.feed, plan.move, (guid_digest for _, guid_digest in listed))
     if plan.move:
-        return merging.move_feed(plan.feed, plan.move, plan.circumstances.started_at)
+        with receivers_refuse():
+            return merging.move_feed(plan.feed, plan.move, plan.circumstances.started_at)
     return plan.feed.id
 
 

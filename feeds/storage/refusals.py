@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from django.db import DatabaseError, DataError, IntegrityError, transaction
+from django.db.transaction import TransactionManagementError
 
 from feeds import canonical_urls, history
 from feeds.databases import Refusal, one_by_one, primary_database
@@ -25,7 +26,11 @@ logger = logging.getLogger(__name__)
 
 
 # Classes of SQLSTATE: data, integrity, triggers, views with a check, and what PL/pgSQL raises.
+REFUSALS = (IntegrityError, DataError, TransactionManagementError)  # the last behind one that has ended all, in SQLite
 STATES = ("22", "23", "09", "27", "44", "P0")
+ERROR = frozenset(
+    {"next_check_at", "next_check_reason", "claimed_at", "slot_at", "error_kind", "error_text", "error_count"}
+)
 SHOWN = 80  # characters of an entry's title
 
 
@@ -44,13 +49,17 @@ def apply(plan: ImportPlan, when_refused: Callable[[Failed], ImportPlan] | None 
         return _apply_accepted(plan, failed)
     except DatabaseError as error:  # at the commit
         _failure(error)
+    try:
         return feeds.apply(failed)
+    except DatabaseError as error:
+        _failure(error)
+        return _apply_error(failed)
 
 
 def _failure(error: DatabaseError) -> Failed:
     """Return what is recorded of an error; raise it where the database has not refused what it was given."""
     state = str(getattr(error.__cause__, "sqlstate", ""))
-    if not isinstance(error, IntegrityError | DataError) and not state.startswith(STATES):
+    if not isinstance(error, REFUSALS) and not state.startswith(STATES):
         raise error
     logger.warning("the database refuses an import", exc_info=error)
     return Failed(kind=FailureKind.DATABASE, text=f"the database refuses the import: {describe(error)}")
@@ -76,6 +85,13 @@ def _apply_accepted(plan: ImportPlan, failed: ImportPlan) -> ImportReport:
         Feed.primary.filter(pk=plan.feed.id).update(**feed_fields(done))
         history.record(done, begun)
     return feeds.settled(done, done.feed.id, written=True)
+
+
+def _apply_error(failed: ImportPlan) -> ImportReport:
+    """Write no more of a feed than its error and when it is checked again."""
+    values = {name: value for name, value in feed_fields(failed).items() if name in ERROR}
+    written = Feed.primary.filter(pk=failed.feed.id, revision=failed.feed.revision).update(**values)
+    return feeds.settled(failed, failed.feed.id, written=bool(written))
 
 
 def _named(refused: list[Refusal[PlannedEntry]]) -> Failed:

@@ -35,6 +35,11 @@ print(readiness())
     assert "False" not in project.run(code)
 
 
+def test_the_order_of_the_apps_is_warned_of_where_it_costs_a_command(tmp_path: Path) -> None:
+    project = ForeignProject(tmp_path, 'INSTALLED_APPS.append(INSTALLED_APPS.pop(INSTALLED_APPS.index("feeds")))')
+    assert "(feeds.W013) `rundramatiq` is not that of feeds" in project.manage("check")
+
+
 def test_mysql_is_refused_with_a_sentence(tmp_path: Path) -> None:
     vendor = """
 from django.db.backends.sqlite3 import base
