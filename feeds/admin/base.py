@@ -74,8 +74,19 @@ class CappedList(ChangeList):
         return getattr(self.model_admin, "indexed", ())
 
 
-class SearchOfTheNewest(admin.ModelAdmin):
-    """Looks for a part of a text, for which there is no index, in the newest rows only."""
+class LongList(admin.ModelAdmin):
+    """A list of any length. A part of a text, for which there is no index, is looked for in the newest rows only."""
+
+    list_per_page = 50
+    paginator = CappedPaginator
+    show_full_result_count = False
+    changelist: type[CappedList] = CappedList
+
+    class Media:
+        css = {"all": ("feeds/admin.css",)}
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[CappedList]:
+        return self.changelist
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[QuerySet[Any], bool]:
         newest = self.model._default_manager.order_by("-pk").values_list("pk", flat=True)

@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
@@ -15,8 +14,7 @@ from feeds.admin.base import (
     NOTHING,
     SEARCHED,
     CappedList,
-    CappedPaginator,
-    SearchOfTheNewest,
+    LongList,
     feed_name,
     link,
     nobody,
@@ -34,25 +32,31 @@ class EntryList(CappedList):
 
 
 @admin.register(Entry)
-class EntryAdmin(SearchOfTheNewest):
+class EntryAdmin(LongList):
     has_add_permission = has_change_permission = has_delete_permission = nobody  # only the program writes them
     list_display = ("name", "feed_link", "published_at", "first_seen_at")
     search_fields = ("title",)
     search_help_text = f"A part of the title, among the newest {SEARCHED:,} entries."
-    list_per_page = 50
     sortable_by = ()
-    paginator = CappedPaginator
-    show_full_result_count = False
+    changelist = EntryList
     fieldsets = (
-        (None, {"fields": ("title", "feed_link", "web_link", "authors", "published_at", "updated_at")}),
+        (None, {"fields": ("title", "feed_link", "web_link", "people", "published_at", "updated_at")}),
         ("Text", {"fields": ("summary_view", "content_view")}),
-        ("More", {"fields": ("categories", "enclosures", "language", "rights", "source_title", "itunes")}),
+        (
+            "More",
+            {"fields": ("tags", "files", "language", "rights", "source_title", "itunes")},
+        ),
         ("Record", {"fields": ("guid", "first_seen_at", "changed_at", "changes", "capped")}),
     )
-    readonly_fields = ("feed_link", "web_link", "summary_view", "content_view")
-
-    class Media:
-        css = {"all": ("feeds/admin.css",)}
+    readonly_fields = (
+        "feed_link",
+        "web_link",
+        "people",
+        "summary_view",
+        "content_view",
+        "tags",
+        "files",
+    )
 
     @admin.display(description="entry")
     def name(self, entry: Entry) -> str:
@@ -67,6 +71,18 @@ class EntryAdmin(SearchOfTheNewest):
         if not entry.url.startswith(("http://", "https://")):
             return entry.url or NOTHING
         return format_html('<a href="{}" rel="noreferrer noopener" target="_blank">{}</a>', entry.url, entry.url)
+
+    @admin.display(description="authors")
+    def people(self, entry: Entry) -> str:
+        return in_words(entry.authors)
+
+    @admin.display(description="categories")
+    def tags(self, entry: Entry) -> str:
+        return in_words(entry.categories)
+
+    @admin.display(description="enclosures")
+    def files(self, entry: Entry) -> str:
+        return in_words(entry.enclosures)
 
     @admin.display(description="summary")
     def summary_view(self, entry: Entry) -> str:
@@ -89,15 +105,18 @@ class EntryAdmin(SearchOfTheNewest):
         """Return the order for which there is an index: by date within a feed, else by when it came."""
         return ("-sorted_at",) if "feed__id__exact" in request.GET else ("-id",)
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        return EntryList
+
+def in_words(values: list[Any]) -> str:
+    """Return what a list of JSON says, without its names."""
+    rows = (each.values() if isinstance(each, dict) else [each] for each in values)
+    return "; ".join(" ".join(str(value) for value in row if value) for row in rows) or NOTHING
 
 
 # The HTML was sanitised before it was stored. Should that have failed, nothing here runs, submits or loads anything.
 FRAME_HEAD = (
     "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; {pictures}style-src 'unsafe-inline'\">"
     '<base target="_blank"><style>img {{ max-width: 100% }} '
-    "body {{ font: 14px sans-serif; background: white; color: black }}</style>"
+    ":root {{ color-scheme: light dark }} body {{ font: 14px sans-serif }}</style>"
 )
 
 

@@ -21,9 +21,8 @@ from feeds.admin.base import (
     NOTHING,
     SEARCHED,
     CappedList,
-    CappedPaginator,
     Editable,
-    SearchOfTheNewest,
+    LongList,
     link,
     list_of,
     may_change_feeds,
@@ -71,6 +70,7 @@ class FetchOptionsInline(Editable, admin.StackedInline):
     formset = FetchOptionsFormSet
     extra = 1
     max_num = 1
+    classes = ("collapse",)
     verbose_name_plural = "how it is fetched"
     fields = (
         "user_agent",
@@ -89,7 +89,7 @@ def _folded(*names: str) -> Any:
 
 
 @admin.register(Feed)
-class FeedAdmin(Editable, FeedActions, SearchOfTheNewest):
+class FeedAdmin(Editable, FeedActions, LongList):
     form = FeedForm
     inlines = (AliasInline, FetchOptionsInline)
     list_display = ("name", "state", "next_check")
@@ -99,10 +99,8 @@ class FeedAdmin(Editable, FeedActions, SearchOfTheNewest):
     search_fields = ("title", "host__name")
     search_help_text = f"A URL or a host in full, or a part of a title or host among the newest {SEARCHED:,} feeds."
     indexed = ("next_check",)
-    list_per_page = 50
     ordering = ("-id",)
-    paginator = CappedPaginator
-    show_full_result_count = False
+    changelist = FeedList
     show_facets = admin.ShowFacets.NEVER
     fieldsets = (
         (None, {"fields": ("url", *DECIDED)}),
@@ -111,9 +109,6 @@ class FeedAdmin(Editable, FeedActions, SearchOfTheNewest):
         ("Its server", _folded("host_link", "etag", "last_modified", "asked_ttl", "asked_period", "redirected_to")),
         ("Last check", _folded("last_outcome", "error_text", "failing_since", "checked_at", "imported_at", "left_out")),
     )
-
-    class Media:
-        css = {"all": ("feeds/admin.css",)}
 
     # What is shown
 
@@ -170,7 +165,7 @@ class FeedAdmin(Editable, FeedActions, SearchOfTheNewest):
         return super().get_queryset(request).defer("seen_digests", "listed_digests")
 
     def get_inlines(self, request: HttpRequest, obj: Feed | None) -> Any:
-        return self.inlines if obj else [FetchOptionsInline]
+        return self.inlines if obj and obj.aliases.exists() else [FetchOptionsInline]
 
     def get_fieldsets(self, request: HttpRequest, obj: Feed | None = None) -> Any:
         """Show the URL with its login only to people who may edit it, and for a new feed nothing but the form."""
@@ -187,9 +182,6 @@ class FeedAdmin(Editable, FeedActions, SearchOfTheNewest):
         return tuple(name for name in shown if name not in FeedForm.Meta.fields)
 
     # What is found
-
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[CappedList]:
-        return FeedList
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         field = lookup.partition("__")[0]

@@ -101,9 +101,9 @@ def day(now: datetime) -> Day:
         new[at.replace(minute=0)] += row.new
     hour = now.replace(minute=0, second=0, microsecond=0)
     ten = timedelta(minutes=10)
-    tens = hour.replace(minute=now.minute // 10 * 10) - ten  # the last that is over
+    tens = hour.replace(minute=now.minute // 10 * 10)
     return Day(
-        checks=[(at, checks[at] / 10) for at in _back(tens, ten, 144)],
+        checks=[(at, checks[at] / min(10, (now - at).seconds // 60 + 1)) for at in _back(tens, ten, 144)],
         new=[(at, new[at]) for at in _back(hour, timedelta(hours=1), 24)],
         last=aware(rows[-1].at) if rows else None,
     )

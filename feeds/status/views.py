@@ -16,6 +16,7 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_http_methods
 
 from feeds import brokers, clock
+from feeds.management.progress import counted
 from feeds.managers import LATE
 from feeds.status import diagnosis, figures, locks
 
@@ -93,7 +94,8 @@ def _state(findings: list[diagnosis.Finding], counts: figures.Feeds) -> str:
 
 
 def _sentence(findings: list[diagnosis.Finding], counts: figures.Feeds, last: datetime | None, now: datetime) -> str:
-    late = f"{_number(counts.late)} feeds have been due for more than {LATE.seconds // 60} minutes"
+    more = "more than " if counts.late == figures.MOST_COUNTED else ""
+    late = f"{more}{counted(counts.late, 'feed')} due for more than {LATE.seconds // 60} minutes"
     stopping = [finding.problems[0][0] for finding in findings if finding.part in STOPPING]
     if stopping:
         idle = f"nothing has been imported for {timesince(last, now, depth=1)}" if last else "nothing is imported"
@@ -103,11 +105,7 @@ def _sentence(findings: list[diagnosis.Finding], counts: figures.Feeds, last: da
         return f"Late: {late}"
     if findings:
         return f"Imports go on, but {'; '.join(finding.problems[0][0] for finding in findings)}"
-    return f"Healthy: {counts.total:,} feeds on time"
-
-
-def _number(count: int) -> str:
-    return f"more than {count:,}" if count == figures.MOST_COUNTED else f"{count:,}"
+    return f"Healthy: {counted(counts.total, 'feed')} on time"
 
 
 def _chart(title: str, values: list[tuple[datetime, float]]) -> dict[str, Any]:

@@ -100,13 +100,13 @@ def test_its_policy_allows_its_own_style_and_nothing_else(operator: Client) -> N
 @pytest.mark.usefixtures("alive")
 def test_where_all_is_well_it_says_so(operator: Client, settings: Any) -> None:
     new_feed(next_check_at=timezone.now() + timedelta(hours=1))
-    assert heading(page(operator)) == "✓ Healthy: 1 feeds on time"
+    assert heading(page(operator)) == "✓ Healthy: 1 feed on time"
 
 
 @pytest.mark.usefixtures("alive")
 def test_feeds_that_are_late_are_told_first(operator: Client) -> None:
     new_feed(next_check_at=timezone.now() - timedelta(hours=1))
-    assert heading(page(operator)) == "! Late: 1 feeds have been due for more than 10 minutes"
+    assert heading(page(operator)) == "! Late: 1 feed due for more than 10 minutes"
 
 
 def test_without_workers_it_says_for_how_long_and_what_to_start(operator: Client) -> None:
@@ -192,7 +192,7 @@ def test_the_charts_say_in_words_what_they_show(operator: Client) -> None:
     Minute.objects.create(at=now - timedelta(minutes=10), imported=4, unchanged=25, failed=1)
     Minute.objects.create(at=now, new=7)
     text = page(operator)
-    assert "Checks per minute: 3 at the end, 3 at the most" in text
+    assert "Checks per minute: 0 at the end, 3 at the most" in text
     assert "New entries per hour: 7 at the end, 7 at the most" in text
 
 
