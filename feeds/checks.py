@@ -1,6 +1,5 @@
 """System checks: what would silently switch the lock off, annoy publishers or surprise at night."""
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from importlib import import_module
@@ -29,7 +28,6 @@ from feeds.models import Lock
 Apps = Sequence[AppConfig] | None
 
 HOUR = 3600  # seconds
-QUEUE = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)  # what Dramatiq takes
 # MySQL and MariaDB know no index on some of the rows, and no unique digest without a length.
 VENDORS = ("postgresql", "sqlite")
 
@@ -73,8 +71,6 @@ def _ranges(values: FeedsSettings) -> Iterator[str]:
             use()
         except ConfigurationError as error:
             yield str(error)
-    if not QUEUE.fullmatch(values.queue):
-        yield f"FEEDS_QUEUE must be a name of letters, digits, dots, hyphens and underscores, not {values.queue!r}"
     for name in ("contact_url", "user_agent"):
         if not getattr(values, name).isprintable():
             yield f"FEEDS_{name.upper()} holds a line break or control character, which no header may"

@@ -1,5 +1,6 @@
 """The app's settings, with their defaults and ranges: one frozen object, read from Django's `FEEDS_*` on first use."""
 
+import re
 from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 Part = TypeVar("Part", bound="DataclassInstance")
 Number = TypeVar("Number", int, float)
+
+QUEUE = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)  # what Dramatiq takes
 
 # The metadata of a field say what its value may be; checks.py reads them.
 
@@ -79,13 +82,18 @@ class FeedsSettings:
 
 @cache
 def feeds_settings() -> FeedsSettings:
-    """Return the settings in force; raise ConfigurationError for a value of a wrong type."""
+    """Return the settings in force; raise ConfigurationError for a wrong type, or a queue that there cannot be."""
     given: dict[str, Any] = {}
     for each in fields(FeedsSettings):
         name = f"FEEDS_{each.name.upper()}"
         if hasattr(settings, name):
             given[each.name] = _typed(name, getattr(settings, name), each.default)
-    return FeedsSettings(**given)
+    values = FeedsSettings(**given)
+    if not QUEUE.fullmatch(values.queue):  # no actor could be declared, and no check be made
+        raise ConfigurationError(
+            f"FEEDS_QUEUE must be a name of letters, digits, dots, hyphens and underscores, not {values.queue!r}"
+        )
+    return values
 
 
 def _typed(name: str, value: Any, default: Any) -> Any:

@@ -1,6 +1,6 @@
 """The aid for the tests of host projects, as a host uses it: in a `TestCase`, whose transaction is never committed."""
 
-from django.test import TestCase
+from django.test import TestCase, override_settings
 
 from feeds import signals
 from feeds.conf import feeds_settings
@@ -34,6 +34,11 @@ class FeedSiteTests(TestCase):
         with FeedSite({"/feed": rss("One")}) as site:
             site.import_feed("/feed")
         assert heard == ["One"]
+
+    @override_settings(FEEDS_PROXY="http://127.0.0.1:9")
+    def test_a_proxy_of_the_projects_is_not_asked_for_what_is_served_here(self) -> None:
+        with FeedSite({"/feed": rss("One")}) as site:
+            assert site.import_feed("/feed").last_outcome == "imported"
 
     def test_outside_of_the_block_loopback_is_refused_again(self) -> None:
         with FeedSite({}):

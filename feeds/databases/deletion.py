@@ -49,12 +49,20 @@ def refuse_protected(rows: Rows) -> None:
 def protectors(rows: Rows) -> Iterator[str]:
     """Yield the protected foreign keys, such as `Bookmark.entry`, that refer to the rows or to what goes with them."""
     ids = list(rows.values_list("pk", flat=True))
-    ways = [("", rows.model)]
-    ways += [(f"__{each.field.name}", each.related_model) for each in relations(rows.model, models.CASCADE)]
-    for way, model in ways:
+    for way, model in _going_along(rows.model):
         for relation in relations(model, models.PROTECT, models.RESTRICT):
             if referring(relation, ids, rows.db, way).exists():
                 yield f"{relation.related_model.__name__}.{relation.field.name}"
+
+
+def _going_along(
+    model: type[models.Model], way: str = "", above: frozenset[type[models.Model]] = frozenset()
+) -> Iterator[tuple[str, type[models.Model]]]:
+    """Yield the model, and those whose rows are deleted with its rows, each with the way by which it refers to them."""
+    yield way, model
+    for each in relations(model, models.CASCADE):
+        if each.related_model not in {model, *above}:
+            yield from _going_along(each.related_model, f"__{each.field.name}{way}", above | {model})
 
 
 def relations(model: type[models.Model], *on_delete: Any) -> Iterator[Any]:

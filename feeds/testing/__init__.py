@@ -60,7 +60,9 @@ class FeedSite:
             stack.callback(self._server.server_close)
             Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
             stack.callback(self._server.shutdown)
-            stack.enter_context(override_settings(FEEDS_ALLOWED_NETWORKS=[f"{LOOPBACK}/32"], FEEDS_HOST_DELAY=0.0))
+            stack.enter_context(
+                override_settings(FEEDS_ALLOWED_NETWORKS=[f"{LOOPBACK}/32"], FEEDS_HOST_DELAY=0.0, FEEDS_PROXY="")
+            )
             self._stack = stack.pop_all()
         return self
 

@@ -40,6 +40,12 @@ def test_the_order_of_the_apps_is_warned_of_where_it_costs_a_command(tmp_path: P
     assert "(feeds.W013) `rundramatiq` is not that of feeds" in project.manage("check")
 
 
+def test_a_queue_that_there_cannot_be_is_named_by_its_setting(tmp_path: Path) -> None:
+    output = ForeignProject(tmp_path, 'FEEDS_QUEUE = "low priority"').manage("check", status=1)
+    assert "(feeds.E001) FEEDS_QUEUE must be a name of letters" in output
+    assert "Traceback" not in output
+
+
 def test_mysql_is_refused_with_a_sentence(tmp_path: Path) -> None:
     vendor = """
 from django.db.backends.sqlite3 import base

@@ -19,6 +19,9 @@ FILES = {
 
         class Mention(models.Model):
             entry = models.ForeignKey("feeds.Entry", models.SET_NULL, null=True)
+
+        class Receipt(models.Model):
+            read = models.ForeignKey(Read, models.PROTECT)
     """
 }
 LIFE = """
@@ -29,7 +32,7 @@ from django.db.models import ProtectedError, signals
 from django.utils import timezone
 from feeds.databases import deletion
 from feeds.models import Entry, Feed
-from shop.models import Bookmark, Mention, Read
+from shop.models import Bookmark, Mention, Read, Receipt
 
 call_command("migrate", "feeds", verbosity=0)
 call_command("migrate", run_syncdb=True, verbosity=0)
@@ -74,8 +77,18 @@ except CommandError as error:
 other.refresh_from_db()
 found["kept"] = [other.status, other.entries.count()]
 
-# Receivers get whole rows; the command shows how far it is
+# So does what is protected further away
 Bookmark.objects.all().delete()
+Receipt.objects.create(read=Read.objects.last())
+try:
+    other.delete()
+except ProtectedError as error:
+    found["refused behind"] = error.args[0]
+other = Feed.objects.get()
+found["kept behind"] = [other.status, other.entries.count(), Read.objects.count()]
+
+# Receivers get whole rows; the command shows how far it is
+Receipt.objects.all().delete()
 heard = []
 def hear(instance, **_):
     heard.append(instance.get_deferred_fields())
@@ -100,5 +113,7 @@ def test_a_feed_goes_with_all_that_refers_to_it_in_batches(tmp_path: Path) -> No
     text = "Cannot delete some instances of model 'Feed' because they are referenced through protected foreign keys: "
     assert found["refused"] == found["refused command"] == f"{text}'Bookmark.entry'."
     assert found["kept"] == ["active", 10]
+    assert found["refused behind"] == f"{text}'Receipt.read'."
+    assert found["kept behind"] == ["active", 10, 10]
     assert found["heard"] == [10, 0]
     assert found["said"] == "1 feed with 10 entries deleted\n"
