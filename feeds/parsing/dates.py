@@ -42,7 +42,7 @@ _TIME = re.compile(
     r"|(?P<hour2>\d\d)(?P<minute2>\d\d)(?P<second2>\d\d)?(?:[.,]\d+)?"
     r"|(?P<hour3>\d\d?)(?=\s?[ap]\.?\s?m|z$))"
     r"(?:\s?(?P<half2>[ap])\.?\s?m\.?(?![a-z]))?)?"
-    r"\s*(?P<name>[a-z/_]*)\s?(?:(?P<sign>[+-])(?P<hours>\d\d?)(?::?(?P<minutes>\d\d))?(?:z|\s[a-z]+)?)?",
+    r"\s*(?P<name>[a-z/_]*)\s?(?:(?P<sign>[+-])(?:(?P<short>0\d)0|(?P<hours>\d\d?)(?::?(?P<minutes>\d\d))?)(?:z|\s[a-z]+)?)?",
     re.IGNORECASE,
 )
 # asctime, Unix's date(1), Java and Ruby put the year last: Fri May 24 22:05:03 CEST 2024.
@@ -171,7 +171,7 @@ def _time(time: re.Match[str]) -> timedelta:
 def _offset(time: re.Match[str], moment: datetime) -> timedelta:
     """Return what the zone adds to UTC at a moment there: its number of hours, else what its name means."""
     if time["sign"]:
-        offset = timedelta(hours=int(time["hours"]), minutes=int(time["minutes"] or 0))
+        offset = timedelta(hours=int(time["short"] or time["hours"]), minutes=int(time["minutes"] or 0))
         return -offset if time["sign"] == "-" else offset
     name = time["name"].lower()
     region = _REGIONS.get(name, time["name"])
