@@ -75,7 +75,6 @@ def readiness_with(database_url: str) -> dict[str, bool]:
         env=environment | {"DATABASE_URL": database_url},
         capture_output=True,
         text=True,
-        timeout=60,
         check=True,
     )
     parts: dict[str, bool] = ast.literal_eval(answer.stdout)

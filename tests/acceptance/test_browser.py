@@ -47,7 +47,7 @@ def demo(tmp_path: Path) -> Iterator[tuple[str, str]]:
         yield f"http://127.0.0.1:{port}", password
     finally:
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=90)
+        process.communicate()
 
 
 def wait_for(port: int) -> None:

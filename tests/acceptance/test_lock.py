@@ -48,9 +48,9 @@ def test_a_thousand_messages_for_one_slow_feed_cost_at_most_two_fetches(
     deployment: Deployment, start_workers: StartWorkers, counting_server: CountingServer
 ) -> None:
     url = counting_server.url("feed")
-    start_workers(2, 8)
+    deployment.send([url] * 1000)
     with counting_server.holding():
-        deployment.send([url] * 1000)
+        start_workers(2, 8)
         counting_server.wait_for_requests(1)
     deployment.wait_until_queued(0, 0, 0, within=60)
     assert counting_server.peak["feed"] == 1

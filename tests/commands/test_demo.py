@@ -36,7 +36,6 @@ def demo(checkout: Path, **environment: str) -> subprocess.CompletedProcess[str]
         env={"PATH": os.environ["PATH"], "PYTHONWARNINGS": "default", **environment},
         capture_output=True,
         text=True,
-        timeout=60,
         check=False,
     )
 

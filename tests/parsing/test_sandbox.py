@@ -207,7 +207,7 @@ print(Parser(limit=20).parse(Document(url="https://e.org/", body=b"<rss>&nbsp;<c
 def test_a_script_without_a_guard_is_not_run_again_by_each_child(tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(f"import sys; sys.path.insert(0, {str(PROJECT)!r})\n{SCRIPT}")
     command = [sys.executable, str(tmp_path / "script.py")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("rss\n", "")
 
 

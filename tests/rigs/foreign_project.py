@@ -100,7 +100,6 @@ class ForeignProject:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=60,
         )
         output = result.stdout + result.stderr
         assert result.returncode == status, f"ended with {result.returncode}:\n{output}"

@@ -21,6 +21,7 @@ from feeds.scheduling import dispatch, hosts, rate_limit
 from feeds.storage import Subscription
 from tests.rigs.importing import import_feed
 from tests.rigs.planning import make_plan
+from tests.rigs.servers.daemon import eventually
 from tests.rigs.servers.feed_server import FeedServer, Received, answer
 from tests.rigs.servers.samples import sample_feed
 
@@ -123,10 +124,12 @@ def test_redirects_of_many_hosts_to_one_are_spaced_there_and_all_followed_in_the
 
 
 def test_a_message_that_meets_a_busy_host_uses_up_no_retry(server: TimedServer) -> None:
-    spaced(free_at=timezone.now() + timedelta(seconds=3))  # somebody's request takes long
-    urls = server.serve("feed")
-    send(urls)
-    assert Host.objects.get().waits > 3  # as many as import_feed has retries
+    spaced(free_at=timezone.now() + timedelta(minutes=1))  # somebody's request takes long
+    (url,) = server.serve("feed")
+    tasks.import_feed.send(url)
+    eventually(lambda: Host.objects.get().waits > 3, within=30, what="as many as import_feed has retries")
+    Host.objects.update(free_at=timezone.now())
+    send([])
     assert Feed.objects.get().last_outcome == Outcome.IMPORTED
     assert tasks.import_feed.broker.dead_letters == []
 

@@ -24,6 +24,8 @@ from tests.rigs.servers.proxy import Proxy
 from tests.rigs.servers.redis_server import RedisServer
 from tests.rigs.servers.workers import PROJECT
 
+ENVIRONMENT = dict(os.environ)  # at rest: pytest changes it while threads of a rig read it
+
 
 class Worker:
     """One `dramatiq` with one worker process, in a process group of its own."""
@@ -175,7 +177,7 @@ class Crew:
         return subprocess.Popen(
             [sys.executable, "-m", "dramatiq", "tests.rigs.faults.actors", "-p", "1", "-t", "2"],
             cwd=PROJECT,
-            env=os.environ | facts,
+            env=ENVIRONMENT | facts,
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=subprocess.STDOUT,
