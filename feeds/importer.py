@@ -41,13 +41,16 @@ class ImportRequest:
     asked_by: str = AskedBy.CODE
     skew: timedelta = timedelta()  # by which the clock of who asked may differ from that of the last check
 
-    def answered_by(self, feed: FeedState) -> Outcome | None:
-        """Return the outcome if no check is needed, or none wanted."""
+    def answer(self, feed: FeedState) -> Outcome | None:
+        """Return the outcome if no check is needed or wanted; where clocks leave a doubt, the schedule makes one."""
         if feed.paused:
             return Outcome.PAUSED
-        checked_at = feed.history.checked_at
-        is_answered = self.requested_at and checked_at and checked_at - self.skew > self.requested_at
-        return Outcome.COVERED if is_answered else None
+        if not (self.requested_at and (checked_at := feed.history.checked_at) and checked_at > self.requested_at):
+            return None
+        is_sure = checked_at - self.skew > self.requested_at
+        if is_sure or scheduling.postpone(feed.id, checked_at + self.skew, planning.ASKED_AT_THE_LAST_CHECK):
+            return Outcome.COVERED  # or it will be: by one check later, and not one for each of a thousand messages now
+        return None
 
 
 class Fetches(Protocol):
@@ -134,7 +137,7 @@ class Importer:
         feed = storage.load(request.url, create=request.create, now=self._clock())
         if feed is None:
             return ImportReport(feed_id=0, url=request.url, outcome=Outcome.DELETED)
-        if (outcome := request.answered_by(feed)) is not None:
+        if (outcome := request.answer(feed)) is not None:
             return ImportReport(feed_id=feed.id, url=feed.url, outcome=outcome)
         started_at = self._clock()
         admission = self._admission.ask(feed, request.slot)
@@ -178,7 +181,8 @@ class Importer:
         reason = planning.with_slot(feed.history.next_check_reason, (admission.at - now).total_seconds())
         is_scheduled = is_far and scheduling.postpone(feed.id, admission.at, reason)
         next_check = NextCheck(at=admission.at, reason=reason, interval=feed.history.interval)
-        return _delayed(feed, next_check, slot=None if is_scheduled else admission.at)
+        slot = None if is_scheduled else admission.at
+        return ImportReport(feed_id=feed.id, url=feed.url, outcome=Outcome.DELAYED, next_check=next_check, slot=slot)
 
     def _unread(self, feed: FeedState, error: SandboxUnavailable) -> ImportReport:
         """Leave it to the schedule to fetch the document again: what is wrong is ours, and stands on no feed."""
@@ -186,7 +190,7 @@ class Importer:
         next_check = planning.unread(feed.history, str(error), self._clock())
         if next_check.at is not None:
             scheduling.postpone(feed.id, next_check.at, next_check.reason)
-        return _delayed(feed, next_check, slot=None)
+        return ImportReport(feed_id=feed.id, url=feed.url, outcome=Outcome.DELAYED, next_check=next_check)
 
     def _parse(self, feed: FeedState, response: FetchOutcome, admission: Admitted) -> ParsedFeed | Unreadable | None:
         if not isinstance(response, Fetched):
@@ -266,10 +270,6 @@ def _trace(request: ImportRequest, started_at: datetime, response: FetchOutcome,
         status=response.status,
         size=len(response.body) if isinstance(response, Fetched) else 0,
     )
-
-
-def _delayed(feed: FeedState, next_check: NextCheck, slot: datetime | None) -> ImportReport:
-    return ImportReport(feed_id=feed.id, url=feed.url, outcome=Outcome.DELAYED, next_check=next_check, slot=slot)
 
 
 def document_of(fetched: Fetched) -> Document:

@@ -92,7 +92,7 @@ class Outcome(StrEnum):
     IMPORTED = "imported"  # the document was new; entries may have been added or changed
     UNCHANGED = "unchanged"  # 304, or the same bytes as last time
     FAILED = "failed"  # recorded on the feed; the schedule tries again
-    COVERED = "covered"  # a check that began after the request was made has answered it
+    COVERED = "covered"  # a check that began after the request was made has answered it, or soon will
     SUPERSEDED = "superseded"  # somebody else imported the feed meanwhile; nothing was written
     DISCOVERED = "discovered"  # the document is a page that names a feed: that one is imported next
     DELAYED = "delayed"  # the host is busy; the message went back with its slot as delay

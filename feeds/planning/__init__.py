@@ -4,7 +4,7 @@ from feeds.planning.conditions import ignored, request
 from feeds.planning.identity import match_entries
 from feeds.planning.planner import EXPIRED, Rules, plan
 from feeds.planning.redirects import RedirectRule, is_same_site
-from feeds.planning.schedule import UNREAD, UNREAD_AGAIN, Pace, unread, with_slot
+from feeds.planning.schedule import ASKED_AT_THE_LAST_CHECK, UNREAD, UNREAD_AGAIN, Pace, unread, with_slot
 from feeds.planning.values import (
     Budget,
     Circumstances,
@@ -26,6 +26,7 @@ from feeds.planning.values import (
 )
 
 __all__ = [
+    "ASKED_AT_THE_LAST_CHECK",
     "EXPIRED",
     "UNREAD",
     "UNREAD_AGAIN",

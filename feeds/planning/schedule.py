@@ -44,6 +44,7 @@ SILENCE_SHARE = 1 / 8  # a feed silent for eight days is polled once a day
 SILENCES = ((365, 7), (90, 4), (30, 2))
 
 SLOT = "; host slot "
+ASKED_AT_THE_LAST_CHECK = "asked for at about the time of the last check, by clocks that may differ"
 UNREAD = "; no process could read the document: "
 # Children that end are replaced at once; what stays wrong must not cost the publisher a document each minute.
 UNREAD_ONCE, UNREAD_AGAIN = timedelta(minutes=1), timedelta(minutes=15)

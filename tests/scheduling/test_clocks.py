@@ -50,11 +50,19 @@ def test_a_request_is_served_whatever_times_a_feed_has_in_the_future(server: Fee
 def test_clocks_that_differ_by_ninety_seconds_cost_a_fetch_at_the_most_and_no_request(
     server: FeedServer, seconds: int
 ) -> None:
-    """The worker's clock differs from that of whoever asks, right after a check."""
+    """The worker's clock differs from that of whoever asks, right after a check: one more comes, now or soon."""
     worker = Importer(feeds_settings(), clock=lambda: timezone.now() + timedelta(seconds=seconds), jitter=lambda: 0.5)
     worker.run(ImportRequest(url=server.url()))
     asked = ImportRequest(url=server.url(), requested_at=timezone.now(), skew=clock.SKEW)
-    assert worker.run(asked).outcome is Outcome.UNCHANGED
+    reports = [worker.run(asked) for _ in range(3)]
+    feed = Feed.objects.get()
+    assert feed.checked_at is not None
+    assert feed.next_check_at is not None
+    if seconds > 0:
+        assert [report.outcome for report in reports] == [Outcome.COVERED] * 3
+        assert feed.next_check_at == feed.checked_at + clock.SKEW
+    else:
+        assert [report.outcome for report in reports] == [Outcome.UNCHANGED] * 3
     worker.close()
 
 
