@@ -74,7 +74,7 @@ class Servers:
     @contextmanager
     def environment(self, template: str = "template1") -> Iterator[dict[str, str]]:
         """Give a database like the template, and an empty broker."""
-        database = self.postgresql.create_database(template)
+        database = self.postgresql.create_database(template, large=template != "template1")
         with redis.Redis.from_url(self.redis.url) as client:
             client.flushall()
         self.memcached.flush()
