@@ -21,6 +21,7 @@ import os
 import random
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -85,6 +86,7 @@ class Day:
     samples: list[Sample] = field(default_factory=list)
     forgotten: list[float] = field(default_factory=list)  # when memcached was restarted
     began: float = field(default_factory=time.time)
+    restart: threading.Thread | None = None
 
     def live(self, minutes: float, rate: float) -> None:
         """Send, disturb and look, until the time is over."""
@@ -106,6 +108,7 @@ class Day:
                 if self.queued() < BACKLOG:
                     self.send(self.urls[self.messages % len(self.urls)], twice=rng.random() < TWICE)
             time.sleep(0.05)
+        self.wait_for_worker()
 
     def send(self, url: str, *, twice: bool = False) -> None:
         from feeds.tasks import import_feed
@@ -126,8 +129,14 @@ class Day:
         print(f"{(time.time() - self.began) / 60:8.1f} {names[number % len(names)].__name__}", flush=True)
 
     def kill_worker(self) -> None:
+        self.wait_for_worker()
         self.other.kill()
-        self.other.start()
+        self.restart = threading.Thread(target=self.other.start)  # life goes on meanwhile
+        self.restart.start()
+
+    def wait_for_worker(self) -> None:
+        if self.restart is not None:
+            self.restart.join()
 
     def restart_memcached(self) -> None:
         self.memcached.kill()
@@ -146,6 +155,7 @@ class Day:
     def look(self) -> None:
         ((connections,),) = self.rows("SELECT count(*) - 1 FROM pg_stat_activity WHERE datname = current_database()")
         memory, threads, files = samples.held(self.watched.pids()[0])
+        others = [samples.held(pid)[0] for pid in self.other.pids()]  # none while it starts
         self.samples.append(
             Sample(
                 at=time.time() - self.began,
@@ -154,7 +164,7 @@ class Day:
                 memory=memory,
                 threads=threads,
                 files=files,
-                others=samples.held(self.other.pids()[-1])[0],
+                others=sum(others),
                 connections=connections,
             )
         )
