@@ -205,7 +205,7 @@ class Importer:
 
     def _is_outage(self, feed: FeedState, response: FetchOutcome) -> bool:
         kind = response.kind if isinstance(response, Failed) else None
-        return self._outage.note(canonical_urls.host_key(feed.url), kind, self._clock())
+        return self._outage.note(feed.host.name if feed.host else "", kind, self._clock())
 
     def _store(
         self,

@@ -72,9 +72,8 @@ def load(url: str, *, create: bool = True, now: datetime | None = None) -> FeedS
 
 def url_of(md5: UUID) -> str | None:
     """Return the URL of the feed that is known by a URL with this digest."""
-    urls = Feed.primary.values_list("url", flat=True)
-    found: str | None = urls.filter(url_md5=md5).first() or urls.filter(aliases__url_md5=md5).first()
-    return found
+    row = _row(url_md5=md5) or _row(aliases__url_md5=md5)
+    return str(row.url) if row else None
 
 
 def _row(**lookup: UUID) -> Any:

@@ -56,14 +56,24 @@ def test_absence_from_the_document_is_not_deletion():
     assert Entry.objects.count() == 2
 
 
+def statements(*entries: ParsedEntry, outcome: FetchOutcome | None = None) -> list[str]:
+    """Return what an import sends to the database."""
+    with CaptureQueriesContext(connection) as queries:
+        storage.apply(plan(storage.load(URL), *entries, outcome=outcome))
+    return [query["sql"].split()[0] for query in queries.captured_queries]
+
+
 def test_an_unchanged_poll_reads_one_row_and_writes_one():
     storage.apply(plan(storage.load(URL), ONE))
-    with CaptureQueriesContext(
-        connection,
-    ) as queries:
-        storage.apply(plan(storage.load(URL), outcome=NotModified(url=URL)))
-    statements = [query["sql"].split()[0] for query in queries.captured_queries]
-    assert statements == ["SELECT", "UPDATE"]
+    assert statements(outcome=NotModified(url=URL)) == ["SELECT", "UPDATE"]
+
+
+def test_new_entries_are_looked_up_and_stored_by_one_statement_each():
+    known = [ParsedEntry(guid=str(number), title=str(number)) for number in range(10)]
+    storage.apply(plan(storage.load(URL), *known))
+    feed_and_entries, history = ["SELECT", "SELECT", "BEGIN", "UPDATE", "INSERT"], ["SAVEPOINT", "INSERT", "RELEASE"]
+    for new in ([ParsedEntry(guid="a")], [ParsedEntry(guid="b"), ParsedEntry(guid="c")]):
+        assert statements(*new, *known) == [*feed_and_entries, *history, "COMMIT"]
 
 
 def test_the_fence_lets_the_first_write_and_supersedes_the_second():
