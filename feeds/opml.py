@@ -17,6 +17,7 @@ from feeds.parsing import to_utf8, without_forbidden
 
 MAX_BYTES = 32 * 1024 * 1024  # 150,000 feeds
 MAX_NAME = 500  # characters of a title, and of a folder with all that it is in
+PRINTED = (b"br", b"b")  # elements of the warnings that PHP prints in front of what it exports
 MAX_DEPTH = 100  # folders in folders
 
 
@@ -70,6 +71,9 @@ def _start(text: bytes) -> int:
     while first := _FIRST.search(text, at):
         if first[1]:
             at = _behind_comment(text, first.end(), last)
+            continue
+        if first[3] and first[3].lower() in PRINTED:
+            at = first.end()
             continue
         line = text.count(b"\n", 0, first.start()) + 1
         if first[2]:

@@ -239,6 +239,12 @@ def test_titles_and_folders_have_a_length() -> None:
     assert len(feed('<outline text="yyyyyyyyyy">' * 10_000 + A).folder) <= opml.MAX_NAME
 
 
+def test_what_php_prints_in_front_of_a_document_is_passed_over() -> None:
+    printed = "<br />\n<b>Warning</b>:  Undefined array key in <b>/srv/export.php</b> on line <b>3</b><br />\n"
+    (found,) = opml.outlines(f"{printed}<opml><body>{A}</body></opml>".encode())
+    assert isinstance(found, Outline)
+
+
 @pytest.mark.parametrize(
     ("document", "why"),
     [

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, transaction
+from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, connections, transaction
 
 from feeds.databases.primary import primary_database
 from feeds.exceptions import describe
@@ -38,11 +38,13 @@ def one_by_one(items: Iterable[Item], write: Callable[[Item], object]) -> tuple[
 
     Receivers of the project's signals may refuse, too, and raise what they like.
     """
-    written, refused = [], []
+    written, refused, connection = [], [], connections[primary_database()]
     for item in items:
         try:
             with transaction.atomic(using=primary_database()):
                 write(item)
+                if connection.vendor == "postgresql":  # what it would refuse at the commit only
+                    connection.check_constraints()
         except UNAVAILABLE:
             raise
         except Exception as error:  # a receiver's

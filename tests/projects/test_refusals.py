@@ -190,6 +190,49 @@ def test_a_feed_that_is_protected_stays_and_says_why_it_is_not_merged(found: Any
     assert found["there"] == ["", "", ["m1", "m2"]]
 
 
+DEFERRED = """
+from django.db import connection
+from django.utils import timezone
+from feeds import tasks
+from feeds.models import Feed
+
+call_command("migrate", verbosity=0)
+with connection.cursor() as cursor:
+    for table, column, refused in (("feeds_entry", "title", "Ad"), ("feeds_feed", "folder", "closed")):
+        cursor.execute(
+            f"CREATE FUNCTION {{column}}() RETURNS trigger AS $$ BEGIN IF NEW.{{column}} = '{{refused}}' "
+            "THEN RAISE EXCEPTION 'not this one'; END IF; RETURN NEW; END $$ LANGUAGE plpgsql"
+        )
+        cursor.execute(
+            f"CREATE CONSTRAINT TRIGGER {{column}} AFTER INSERT OR UPDATE ON {{table}} "
+            f"DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION {{column}}()"
+        )
+feed = Feed.objects.import_feed("{0}/ads")
+print(feed.error_text, feed.entries.count())
+Feed.objects.bulk_create([Feed(url="https://one.example/"), Feed(url="https://two.example/")])
+with connection.cursor() as cursor:
+    cursor.execute("ALTER TABLE feeds_feed DISABLE TRIGGER USER")
+    Feed.objects.filter(url="https://one.example/").update(folder="closed")
+    cursor.execute("ALTER TABLE feeds_feed ENABLE TRIGGER USER")
+tasks.import_due_feeds()
+print([*Feed.objects.filter(claimed_at__isnull=False).values_list("url", flat=True)])
+"""
+
+
+def test_what_postgresql_refuses_at_the_commit_is_named_and_stops_no_other(
+    tmp_path: Path, postgresql: PostgreSQL
+) -> None:
+    database = f"""
+    import dj_database_url
+    DATABASES["default"] = dj_database_url.parse("{postgresql.url(postgresql.create_database())}")
+    """
+    with FeedServer(routes={"/ads": answer(body=document("News", "Ad", "More"))}) as server:
+        printed = ForeignProject(tmp_path, textwrap.dedent(database)).run(DEFERRED.format(server.url("")))
+    imported, claimed = printed.splitlines()[:2]
+    assert imported == "the database refuses the entry “Ad”: ProgrammingError: not this one 2"
+    assert claimed == "['https://two.example/']"
+
+
 def test_postgresql_names_what_a_trigger_of_its_own_language_refuses(tmp_path: Path, postgresql: PostgreSQL) -> None:
     database = f"""
     import dj_database_url
