@@ -1,81 +1,41 @@
 """How an import can be asked for, how it can end, and why it can fail."""
 
 from enum import StrEnum
+from typing import Self
 
 
 class FailureKind(StrEnum):
-    """Why a feed could not be imported. Stored on the feed; `label` says it in words."""
+    """Why a feed could not be imported: its value is stored on the feed, with a label, and the group for people."""
 
-    INVALID_URL = "invalid_url"
-    REFUSED_ADDRESS = "refused_address"
-    DNS = "dns"
-    CONNECT = "connect"
-    TLS = "tls"
-    TIMEOUT = "timeout"
-    PROTOCOL = "protocol"
-    REDIRECT = "redirect"
-    TOO_LARGE = "too_large"
-    ENCODING = "encoding"
-    UNAUTHORIZED = "unauthorized"
-    FORBIDDEN = "forbidden"
-    NOT_FOUND = "not_found"
-    LEGAL = "legal"
-    CLIENT_ERROR = "client_error"
-    SERVER_ERROR = "server_error"
-    TOO_MANY = "too_many"
-    GONE = "gone"
-    NOT_A_FEED = "not_a_feed"
-    HOSTILE = "hostile"
-    DATABASE = "database"
+    label: str
+    group: str
 
-    @property
-    def label(self) -> str:
-        return FAILURE_LABELS[self]
+    def __new__(cls, value: str, group: str = "", label: str = "") -> Self:
+        kind = str.__new__(cls, value)
+        kind._value_, kind.group, kind.label = value, group, label
+        return kind
 
-
-FAILURE_LABELS = {
-    FailureKind.INVALID_URL: "not an http or https URL",
-    FailureKind.REFUSED_ADDRESS: "the address may not be fetched from",
-    FailureKind.DNS: "the host name does not resolve",
-    FailureKind.CONNECT: "no connection",
-    FailureKind.TLS: "no trusted TLS connection",
-    FailureKind.TIMEOUT: "no complete answer in time",
-    FailureKind.PROTOCOL: "not a valid HTTP answer",
-    FailureKind.REDIRECT: "redirects lead nowhere",
-    FailureKind.TOO_LARGE: "the document is too large",
-    FailureKind.ENCODING: "unknown content encoding",
-    FailureKind.UNAUTHORIZED: "a login is required (401)",
-    FailureKind.FORBIDDEN: "access denied (403)",
-    FailureKind.NOT_FOUND: "not found (404)",
-    FailureKind.LEGAL: "withheld for legal reasons (451)",
-    FailureKind.CLIENT_ERROR: "the request was refused (4xx)",
-    FailureKind.SERVER_ERROR: "the server failed (5xx)",
-    FailureKind.TOO_MANY: "asked to come back later (429 or 503)",
-    FailureKind.GONE: "gone for good (410)",
-    FailureKind.NOT_A_FEED: "the document is no feed",
-    FailureKind.HOSTILE: "the document is built to do harm",
-    FailureKind.DATABASE: "the database refuses what was imported",
-}
-
-
-FAILURE_GROUPS = {
-    "the network": frozenset({FailureKind.DNS, FailureKind.CONNECT, FailureKind.TLS, FailureKind.TIMEOUT}),
-    "the server refuses": frozenset(
-        {
-            FailureKind.UNAUTHORIZED,
-            FailureKind.FORBIDDEN,
-            FailureKind.LEGAL,
-            FailureKind.CLIENT_ERROR,
-            FailureKind.TOO_MANY,
-        }
-    ),
-    "the server fails": frozenset({FailureKind.SERVER_ERROR, FailureKind.PROTOCOL, FailureKind.REDIRECT}),
-    "nothing is there": frozenset({FailureKind.NOT_FOUND, FailureKind.GONE}),
-    "the document": frozenset(
-        {FailureKind.NOT_A_FEED, FailureKind.HOSTILE, FailureKind.TOO_LARGE, FailureKind.ENCODING}
-    ),
-    "our own side": frozenset({FailureKind.INVALID_URL, FailureKind.REFUSED_ADDRESS, FailureKind.DATABASE}),
-}
+    INVALID_URL = "invalid_url", "our own side", "not an http or https URL"
+    REFUSED_ADDRESS = "refused_address", "our own side", "the address may not be fetched from"
+    DNS = "dns", "the network", "the host name does not resolve"
+    CONNECT = "connect", "the network", "no connection"
+    TLS = "tls", "the network", "no trusted TLS connection"
+    TIMEOUT = "timeout", "the network", "no complete answer in time"
+    PROTOCOL = "protocol", "the server fails", "not a valid HTTP answer"
+    REDIRECT = "redirect", "the server fails", "redirects lead nowhere"
+    TOO_LARGE = "too_large", "the document", "the document is too large"
+    ENCODING = "encoding", "the document", "unknown content encoding"
+    UNAUTHORIZED = "unauthorized", "the server refuses", "a login is required (401)"
+    FORBIDDEN = "forbidden", "the server refuses", "access denied (403)"
+    NOT_FOUND = "not_found", "nothing is there", "not found (404)"
+    LEGAL = "legal", "the server refuses", "withheld for legal reasons (451)"
+    CLIENT_ERROR = "client_error", "the server refuses", "the request was refused (4xx)"
+    SERVER_ERROR = "server_error", "the server fails", "the server failed (5xx)"
+    TOO_MANY = "too_many", "the server refuses", "asked to come back later (429 or 503)"
+    GONE = "gone", "nothing is there", "gone for good (410)"
+    NOT_A_FEED = "not_a_feed", "the document", "the document is no feed"
+    HOSTILE = "hostile", "the document", "the document is built to do harm"
+    DATABASE = "database", "our own side", "the database refuses what was imported"
 
 
 class AskedBy(StrEnum):

@@ -15,7 +15,6 @@ from feeds import opml
 from feeds.admin import base
 from feeds.embedded.broker import EmbeddedBroker
 from feeds.models import Feed
-from feeds.outcomes import FAILURE_GROUPS, FailureKind
 from tests.rigs.people import staff
 from tests.rigs.servers.feed_server import FeedServer
 from tests.test_admin import FEEDS, act, admin_client, new_entry, new_feed, page_of, queue, save, text_at
@@ -69,11 +68,6 @@ def test_feeds_are_filtered_by_how_they_are_and_by_groups_of_errors(admin_client
         assert listed == [fields["title"]]
     assert ">Failing<br>" in text_at(admin_client, FEEDS, why="the network")
     assert ">Failing<br>" not in text_at(admin_client, FEEDS, why="nothing is there")
-
-
-def test_every_kind_of_failure_is_in_one_group() -> None:
-    kinds = [kind for group in FAILURE_GROUPS.values() for kind in group]
-    assert sorted(kinds) == sorted(FailureKind)
 
 
 def test_the_site_shows_no_table_of_another_app_that_stays_empty(admin_client: Client) -> None:

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from feeds import clock
 from feeds.managers import STATES
 from feeds.models import Feed
-from feeds.outcomes import FAILURE_GROUPS
+from feeds.outcomes import FailureKind
 
 
 class StateFilter(SimpleListFilter):
@@ -29,8 +29,8 @@ class WhyFilter(SimpleListFilter):
     parameter_name = "why"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(name, name) for name in FAILURE_GROUPS]
+        return [(name, name) for name in dict.fromkeys(kind.group for kind in FailureKind)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Feed]) -> QuerySet[Feed]:
-        kinds = FAILURE_GROUPS.get(self.value() or "")
-        return queryset if kinds is None else queryset.filter(error_kind__in=kinds)
+        kinds = [kind for kind in FailureKind if kind.group == self.value()]
+        return queryset.filter(error_kind__in=kinds) if kinds else queryset
