@@ -19,7 +19,7 @@ from feeds.exceptions import telling
 from feeds.fetching import DELTA, Admit, Allowance, Failed, FeedRequest, Fetched, Fetcher, FetchOutcome, FetchSettings
 from feeds.outcomes import AskedBy, FailureKind, Outcome
 from feeds.parsing import Document, ParsedFeed, Parser, SandboxUnavailable, Unreadable
-from feeds.planning import Circumstances, FeedState, ImportReport, NextCheck, Pace, RedirectRule, Rules, Trace
+from feeds.planning import Circumstances, FeedState, ImportReport, NextCheck, Rules, Trace
 from feeds.scheduling import Admission, Admitted, OutageDetector, Postponed
 from feeds.storage import Keep
 
@@ -96,7 +96,7 @@ class Importer:
         )
         self._parser = parser or Parser(limit=settings.parse_limit)
         self._outage = OutageDetector()
-        self._rules = rules(settings)
+        self._rules = settings.part(Rules)
 
     def close(self) -> None:
         """End the children that parse."""
@@ -242,17 +242,6 @@ def get_importer() -> Importer:
     """Return the process's importer."""
     current: Importer = apps.get_app_config("feeds").importer  # type: ignore[attr-defined]
     return current
-
-
-def rules(settings: FeedsSettings) -> Rules:
-    """Return what the settings say about polling."""
-    pace = Pace(
-        shortest=settings.min_interval,
-        longest=settings.max_interval,
-        unconditional=settings.unconditional_interval,
-    )
-    redirects = RedirectRule(checks=settings.redirect_checks, days=settings.redirect_days)
-    return Rules(pace=pace, redirects=redirects, daily_entries=settings.daily_entries)
 
 
 def keep(settings: FeedsSettings) -> Keep:

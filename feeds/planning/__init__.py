@@ -2,9 +2,9 @@
 
 from feeds.planning.conditions import ignored, request
 from feeds.planning.identity import match_entries
-from feeds.planning.planner import EXPIRED, Rules, plan
-from feeds.planning.redirects import RedirectRule, is_same_site
-from feeds.planning.schedule import ASKED_AT_THE_LAST_CHECK, UNREAD, UNREAD_AGAIN, Pace, unread, with_slot
+from feeds.planning.planner import EXPIRED, plan
+from feeds.planning.redirects import is_same_site
+from feeds.planning.schedule import ASKED_AT_THE_LAST_CHECK, UNREAD, UNREAD_AGAIN, unread, with_slot
 from feeds.planning.values import (
     Budget,
     Circumstances,
@@ -20,6 +20,7 @@ from feeds.planning.values import (
     Pause,
     PlannedEntry,
     RedirectStreak,
+    Rules,
     StoredEntry,
     Streak,
     Trace,
@@ -41,10 +42,8 @@ __all__ = [
     "ImportReport",
     "Move",
     "NextCheck",
-    "Pace",
     "Pause",
     "PlannedEntry",
-    "RedirectRule",
     "RedirectStreak",
     "Rules",
     "StoredEntry",

@@ -1,6 +1,6 @@
 """What an import writes, decided at once: entries, next check, redirects, pauses. Pure: `storage` does it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from feeds import canonical_urls
@@ -17,6 +17,7 @@ from feeds.planning.values import (
     NextCheck,
     Pause,
     PlannedEntry,
+    Rules,
 )
 
 MOST_CHANGES = 24  # of one entry: a clock or a counter in the content must not rewrite it for ever
@@ -25,15 +26,6 @@ GIVEN_UP_AFTER = timedelta(weeks=6)  # of 404
 MOST_LISTED = 20_000  # entries of which is remembered that the feed lists them
 EXPIRED = "the feed says that it will never change again"
 UNKNOWN = bytes(16)  # stands for a digest that is not known
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """What the operator's settings say about the polling of all feeds."""
-
-    pace: schedule.Pace
-    redirects: redirects.RedirectRule
-    daily_entries: int = 0  # new ones of a feed; 0 = no limit
 
 
 def plan(
@@ -78,7 +70,7 @@ def _succeeded(
         are_honoured = is_read and ignored < conditions.MOST_IGNORED
         news = replace(_news(fetched, new, circumstances.now, has_validators=are_honoured), left_out=used.left_out)
         hints = document_hints(parsed) if parsed else feed.document.hints
-        next_check = schedule.after_success(feed.history, news, hints, rules.pace, circumstances)
+        next_check = schedule.after_success(feed.history, news, hints, rules, circumstances)
     streak = redirects.streak(feed, fetched, circumstances.started_at)
     return ImportPlan(
         feed=feed,
@@ -93,7 +85,7 @@ def _succeeded(
         disable=expired,
         redirect=streak,
         budget=used if unknown or feed.budget.left_out else None,
-        move=redirects.move(feed, streak, rules.redirects, circumstances.started_at, public=fetched.public),
+        move=redirects.move(feed, streak, rules, circumstances.started_at, public=fetched.public),
     )
 
 
@@ -155,7 +147,7 @@ def _failed(feed: FeedState, failure: Failed, rules: Rules, circumstances: Circu
     elif reason:
         next_check = schedule.stop(interval=feed.history.interval, reason=reason)
     else:
-        next_check = _after_failure(feed, failure, rules.pace, circumstances)
+        next_check = _after_failure(feed, failure, rules, circumstances)
     return ImportPlan(
         feed=feed,
         outcome=Outcome.FAILED,
@@ -184,12 +176,12 @@ def _reason_to_stop(feed: FeedState, failure: Failed, now: datetime) -> str:
     return ""
 
 
-def _after_failure(feed: FeedState, failure: Failed, pace: schedule.Pace, circumstances: Circumstances) -> NextCheck:
+def _after_failure(feed: FeedState, failure: Failed, rules: Rules, circumstances: Circumstances) -> NextCheck:
     if failure.kind is FailureKind.GONE:
         return schedule.to_confirm(feed.history, failure.retry_after or 0.0, circumstances)
     if failure.retry_after is not None:
-        return schedule.after_retry_after(feed.history, failure.retry_after, pace, circumstances)
-    return schedule.after_failure(feed.history, feed.failures.count + 1, failure.kind, pace, circumstances)
+        return schedule.after_retry_after(feed.history, failure.retry_after, rules, circumstances)
+    return schedule.after_failure(feed.history, feed.failures.count + 1, failure.kind, rules, circumstances)
 
 
 def _pause(feed: FeedState, failure: Failed, now: datetime) -> Pause | None:

@@ -13,7 +13,7 @@ imports may run side by side; the fence, `Feed.revision`, lets only one of them 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -22,17 +22,9 @@ from feeds.exceptions import InvalidURL
 from feeds.fetching import Failed, Fetched, FetchOutcome, NotModified, Redirect, is_private_host
 from feeds.outcomes import FailureKind
 from feeds.parsing import COMMENTS, FEED_TYPES, JSON, Link, Unreadable
-from feeds.planning.values import FeedState, Move, RedirectStreak
+from feeds.planning.values import FeedState, Move, RedirectStreak, Rules
 
 PERMANENT = frozenset({301, 308})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RedirectRule:
-    """How often, and for how many days, a permanent redirect must have been seen."""
-
-    checks: int
-    days: float
 
 
 # Permanent redirects
@@ -49,10 +41,14 @@ def streak(feed: FeedState, fetched: Fetched | NotModified, now: datetime) -> Re
 
 
 def move(
-    feed: FeedState, streak: RedirectStreak | None, rule: RedirectRule, now: datetime, *, public: bool = True
+    feed: FeedState, streak: RedirectStreak | None, rules: Rules, now: datetime, *, public: bool = True
 ) -> Move | None:
     """Return the move, once the redirect has been seen often and long enough."""
-    if streak is None or streak.count < rule.checks or now - streak.since < timedelta(days=rule.days):
+    if (
+        streak is None
+        or streak.count < rules.redirect_checks
+        or now - streak.since < timedelta(days=rules.redirect_days)
+    ):
         return None
     reason = f"moved permanently: seen by {streak.count} checks in a row since {streak.since:%Y-%m-%d}"
     return Move(url=streak.url, reason=reason, across_sites=not is_same_site(feed.url, streak.url), public=public)

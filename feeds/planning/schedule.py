@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from math import exp, log
 
 from feeds.outcomes import FailureKind
-from feeds.planning.values import Circumstances, Hints, History, NextCheck
+from feeds.planning.values import Circumstances, Hints, History, NextCheck, Rules
 
 HOUR, DAY = 3600.0, 24 * 3600.0  # seconds
 
@@ -52,19 +52,6 @@ LEARNED = "learned interval"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
-    """What bounds the intervals of all feeds. In seconds."""
-
-    shortest: int
-    longest: int
-    unconditional: int = 0  # the shortest for a server that gives no validator, so that each poll costs the document
-
-    def least(self, history: History) -> float:
-        """Return the shortest wait for a feed after any failure."""
-        return float(self.shortest if history.fixed_interval is None else history.fixed_interval)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class News:
     """What a check that went well has brought."""
 
@@ -79,37 +66,38 @@ class News:
 # The next check
 
 
-def after_success(history: History, news: News, hints: Hints, pace: Pace, circumstances: Circumstances) -> NextCheck:
+def after_success(history: History, news: News, hints: Hints, rules: Rules, circumstances: Circumstances) -> NextCheck:
     """Return the next check after one that went well."""
     now, jitter = circumstances.now, circumstances.jitter
-    interval = learned_interval(history, news, pace, now)
+    interval = learned_interval(history, news, rules, now)
     asked = min(news.retry_after or 0.0, LONGEST_RETRY_AFTER)
     if history.fixed_interval is not None:
         fixed = float(history.fixed_interval)
         reason = f"Retry-After {asked:.0f} s > " if asked > fixed else ""
         at = now + timedelta(seconds=max(asked, fixed) * (1 + JITTER * jitter))
         return NextCheck(at=at, reason=f"{reason}fixed interval {fixed:.0f} s", interval=interval)
-    wait, reason = _longest(_constraints(interval, history, news, hints, pace, now) | {"Retry-After": asked})
+    wait, reason = _longest(_constraints(interval, history, news, hints, rules, now) | {"Retry-After": asked})
     at, skipped = _skip(now + timedelta(seconds=wait * (1 + JITTER * jitter)), hints, jitter)
     return NextCheck(at=at, reason=reason + skipped, interval=interval)
 
 
 def after_failure(
-    history: History, failures: int, kind: FailureKind, pace: Pace, circumstances: Circumstances
+    history: History, failures: int, kind: FailureKind, rules: Rules, circumstances: Circumstances
 ) -> NextCheck:
-    """Return the next check after `failures` failures in a row: exponential, with full jitter, never before `pace`."""
+    """Return the next check after `failures` failures in a row: exponential with full jitter, not before its interval."""
     jitter = circumstances.jitter
     ceiling = min(LONGEST_BACKOFF, BACKOFF.get(kind, PASSING) * 2 ** min(failures - 1, 20))
-    wait = max(pace.least(history) * (1 + JITTER * jitter), ceiling * jitter)
+    least = rules.min_interval if history.fixed_interval is None else history.fixed_interval
+    wait = max(least * (1 + JITTER * jitter), ceiling * jitter)
     reason = f"{kind.label}; failure {failures} in a row, back-off up to {ceiling:.0f} s"
     return _check(history, wait, reason, circumstances)
 
 
-def after_retry_after(history: History, retry_after: float, pace: Pace, circumstances: Circumstances) -> NextCheck:
+def after_retry_after(history: History, retry_after: float, rules: Rules, circumstances: Circumstances) -> NextCheck:
     """Return the next check where the server said when: not before, and not all feeds at that very second."""
     asked = min(max(retry_after, 0.0), LONGEST_RETRY_AFTER)
-    wait = max(asked, float(pace.shortest))
-    reason = f"Retry-After {asked:.0f} s" + (f" < shortest interval {pace.shortest} s" if wait > asked else "")
+    wait = max(asked, float(rules.min_interval))
+    reason = f"Retry-After {asked:.0f} s" + (f" < shortest interval {rules.min_interval} s" if wait > asked else "")
     return _check(history, wait * (1 + JITTER * circumstances.jitter), reason, circumstances)
 
 
@@ -155,7 +143,7 @@ def _check(history: History, wait: float, reason: str, circumstances: Circumstan
 # The learned interval
 
 
-def learned_interval(history: History, news: News, pace: Pace, now: datetime) -> int:
+def learned_interval(history: History, news: News, rules: Rules, now: datetime) -> int:
     """Return the feed's interval in seconds: two polls for each new entry, learned from the time between them.
 
     The mean is geometric: after months of silence one new entry brings the interval down by most of the way.
@@ -163,12 +151,12 @@ def learned_interval(history: History, news: News, pace: Pace, now: datetime) ->
     known = history.interval if history.changed_at else 0
     between = _between_entries(known, history, news, now)
     if between is None:
-        return known or pace.shortest
-    wanted = _bounded(between / POLLS_PER_ENTRY, pace)
+        return known or rules.min_interval
+    wanted = _bounded(between / POLLS_PER_ENTRY, rules)
     if not known:
         return int(wanted)
-    current = _bounded(float(known), pace)
-    return round(_bounded(exp(MEMORY * log(current) + (1 - MEMORY) * log(wanted)), pace))
+    current = _bounded(float(known), rules)
+    return round(_bounded(exp(MEMORY * log(current) + (1 - MEMORY) * log(wanted)), rules))
 
 
 def _between_entries(known: int, history: History, news: News, now: datetime) -> float | None:
@@ -187,32 +175,32 @@ def _silent(history: History, now: datetime) -> float:
     return (now - (history.changed_at or history.created_at)).total_seconds()
 
 
-def _bounded(seconds: float, pace: Pace) -> float:
-    return min(max(seconds, float(pace.shortest), 1.0), float(max(pace.longest, pace.shortest, 1)))
+def _bounded(seconds: float, rules: Rules) -> float:
+    return min(max(seconds, float(rules.min_interval), 1.0), float(max(rules.max_interval, rules.min_interval, 1)))
 
 
 def _constraints(
-    interval: int, history: History, news: News, hints: Hints, pace: Pace, now: datetime
+    interval: int, history: History, news: News, hints: Hints, rules: Rules, now: datetime
 ) -> dict[str, float]:
     """Return the waits that something asks for, in seconds; the learned interval stands first."""
     waits = {LEARNED: float(interval)}
     if not news.new_entries:
-        waits["silence"] = _silence(_silent(history, now), pace)
+        waits["silence"] = _silence(_silent(history, now), rules)
     if news.left_out:
-        waits[f"{news.left_out:,} new entries over the day's limit"] = float(pace.unconditional)
+        waits[f"{news.left_out:,} new entries over the day's limit"] = float(rules.unconditional_interval)
     if not news.has_validators:
-        waits["no validators"] = float(pace.unconditional)
+        waits["no validators"] = float(rules.unconditional_interval)
     for name, value in (("max-age", news.max_age), ("ttl", hints.ttl), ("sy:updatePeriod", hints.update_period)):
         waits[name] = min(float(value or 0.0), LONGEST_HINT)
     return waits
 
 
-def _silence(silent: float, pace: Pace) -> float:
+def _silence(silent: float, rules: Rules) -> float:
     """Return how long to wait for a feed in which nothing has been new for so many seconds."""
     for days, times in SILENCES:
         if silent >= days * DAY:
-            return float(times * pace.longest)
-    return min(silent * SILENCE_SHARE, float(pace.longest))
+            return float(times * rules.max_interval)
+    return min(silent * SILENCE_SHARE, float(rules.max_interval))
 
 
 def _longest(waits: dict[str, float]) -> tuple[float, str]:

@@ -11,6 +11,18 @@ from feeds.parsing import ParsedEntry, ParsedFeed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """How all feeds are polled, by the names of the app's settings, which say what each means."""
+
+    min_interval: int = 3600  # seconds, as the next two
+    max_interval: int = 24 * 3600
+    unconditional_interval: int = 24 * 3600
+    redirect_checks: int = 3
+    redirect_days: float = 7.0
+    daily_entries: int = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostState:
     """What is known of a feed's host."""
 

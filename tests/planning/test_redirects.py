@@ -8,10 +8,9 @@ import pytest
 from feeds.fetching.values import FeedRequest, Fetched, NotModified, Redirect
 from feeds.planning import redirects
 from feeds.planning.values import FeedState, RedirectStreak
-from tests.rigs.planning import NOW, feed_state
+from tests.rigs.planning import NOW, RULES, feed_state
 
 OLD, NEW = "https://example.org/feed", "https://example.org/new"
-RULE = redirects.RedirectRule(checks=3, days=7.0)
 WEEK = timedelta(days=7)
 
 
@@ -91,7 +90,7 @@ def test_a_304_from_where_a_redirect_leads_counts_too() -> None:
 def test_a_redirect_is_believed_once_it_was_seen_often_and_for_days(
     count: int, since: timedelta, is_believed: bool
 ) -> None:
-    move = redirects.move(known(), RedirectStreak(url=NEW, since=NOW - since, count=count), RULE, NOW)
+    move = redirects.move(known(), RedirectStreak(url=NEW, since=NOW - since, count=count), RULES, NOW)
     assert (move is not None) == is_believed
     if move:
         assert move.url == NEW
@@ -99,7 +98,7 @@ def test_a_redirect_is_believed_once_it_was_seen_often_and_for_days(
 
 
 def test_no_redirect_is_no_move() -> None:
-    assert redirects.move(known(), None, RULE, NOW) is None
+    assert redirects.move(known(), None, RULES, NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -113,6 +112,6 @@ def test_no_redirect_is_no_move() -> None:
     ],
 )
 def test_a_move_to_another_host_or_port_is_one_across_sites(old: str, new: str, across_sites: bool) -> None:
-    move = redirects.move(known(old), RedirectStreak(url=new, since=NOW - WEEK, count=3), RULE, NOW)
+    move = redirects.move(known(old), RedirectStreak(url=new, since=NOW - WEEK, count=3), RULES, NOW)
     assert move is not None
     assert move.across_sites is across_sites

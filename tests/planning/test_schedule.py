@@ -7,11 +7,10 @@ import pytest
 
 from feeds.outcomes import FailureKind
 from feeds.planning import schedule
-from feeds.planning.schedule import DAY, HOUR, News, Pace
-from feeds.planning.values import Circumstances, Hints, History, NextCheck
-from tests.rigs.planning import NOW
+from feeds.planning.schedule import DAY, HOUR, News
+from feeds.planning.values import Circumstances, Hints, History, NextCheck, Rules
+from tests.rigs.planning import NOW, RULES
 
-HOURLY = Pace(shortest=3600, longest=86_400, unconditional=86_400)
 NO_HINTS = Hints()
 HISTORY = History(created_at=NOW, interval=3600)
 
@@ -30,7 +29,7 @@ def after_success(
     max_age: float | None = None,
     retry_after: float | None = None,
     fixed_interval: int | None = None,
-    pace: Pace = HOURLY,
+    rules: Rules = RULES,
     hints: Hints = NO_HINTS,
     jitter: float = 0.0,
 ) -> NextCheck:
@@ -43,7 +42,7 @@ def after_success(
         max_age=max_age,
         retry_after=retry_after,
     )
-    return schedule.after_success(history, news, hints, pace, circumstances(jitter))
+    return schedule.after_success(history, news, hints, rules, circumstances(jitter))
 
 
 def seconds(check: NextCheck) -> float:
@@ -152,7 +151,7 @@ WEEKENDS = Hints(skip_days=0b1100000)
 
 
 def test_a_skipped_weekend_lasts_until_monday() -> None:
-    check = after_success(interval=int(3 * DAY), pace=Pace(shortest=3600, longest=int(3 * DAY)), hints=WEEKENDS)
+    check = after_success(interval=int(3 * DAY), rules=Rules(max_interval=int(3 * DAY)), hints=WEEKENDS)
     assert check.at == datetime(2026, 3, 9, tzinfo=UTC)
 
 
@@ -186,7 +185,7 @@ def test_feeds_that_skip_the_same_hours_do_not_all_come_on_the_hour() -> None:
 
 
 def after_failure(failures: int, jitter: float, kind: FailureKind = FailureKind.CONNECT) -> NextCheck:
-    return schedule.after_failure(HISTORY, failures, kind, HOURLY, circumstances(jitter))
+    return schedule.after_failure(HISTORY, failures, kind, RULES, circumstances(jitter))
 
 
 def test_failures_back_off_exponentially_to_a_week_with_full_jitter() -> None:
@@ -209,7 +208,7 @@ def test_what_has_to_be_repaired_backs_off_further_than_what_passes() -> None:
 
 def test_retry_after_is_waited_for_and_capped() -> None:
     def wait(asked: float, jitter: float = 0.0) -> float:
-        return seconds(schedule.after_retry_after(HISTORY, asked, HOURLY, circumstances(jitter)))
+        return seconds(schedule.after_retry_after(HISTORY, asked, RULES, circumstances(jitter)))
 
     assert wait(10_000) == 10_000
     assert wait(-5) == 3600

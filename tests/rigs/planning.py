@@ -11,9 +11,7 @@ from feeds.planning import (
     FeedState,
     History,
     ImportPlan,
-    Pace,
     PlannedEntry,
-    RedirectRule,
     Rules,
     Streak,
     plan,
@@ -21,9 +19,7 @@ from feeds.planning import (
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)  # a Wednesday
 URL = "https://example.org/feed"
-RULES = Rules(
-    pace=Pace(shortest=3600, longest=86_400, unconditional=86_400), redirects=RedirectRule(checks=3, days=7.0)
-)
+RULES = Rules(daily_entries=0)
 
 
 def feed_state(

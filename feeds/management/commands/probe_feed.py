@@ -21,10 +21,10 @@ from feeds.fetching import (
     NotModified,
     Redirect,
 )
-from feeds.importer import document_of, rules
+from feeds.importer import document_of
 from feeds.management.progress import printable
 from feeds.parsing import ParsedFeed, Parser, SandboxUnavailable, Unreadable
-from feeds.planning import Circumstances, FeedState, History
+from feeds.planning import Circumstances, FeedState, History, Rules
 
 
 class Command(BaseCommand):
@@ -141,7 +141,7 @@ def _decision(
     now = clock.now()
     feed = FeedState(id=0, url=request.url, revision=0, request=request, history=History(created_at=now))
     circumstances = Circumstances(started_at=now, now=now, jitter=0.0)
-    plan = planning.plan(feed, response, document, (), rules(settings), circumstances)
+    plan = planning.plan(feed, response, document, (), settings.part(Rules), circumstances)
     if plan.move:
         return f"We would go on with {canonical_urls.redacted(plan.move.url)}: {plan.move.reason}"
     if plan.next_check is None or plan.next_check.at is None:

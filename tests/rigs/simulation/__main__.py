@@ -6,11 +6,9 @@ import random
 import sys
 import time
 
-from feeds.planning.schedule import Pace
+from feeds.planning import Rules
 from tests.rigs.simulation.engine import Engine
 from tests.rigs.simulation.world import DAY, WEEK, make_world
-
-HOURLY = Pace(shortest=3600, longest=86_400, unconditional=86_400)  # the defaults of feeds/conf.py
 
 
 def simulate(
@@ -25,7 +23,7 @@ def simulate(
         rng=rng,
         threads=threads,
         claim_limit=claim_limit,
-        pace=HOURLY,
+        rules=Rules(),
         progress=(lambda text: None) if quiet else (lambda text: print(text, file=sys.stderr, flush=True)),
     )
     engine.run(min(days * DAY, WEEK))

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from math import exp
 
 from feeds.outcomes import FailureKind
-from feeds.planning import Circumstances, History, NextCheck, schedule
+from feeds.planning import Circumstances, History, NextCheck, Rules, schedule
 from feeds.scheduling import rate_limit
 from tests.rigs.simulation.figures import Figures
 from tests.rigs.simulation.world import CROWD_AT, DAY, OUTAGE, RESTART, STORM, WEEK, Feed, Host, World, at, since_start
@@ -40,7 +40,7 @@ class Engine:
     rng: random.Random
     threads: int
     claim_limit: int
-    pace: schedule.Pace
+    rules: Rules
     figures: Figures = field(default_factory=Figures)
     progress: Callable[[str], None] = lambda text: None
     now: float = 0.0
@@ -216,12 +216,12 @@ class Engine:
         feed.failures = 0
         if new:
             feed.changed_at = self.now
-        return schedule.after_success(history, news, feed.hints, self.pace, self._circumstances(now))
+        return schedule.after_success(history, news, feed.hints, self.rules, self._circumstances(now))
 
     def _failed(self, feed: Feed, now: datetime) -> NextCheck:
         feed.failures += 1
         history = History(created_at=now, interval=feed.interval)
-        return schedule.after_failure(history, feed.failures, FailureKind.TIMEOUT, self.pace, self._circumstances(now))
+        return schedule.after_failure(history, feed.failures, FailureKind.TIMEOUT, self.rules, self._circumstances(now))
 
     def _stormed(self, feed: Feed, host: Host, now: datetime) -> NextCheck:
         feed.failures += 1
@@ -231,7 +231,7 @@ class Engine:
             host.queue = replace(host.queue, paused_until=at(self.now + seconds))
             self.figures.pause_ends = self.now + seconds
         history = History(created_at=now, interval=feed.interval)
-        return schedule.after_retry_after(history, STORM_WAIT, self.pace, self._circumstances(now))
+        return schedule.after_retry_after(history, STORM_WAIT, self.rules, self._circumstances(now))
 
     def _circumstances(self, now: datetime) -> Circumstances:
         return Circumstances(started_at=now, now=now, jitter=self.rng.random())
