@@ -84,7 +84,7 @@ def after_success(history: History, news: News, hints: Hints, rules: Rules, circ
 def after_failure(
     history: History, failures: int, kind: FailureKind, rules: Rules, circumstances: Circumstances
 ) -> NextCheck:
-    """Return the next check after `failures` failures in a row: exponential with full jitter, not before its interval."""
+    """Return the next check after `failures` failures in a row: exponential, with full jitter, bounded below."""
     jitter = circumstances.jitter
     ceiling = min(LONGEST_BACKOFF, BACKOFF.get(kind, PASSING) * 2 ** min(failures - 1, 20))
     least = rules.min_interval if history.fixed_interval is None else history.fixed_interval

@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -57,22 +57,18 @@ class Admission:
         if permit is None:
             return Postponed(at=clock.now() + timedelta(seconds=patience()))
         pacing = Pacing(
-            self._addresses,
+            addresses=self._addresses,
             slot=slot,
             delay=self._host_delay,
             deadline=feed.request.deadline or self._fetch_deadline,
             jitter=self._jitter,
         )
-        try:
-            later = pacing.begin(feed)
-        except BaseException:
-            pacing.close()
-            permit.give_back()
-            raise
-        if later is not None:
-            pacing.close()
-            permit.give_back()
-            return Postponed(at=later)
+        with ExitStack() as taken:
+            taken.callback(permit.give_back)
+            taken.enter_context(closing(pacing))
+            if (later := pacing.begin(feed)) is not None:
+                return Postponed(at=later)
+            taken.pop_all()
         return Admitted(permit, pacing, patience)
 
 
@@ -150,13 +146,6 @@ class Admitted:
         return Postponed(at=self._pacing.later) if self._pacing.later else None
 
     def goes_on(self) -> bool:
-        """Tell whether it may take longer; past the allowance that takes a permit."""
-        return self.remaining() > 0 or self.may_go_on()
-
-    def remaining(self) -> float:
-        """Return for how many seconds it may go on without another question; 0 = it must ask now."""
-        return max(0.0, max(self.allowance.seconds, self._parsing_until) - self.seconds)
-
-    def may_go_on(self) -> bool:
-        """Take a permit, which lifts every bound but the deadlines; False: none is free."""
-        return self.allowance.ask(self.seconds)
+        """Tell whether it may take longer: past the allowance that takes a permit, which lifts all but deadlines."""
+        seconds = self.seconds
+        return seconds < max(self.allowance.seconds, self._parsing_until) or self.allowance.ask(seconds)

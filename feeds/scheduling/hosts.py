@@ -5,8 +5,7 @@ one request of the first may be under way that the queue does not know of.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -40,10 +39,10 @@ class HostRequest:
 
 def enter(
     host: HostState, *, slot: datetime | None, default_delay: float, deadline: float
-) -> HostRequest | rate_limit.Wait | None:
-    """Ask for a request that takes at most `deadline` seconds. None: nobody has to be asked.
+) -> HostRequest | datetime | None:
+    """Ask for a request that takes at most `deadline` seconds; a time is the slot, reserved, to come back with.
 
-    Delays in seconds. A `Wait` has reserved its slot already.
+    None: the host need not be asked. Delays in seconds.
     """
     if not rate_limit.applies(host, default_delay, clock.now()):
         return None
@@ -51,20 +50,16 @@ def enter(
         row = _locked(Host.primary.filter(name=host.name)).get()
         now = clock.now()  # of the moment from which on nobody else can decide
         answer = rate_limit.enter(_queue(row, now, default_delay), now=now, slot=slot, longest=deadline + MARGIN)
-        queue, is_admitted = answer.queue, isinstance(answer, rate_limit.Admitted)
+        queue, counter = answer.queue, "waits" if answer.at else "requests"
         Host.primary.filter(name=host.name).update(
-            slot_at=queue.slot_at,
-            free_at=queue.free_at,
-            **({"requests": F("requests") + 1} if is_admitted else {"waits": F("waits") + 1}),
+            slot_at=queue.slot_at, free_at=queue.free_at, **{counter: F(counter) + 1}
         )
-    if isinstance(answer, rate_limit.Wait):
-        return answer
-    return HostRequest(host=host.name, delay=queue.delay, begun_at=now, free_at=queue.free_at)
+    return answer.at or HostRequest(host=host.name, delay=queue.delay, begun_at=now, free_at=queue.free_at)
 
 
 def enter_by_name(
     name: str, *, slot: datetime | None, default_delay: float, deadline: float
-) -> HostRequest | rate_limit.Wait | None:
+) -> HostRequest | datetime | None:
     """Do the same for a host that a redirect leads to."""
     row = Host.primary.filter(name=name).first()
     host = HostState(name=name, shared=True)
@@ -77,16 +72,11 @@ def enter_by_name(
     return enter(host, slot=slot, default_delay=default_delay, deadline=deadline)
 
 
-@contextmanager
-def holding(request: HostRequest | None) -> Iterator[None]:
-    """Make the request inside the block; behind it the host is free again, after its delay."""
-    try:
-        yield
-    finally:
-        if request is not None:
-            free_at = rate_limit.leave(begun_at=request.begun_at, now=clock.now(), delay=request.delay)
-            # Where the request took longer than it was to, the host is another's by now, and this changes nothing.
-            Host.primary.filter(name=request.host, free_at=request.free_at).update(free_at=free_at)
+def leave(request: HostRequest) -> None:
+    """Free the host after the request, when its delay is over."""
+    free_at = rate_limit.leave(begun_at=request.begun_at, now=clock.now(), delay=request.delay)
+    # Where the request took longer than it was to, the host is another's by now, and this changes nothing.
+    Host.primary.filter(name=request.host, free_at=request.free_at).update(free_at=free_at)
 
 
 def pause(wanted: Pause) -> None:

@@ -7,8 +7,9 @@ where the turn comes later, the fetch ends, and the feed comes back with a slot.
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from feeds import canonical_urls, clock
 from feeds.fetching import is_private_host
@@ -32,7 +33,7 @@ class AddressQueues:
 
     def enter(
         self, address: str, host: str, *, slot: datetime | None, deadline: float
-    ) -> Callable[[], None] | rate_limit.Wait:
+    ) -> Callable[[], None] | datetime:
         """Return what is to be called after the request, or when to come back."""
         with self._mutex:
             now = clock.now()
@@ -40,11 +41,10 @@ class AddressQueues:
             last, queue = self._queues.pop(address, (host, free))
             queue = free if last == host else rate_limit.believed(queue, now)
             answer = rate_limit.enter(queue, now=now, slot=slot, longest=deadline + hosts.MARGIN)
-            is_wait = isinstance(answer, rate_limit.Wait)
-            self._queues[address] = (last if is_wait else host, answer.queue)
+            self._queues[address] = (last if answer.at else host, answer.queue)
             if len(self._queues) > MAX_ADDRESSES:
                 del self._queues[next(iter(self._queues))]
-        return answer if isinstance(answer, rate_limit.Wait) else lambda: self._leave(address, answer.queue, now)
+        return answer.at or partial(self._leave, address, answer.queue, now)
 
     def _leave(self, address: str, held: rate_limit.HostQueue, begun_at: datetime) -> None:
         with self._mutex:
@@ -54,30 +54,18 @@ class AddressQueues:
                 self._queues[address] = host, replace(queue, free_at=free_at)
 
 
+@dataclass(slots=True, kw_only=True)
 class Pacing:
-    """What one fetch has taken so far. For its thread only.
+    """What one fetch has taken so far. For its thread only."""
 
-    In seconds: `delay` between two requests to a host, `deadline` of the fetch. `slot` is when it was told to come now;
-    None = it was not told. `jitter` returns a float in [0, 1).
-    """
-
-    def __init__(
-        self,
-        addresses: AddressQueues,
-        *,
-        slot: datetime | None,
-        delay: float,
-        deadline: float,
-        jitter: Callable[[], float],
-    ) -> None:
-        self._addresses = addresses
-        self._slot = slot
-        self._delay = delay
-        self._deadline = deadline
-        self._jitter = jitter
-        self._taken: set[tuple[str, str]] = set()  # a host, or an address
-        self._held = ExitStack()
-        self.later: datetime | None = None  # when the turn comes that was not given
+    addresses: AddressQueues
+    slot: datetime | None  # when it was told to come now; None = it was not told
+    delay: float  # seconds between two requests to a host
+    deadline: float  # seconds for the fetch
+    jitter: Callable[[], float]  # returns a number in [0, 1)
+    later: datetime | None = None  # when the turn comes that was not given
+    _taken: set[tuple[str, str]] = field(default_factory=set)  # a host, or an address
+    _held: ExitStack = field(default_factory=ExitStack)
 
     def begin(self, feed: FeedState) -> datetime | None:
         """Take the feed's host; return None, or when to come back.
@@ -85,10 +73,10 @@ class Pacing:
         Where redirects led before they lead again, in all likelihood: so that host comes before the first request, too.
         """
         if feed.host is not None:
-            answer = hosts.enter(feed.host, slot=self._slot, default_delay=self._delay, deadline=self._deadline)
-            if isinstance(answer, rate_limit.Wait):
-                return answer.at
-            self._held.enter_context(hosts.holding(answer))
+            answer = hosts.enter(feed.host, slot=self.slot, default_delay=self.delay, deadline=self.deadline)
+            if isinstance(answer, datetime):
+                return answer
+            self._hold(answer)
             self._taken.add((feed.host.name, ""))
         leads_to = canonical_urls.host_key(feed.request.validators_url)
         return None if not leads_to or self.take(leads_to, "") else self.later
@@ -108,19 +96,23 @@ class Pacing:
         self._held.close()
 
     def _enter_host(self, host: str) -> datetime | None:
-        answer = hosts.enter_by_name(host, slot=self._slot, default_delay=self._delay, deadline=self._deadline)
-        if isinstance(answer, rate_limit.Wait):
+        answer = hosts.enter_by_name(host, slot=self.slot, default_delay=self.delay, deadline=self.deadline)
+        if isinstance(answer, datetime):
             # Two feeds that redirect to each other's hosts would find them busy again and again, at the same moments.
-            apart = SCATTER * self._delay * self._jitter() if self._slot else 0.0
-            return answer.at + timedelta(seconds=apart)
-        self._held.enter_context(hosts.holding(answer))
+            apart = SCATTER * self.delay * self.jitter() if self.slot else 0.0
+            return answer + timedelta(seconds=apart)
+        self._hold(answer)
         return None
 
+    def _hold(self, request: hosts.HostRequest | None) -> None:
+        if request is not None:
+            self._held.callback(hosts.leave, request)
+
     def _enter_address(self, host: str, address: str) -> datetime | None:
-        if is_private_host(host) or not self._delay:
+        if is_private_host(host) or not self.delay:
             return None
-        answer = self._addresses.enter(address, host, slot=self._slot, deadline=self._deadline)
-        if isinstance(answer, rate_limit.Wait):
-            return answer.at
+        answer = self.addresses.enter(address, host, slot=self.slot, deadline=self.deadline)
+        if isinstance(answer, datetime):
+            return answer
         self._held.callback(answer)
         return None

@@ -31,9 +31,7 @@ BATCH = 500  # feeds of one claim
 WINDOW = 1000  # feeds looked at for one claim, so that a host with many feeds does not fill it alone
 
 # What lies further ahead was written by a clock that was wrong.
-FARTHEST = timedelta(
-    days=14
-)  # a slot, or the end of a host's pause; a server's Retry-After pauses it for a day at most
+FARTHEST = timedelta(days=14)  # a slot, or the end of a host's pause; a Retry-After pauses it for a day at most
 LONGEST_REQUEST = timedelta(hours=1)
 NO_FEEDS = timedelta(days=1)  # of slots on a host that only redirects lead to
 
@@ -51,19 +49,11 @@ class HostQueue:
         return self.paused_until is not None and self.paused_until > now
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Admitted:
-    """The request may begin. `queue.free_at` is the latest time at which the next one may."""
+class Answer(NamedTuple):
+    """Whether a request may begin, and the queue from then on: `free_at` is the latest time for the next one."""
 
     queue: HostQueue
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wait:
-    """Come back at `at`, with that as your slot."""
-
-    queue: HostQueue
-    at: datetime
+    at: datetime | None = None  # when to come back, with that as its slot; None = it may begin
 
 
 # One request
@@ -104,22 +94,20 @@ def _believed(moment: datetime, now: datetime, longest: timedelta) -> datetime:
     return moment if moment <= now + longest else now
 
 
-def enter(queue: HostQueue, *, now: datetime, slot: datetime | None, longest: float) -> Admitted | Wait:
+def enter(queue: HostQueue, *, now: datetime, slot: datetime | None, longest: float) -> Answer:
     """Admit a request that takes at most `longest` seconds, or say when to come back. `slot` is what it reserved."""
     if slot is not None and slot > max(queue.slot_at, now + LEASE):
         slot = None  # nobody can have reserved it
-    if queue.is_paused(now):
-        return reserve(queue, now)
-    if slot is None and queue.slot_at > now:
-        return reserve(queue, now)
+    if queue.is_paused(now) or (slot is None and queue.slot_at > now):
+        return Answer(*reserve(queue, now))
     if slot is not None and now < slot:
-        return Wait(queue=queue, at=slot)
+        return Answer(queue=queue, at=slot)
     if queue.free_at <= now:
         slot_at = max(queue.slot_at, now + timedelta(seconds=queue.delay))
-        return Admitted(queue=replace(queue, free_at=now + timedelta(seconds=longest), slot_at=slot_at))
+        return Answer(queue=replace(queue, free_at=now + timedelta(seconds=longest), slot_at=slot_at))
     if slot is not None and _is_next(queue, now, longest):
-        return Wait(queue=queue, at=min(queue.free_at, now + timedelta(seconds=queue.delay)))
-    return reserve(queue, now)
+        return Answer(queue=queue, at=min(queue.free_at, now + timedelta(seconds=queue.delay)))
+    return Answer(*reserve(queue, now))
 
 
 def _is_next(queue: HostQueue, now: datetime, longest: float) -> bool:
@@ -132,12 +120,12 @@ def _is_next(queue: HostQueue, now: datetime, longest: float) -> bool:
     return queue.free_at <= now + delay or now <= begun_at + PATIENCE * delay
 
 
-def reserve(queue: HostQueue, now: datetime) -> Wait:
+def reserve(queue: HostQueue, now: datetime) -> tuple[HostQueue, datetime]:
     """Give away the next free slot, after a pause if there is one."""
     # A request under way may last a minute, but rarely does.
     free_at = min(queue.free_at, now + timedelta(seconds=queue.delay))
     at = max(queue.slot_at, now, free_at, queue.paused_until or now)
-    return Wait(queue=replace(queue, slot_at=at + timedelta(seconds=queue.delay * SPACING)), at=at)
+    return replace(queue, slot_at=at + timedelta(seconds=queue.delay * SPACING)), at
 
 
 def leave(*, begun_at: datetime, now: datetime, delay: float) -> datetime:
@@ -197,9 +185,7 @@ def assign(
         if feed.slot_at is not None and not queue.is_paused(max(now, feed.slot_at)):
             slots[feed.id] = feed.slot_at
         elif counts[feed.host] > 1 or queue.slot_at > now or queue.is_paused(now):
-            wait = reserve(queue, now)
-            changed[feed.host] = wait.queue
-            slots[feed.id] = wait.at
+            changed[feed.host], slots[feed.id] = reserve(queue, now)
     return slots, changed
 
 

@@ -92,8 +92,7 @@ def come(url: str) -> Any:
     assert known.host is not None
     answer = enter(known.host)
     if isinstance(answer, hosts.HostRequest):
-        with hosts.holding(answer):
-            pass
+        hosts.leave(answer)
     return answer
 
 
@@ -228,7 +227,7 @@ def test_requests_are_spaced_from_the_second_feed_of_a_host_on_however_it_was_ad
     add()
     answers = [come(OTHER), come(ALONE), come(OTHER)]
     assert isinstance(answers[0], hosts.HostRequest)
-    assert all(isinstance(one, rate_limit.Wait) for one in answers[1:])
+    assert all(isinstance(one, datetime) for one in answers[1:])
 
 
 def test_a_feed_is_alone_again_when_the_others_are_deleted() -> None:
@@ -275,7 +274,7 @@ def test_a_claim_writes_nothing_to_the_host_of_a_feed_that_is_alone() -> None:
 def test_a_pause_holds_a_feed_that_is_alone() -> None:
     come(ALONE)
     Host.objects.update(paused_until=timezone.now() + FAR)
-    assert isinstance(come(ALONE), rate_limit.Wait)
+    assert isinstance(come(ALONE), datetime)
     Host.objects.update(paused_until=None)
     assert come(ALONE) is None
 
@@ -299,7 +298,7 @@ def test_of_many_threads_at_a_free_host_one_may_go_and_all_others_get_slots_of_t
     for thread in threads:
         thread.join()
     assert sum(isinstance(one, hosts.HostRequest) for one in answers) == 1
-    slots = sorted(one.at for one in answers if isinstance(one, rate_limit.Wait))
+    slots = sorted(one for one in answers if isinstance(one, datetime))
     assert {later - earlier for earlier, later in pairwise(slots)} == {timedelta(seconds=rate_limit.SPACING)}
 
 
@@ -308,8 +307,7 @@ def test_a_request_that_outlasts_its_time_does_not_free_the_host_for_which_anoth
     request = enter()
     anothers = timezone.now() + FAR
     Host.objects.update(free_at=anothers)
-    with hosts.holding(request):
-        pass
+    hosts.leave(request)
     assert Host.objects.get().free_at == anothers
 
 
@@ -354,7 +352,7 @@ def test_a_429_that_a_second_feed_gets_pauses_their_host_for_all_and_they_resume
     host = Host.objects.get()
     assert timedelta(seconds=100) <= host.paused_until - before < timedelta(seconds=110)
     assert (host.pauses, host.pause_reason) == (1, "429, Retry-After: 100 s")
-    slots = [come(f"https://example.org/{number}").at for number in range(1, 4)]
+    slots = [come(f"https://example.org/{number}") for number in range(1, 4)]
     assert [slot - host.paused_until for slot in slots] == [
         timedelta(seconds=number * rate_limit.SPACING) for number in range(3)
     ]

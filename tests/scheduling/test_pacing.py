@@ -15,7 +15,7 @@ from feeds.outcomes import Outcome
 from feeds.planning import ImportReport
 from feeds.scheduling import hosts, pacing
 from feeds.scheduling.pacing import AddressQueues
-from feeds.scheduling.rate_limit import SPACING, Wait
+from feeds.scheduling.rate_limit import SPACING
 from tests.rigs.servers.feed_server import FeedServer, Received, answer
 from tests.rigs.servers.samples import sample_feed
 
@@ -169,7 +169,7 @@ def test_addresses_are_remembered_up_to_a_number(monkeypatch: pytest.MonkeyPatch
     queues = AddressQueues(1.0)
     for number in range(10):
         assert callable(queues.enter(f"10.0.0.{number}", "a.example", slot=None, deadline=60.0))
-    assert isinstance(queues.enter("10.0.0.9", "b.example", slot=None, deadline=60.0), Wait)
+    assert isinstance(queues.enter("10.0.0.9", "b.example", slot=None, deadline=60.0), datetime)
     assert callable(queues.enter("10.0.0.0", "b.example", slot=None, deadline=60.0))
     assert len(queues._queues) == 3
 
@@ -190,7 +190,7 @@ def test_without_a_delay_no_address_is_asked(internet: Internet, settings: Any) 
 def test_an_address_in_a_url_and_a_name_that_leads_there_are_spaced(internet: Internet, importer: Importer) -> None:
     queues = importer._admission._addresses
     assert callable(queues.enter("93.184.216.34", "93.184.216.34", slot=None, deadline=60.0))
-    assert isinstance(queues.enter("93.184.216.34", "a.example", slot=None, deadline=60.0), Wait)
+    assert isinstance(queues.enter("93.184.216.34", "a.example", slot=None, deadline=60.0), datetime)
 
 
 # Hosts without feeds

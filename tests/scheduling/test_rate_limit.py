@@ -11,7 +11,7 @@ from feeds.fetching import ip_policy
 from feeds.planning import schedule
 from feeds.planning.values import HostState
 from feeds.scheduling import rate_limit
-from feeds.scheduling.rate_limit import Admitted, Due, HostQueue, Wait
+from feeds.scheduling.rate_limit import Answer, Due, HostQueue
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 FREE = HostQueue(delay=2.0, slot_at=NOW - timedelta(hours=1), free_at=NOW - timedelta(hours=1))
@@ -22,13 +22,13 @@ def after(seconds: float) -> datetime:
     return NOW + timedelta(seconds=seconds)
 
 
-def enter(queue: HostQueue, *, at: float = 0.0, slot: datetime | None = None) -> Admitted | Wait:
+def enter(queue: HostQueue, *, at: float = 0.0, slot: datetime | None = None) -> Answer:
     return rate_limit.enter(queue, now=after(at), slot=slot, longest=LONGEST)
 
 
-def left(answer: Admitted | Wait, *, begun: float, ended: float) -> HostQueue:
+def left(answer: Answer, *, begun: float, ended: float) -> HostQueue:
     """Return the queue after the request has left."""
-    assert isinstance(answer, Admitted)
+    assert answer.at is None
     free_at = rate_limit.leave(begun_at=after(begun), now=after(ended), delay=answer.queue.delay)
     return replace(answer.queue, free_at=free_at)
 
@@ -37,30 +37,30 @@ def waits(queue: HostQueue, count: int) -> list[float]:
     found = []
     for _ in range(count):
         answer = enter(queue)
-        assert isinstance(answer, Wait)
+        assert answer.at is not None
         found.append((answer.at - NOW).total_seconds())
         queue = answer.queue
     return found
 
 
 def test_a_request_to_a_free_host_may_begin_at_once() -> None:
-    assert isinstance(enter(FREE), Admitted)
+    assert enter(FREE).at is None
 
 
 def test_one_connection_at_a_time() -> None:
     taken = enter(FREE).queue
-    assert isinstance(enter(taken, at=10.0), Wait)
-    assert isinstance(enter(taken, at=10.0, slot=after(9.0)), Wait)
+    assert enter(taken, at=10.0).at is not None
+    assert enter(taken, at=10.0, slot=after(9.0)).at is not None
 
 
 def test_a_worker_that_dies_during_a_request_does_not_block_the_host_for_good() -> None:
-    assert isinstance(enter(enter(FREE).queue, at=LONGEST), Admitted)
+    assert enter(enter(FREE).queue, at=LONGEST).at is None
 
 
 def test_the_next_request_begins_a_delay_after_the_last_one_began() -> None:
     queue = left(enter(FREE), begun=0.0, ended=0.3)
-    assert isinstance(enter(queue, at=1.9), Wait)
-    assert isinstance(enter(queue, at=2.0), Admitted)
+    assert enter(queue, at=1.9).at is not None
+    assert enter(queue, at=2.0).at is None
 
 
 def test_a_slow_request_keeps_the_host_longer_than_the_delay() -> None:
@@ -75,38 +75,38 @@ def test_a_message_that_has_to_wait_gets_a_slot_of_its_own() -> None:
 def test_a_message_is_admitted_in_its_slot_although_others_have_reserved_behind_it() -> None:
     queue = left(enter(FREE), begun=0.0, ended=0.1)
     first = enter(queue)
-    assert isinstance(first, Wait)
+    assert first.at is not None
     queue = enter(first.queue).queue
-    assert isinstance(enter(queue, at=2.0, slot=first.at), Admitted)
+    assert enter(queue, at=2.0, slot=first.at).at is None
 
 
 def test_a_message_that_comes_before_its_slot_keeps_it() -> None:
     queue = left(enter(FREE), begun=0.0, ended=0.1)
     answer = enter(queue, at=3.0, slot=after(8.0))
-    assert answer == Wait(queue=queue, at=after(8.0))
+    assert answer == Answer(queue=queue, at=after(8.0))
 
 
 def test_a_message_whose_slot_was_taken_by_a_late_one_goes_next_and_not_to_the_end() -> None:
     queue = replace(FREE, slot_at=after(500.0), free_at=after(1.2))
-    assert enter(queue, slot=after(-0.1)) == Wait(queue=queue, at=after(1.2))
+    assert enter(queue, slot=after(-0.1)) == Answer(queue=queue, at=after(1.2))
 
 
 def test_a_message_that_finds_a_request_under_way_in_its_slot_goes_next() -> None:
     queue = replace(FREE, slot_at=after(500.0), free_at=after(LONGEST))
-    assert enter(queue, slot=NOW) == Wait(queue=queue, at=after(2.0))
+    assert enter(queue, slot=NOW) == Answer(queue=queue, at=after(2.0))
 
 
 def test_a_message_that_finds_a_long_request_under_way_gets_a_new_slot_so_that_no_crowd_gathers() -> None:
     queue = replace(FREE, slot_at=after(500.0), free_at=after(LONGEST))
     answer = enter(queue, at=5.0, slot=after(4.0))
-    assert isinstance(answer, Wait)
+    assert answer.at is not None
     assert answer.at == after(500.0)
 
 
 def test_in_a_pause_all_messages_get_slots_behind_it() -> None:
     paused = replace(FREE, paused_until=after(600.0))
     assert waits(paused, 3) == pytest.approx([600.0, 602.1, 604.2])
-    assert isinstance(enter(paused, slot=NOW), Wait)
+    assert enter(paused, slot=NOW).at is not None
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_a_time_further_ahead_than_it_can_be_counts_as_now(name: str, delay: flo
     queue = replace(FREE, delay=delay, **{name: after(YEAR)})
     believed = rate_limit.believed(queue, NOW)
     assert getattr(believed, name) == NOW
-    assert isinstance(enter(believed), Admitted)
+    assert enter(believed).at is None
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_a_time_that_can_be_is_believed(name: str, seconds: float, delay: float)
 
 
 def test_a_slot_further_ahead_than_it_can_be_is_none() -> None:
-    assert isinstance(enter(FREE, slot=after(YEAR)), Admitted)
+    assert enter(FREE, slot=after(YEAR)).at is None
 
 
 # Many at once
@@ -257,7 +257,7 @@ def test_however_messages_come_no_two_requests_overlap_or_are_closer_than_the_de
             queue = replace(queue, free_at=max(after(begun + delay), after(ended)))
         answer = enter(queue, at=clock, slot=slots.pop(0) if returns and slots else None)
         queue = answer.queue
-        if isinstance(answer, Wait):
+        if answer.at is not None:
             slots.append(answer.at)
             continue
         assert clock >= ended - 1e-5

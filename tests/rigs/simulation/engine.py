@@ -169,7 +169,7 @@ class Engine:
     def _is_admitted(self, feed: Feed, queue: rate_limit.HostQueue, slot: datetime | None) -> bool:
         answer = rate_limit.enter(queue, now=at(self.now), slot=slot, longest=DEADLINE)
         feed.host.queue = answer.queue
-        if isinstance(answer, rate_limit.Admitted):
+        if answer.at is None:
             return True
         self.figures.waits += 1
         wait = since_start(answer.at) - self.now
