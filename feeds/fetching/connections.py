@@ -2,7 +2,6 @@
 
 import http.client
 import socket
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,8 +11,8 @@ from urllib3.util import make_headers
 
 from feeds.canonical_urls import SplitURL
 from feeds.fetching.deadline import Deadline
-from feeds.fetching.dialer import Connect, Dialer, check_address, check_pace, is_literal
-from feeds.fetching.ip_policy import EVERYWHERE, PUBLIC, IPPolicy, is_private_host
+from feeds.fetching.dialer import Connect, Dialer, check_address, check_pace
+from feeds.fetching.ip_policy import EVERYWHERE, PUBLIC, IPPolicy, is_literal, is_private_host
 from feeds.fetching.proxies import Proxy, ask_socks
 from feeds.fetching.resolver import GetAddressInfo, Resolver
 from feeds.fetching.sockets import TimedContext, TimedSocket, TransportError, client_context
@@ -63,29 +62,18 @@ def _is_http2(begin: bytes) -> bool:
     return begin[:1] == b"\0" and begin[3:4] in (b"\x04", b"\x07") and begin[5:9] == bytes(4)
 
 
-class _HTTPConnection(urllib3.connection.HTTPConnection):
-    response_class = _Response
+class Connection(urllib3.connection.HTTPConnection):
+    """One of urllib3's, over a socket that is connected already."""
 
-    def __init__(self, host: str, port: int, sock: TimedSocket) -> None:
-        super().__init__(host, port)
-        self.connected = sock
+    response_class = _Response
+    connected: TimedSocket
 
     def _new_conn(self) -> socket.socket:
         return self.connected
 
 
-class _HTTPSConnection(urllib3.connection.HTTPSConnection):
-    response_class = _Response
-
-    def __init__(self, host: str, port: int, sock: TimedSocket, ssl_context: ssl.SSLContext) -> None:
-        super().__init__(host, port, ssl_context=ssl_context)
-        self.connected = sock
-
-    def _new_conn(self) -> socket.socket:
-        return self.connected
-
-
-Connection = _HTTPConnection | _HTTPSConnection
+class _HTTPSConnection(Connection, urllib3.connection.HTTPSConnection):
+    """The same with TLS."""
 
 
 class Connector:
@@ -113,11 +101,13 @@ class Connector:
         sock = self._to_proxy(proxy, call.url, bounds) if proxy else self._to_server(call.url, bounds)
         via = proxy.location if proxy and not proxy.is_socks else call.url
         if call.url.scheme == "http":
-            return _HTTPConnection(via.host, via.port, sock)
-        context = self._verifying if call.verify_tls else self._trusting
-        connection = _HTTPSConnection(via.host, via.port, sock, ssl_context=context)
-        if proxy and not proxy.is_socks:
-            connection.set_tunnel(call.url.host, call.url.port, headers=login_headers(proxy))
+            connection = Connection(via.host, via.port)
+        else:
+            context = self._verifying if call.verify_tls else self._trusting
+            connection = _HTTPSConnection(via.host, via.port, ssl_context=context)
+            if via is not call.url and proxy:
+                connection.set_tunnel(call.url.host, call.url.port, headers=login_headers(proxy))
+        connection.connected = sock
         return connection
 
     def _to_server(self, url: SplitURL, bounds: Bounds) -> TimedSocket:
@@ -142,14 +132,14 @@ class Connector:
 
     def _target(self, proxy: Proxy, url: SplitURL, bounds: Bounds) -> str:
         """Return what the proxy is asked for. It looks up most names, so only what they say can be judged."""
-        if is_literal(url.host) or not is_private_host(url.host):
-            if proxy.scheme == "socks5":
-                found = self._dialer.look_up(url.host, url.port, BEHIND_PROXY, bounds.deadline, bounds.admit)
-                return str(found[0][1][0])
-            if is_literal(url.host):
-                check_address(BEHIND_PROXY, url.host, url.host, url.port)
+        if is_literal(url.host):
+            check_address(BEHIND_PROXY, url.host, url.host, url.port)
+        elif is_private_host(url.host):
+            raise TransportError(FailureKind.REFUSED_ADDRESS, f"{url.host} is not a public name; {BEHIND_PROXY.hint}")
+        if proxy.scheme != "socks5":
             return url.host
-        raise TransportError(FailureKind.REFUSED_ADDRESS, f"{url.host} is not a public name; {BEHIND_PROXY.hint}")
+        found = self._dialer.look_up(url.host, url.port, BEHIND_PROXY, bounds.deadline, bounds.admit)
+        return str(found[0][1][0])
 
     @cached_property
     def _verifying(self) -> TimedContext:

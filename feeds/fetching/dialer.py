@@ -10,7 +10,7 @@ from contextlib import suppress
 from itertools import chain, zip_longest
 
 from feeds.fetching.deadline import Deadline
-from feeds.fetching.ip_policy import IPPolicy
+from feeds.fetching.ip_policy import IPPolicy, is_literal
 from feeds.fetching.resolver import AddressInfo, Resolver, SocketAddress
 from feeds.fetching.sockets import Budget, TimedSocket, TransportError
 from feeds.fetching.values import Admit, at_once
@@ -185,11 +185,6 @@ def interleaved(addresses: Iterable[Address], first: int | None) -> list[Address
     for address in addresses:
         families.setdefault(address[0], []).append(address)
     return [address for address in chain(*zip_longest(*families.values())) if address]
-
-
-def is_literal(host: str) -> bool:
-    """Tell whether a canonical host is an address; it is where it ends in a number."""
-    return ":" in host or host.rpartition(".")[2].isdigit()
 
 
 def _look_up_failure(host: str, error: Exception) -> str:

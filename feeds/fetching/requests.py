@@ -16,8 +16,6 @@ ACCEPT = (
     "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml;q=0.9, "
     "application/xml;q=0.8, text/xml;q=0.8, application/json;q=0.7, */*;q=0.1"
 )
-
-
 # What a feed's own headers cannot change: the framing of the message, the host whose address was checked, and what this
 # module must know to understand the answer.
 OWN_HEADERS = frozenset(
@@ -35,7 +33,6 @@ class CallPlan:
     headers: dict[str, str | bytes]
     secret: dict[str, str | bytes]  # credentials and the feed's own headers, for the first origin only
     proxy: Choose
-    verify_tls: bool
 
     def call(self, url: SplitURL, cookie: str = "") -> Call:
         """Return the call for one hop (RFC 9110 §15.4: Authorization must not follow to another origin).
@@ -48,7 +45,7 @@ class CallPlan:
         if cookie:
             own = _text(headers.get("Cookie", ""))
             headers["Cookie"] = f"{own}; {cookie}" if own else cookie
-        return Call(url=url, headers=headers, proxy=self.proxy(url.host), verify_tls=self.verify_tls)
+        return Call(url=url, headers=headers, proxy=self.proxy(url.host), verify_tls=self.request.verify_tls)
 
     def request_to(self, url: SplitURL) -> FeedRequest:
         """Return the request with its validators, if they are this URL's (RFC 9110 §8.8.1), else without."""
@@ -76,14 +73,7 @@ def plan_calls(request: FeedRequest, user_agent: str, proxies: Proxies | None = 
     for name, value in request.headers:
         if name.title() not in OWN_HEADERS:
             secret[name.title()] = _encoded(name, value)
-    return CallPlan(
-        request=request,
-        start=replace(url, userinfo=""),
-        headers=headers,
-        secret=secret,
-        proxy=proxy,
-        verify_tls=request.verify_tls,
-    )
+    return CallPlan(request=request, start=replace(url, userinfo=""), headers=headers, secret=secret, proxy=proxy)
 
 
 def _text(value: str | bytes) -> str:

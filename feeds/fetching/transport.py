@@ -93,14 +93,9 @@ class Transport:
             budget = connection.connected.budget
             budget.left = WIRE_BYTES * self._max_body_bytes
             budget.refusal = partial(_too_large, self._max_body_bytes)
+            body = _body(response, self._max_body_bytes, deadline) if response.status in BODY_STATUSES else b""
             address = "" if call.proxy else connection.connected.address
-            return _answer(response, address, self._max_body_bytes, deadline)
-
-
-def _answer(response: HTTPResponse, address: str, max_body_bytes: int, deadline: Deadline) -> Answer:
-    headers = response.headers
-    body = _body(response, max_body_bytes, deadline) if response.status in BODY_STATUSES else b""
-    return Answer(status=response.status, headers=headers, body=body, address=address)
+            return Answer(status=response.status, headers=response.headers, body=body, address=address)
 
 
 def _body(response: HTTPResponse, max_bytes: int, deadline: Deadline) -> bytes:
