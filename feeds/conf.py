@@ -53,9 +53,7 @@ class FeedsSettings:
     parse_limit: float = _positive(20.0)  # seconds of the processor for reading one document
     keep_days: int = _not_negative(0)  # that entries are kept which the feed lists no more; 0 = for ever
     keep_entries: int = _not_negative(0)  # of one feed; 0 = all
-    daily_entries: int = _not_negative(
-        1000
-    )  # new ones of a feed that are stored a day, after its first import; 0 = all
+    daily_entries: int = _not_negative(1000)  # new ones of a feed stored a day, after its first import; 0 = all
     host_delay: float = _not_negative(1.0)  # seconds between two requests to one public host
     min_interval: int = _positive(3600)  # seconds between two polls of a feed
     max_interval: int = _positive(24 * 3600)

@@ -77,9 +77,7 @@ def _start(text: bytes) -> int:
             continue
         line = text.count(b"\n", 0, first.start()) + 1
         if first[2]:
-            raise OPMLError(
-                f"line {line}: entity declarations are refused"
-            )  # they serve bombs; no exporter writes them
+            raise OPMLError(f"line {line}: entity declarations are refused")  # bombs; no exporter writes them
         if first[3].lower() != b"opml":
             raise OPMLError(f"line {line}: the document is <{first[3].decode()}>, not <opml>")
         return first.start()

@@ -131,9 +131,7 @@ class Trace:
 
     asked_by: str = ""
     waited: float | None = None  # seconds between the request and the begin; None = it was not sent
-    seconds: Mapping[str, float] = field(
-        default_factory=dict
-    )  # of each stage, one after the other: dns, connect, first byte, body, parse
+    seconds: Mapping[str, float] = field(default_factory=dict)  # of dns, connect, first byte, body, parse, in turn
     status: int | None = None  # HTTP; None = no answer
     size: int = 0  # bytes of the document, decoded
 
