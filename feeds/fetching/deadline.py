@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from math import inf
 from typing import TypeVar
 
 from feeds.fetching.values import Allowance
@@ -23,17 +22,17 @@ class Deadline:
 
     def __init__(self, seconds: float, allowance: Allowance | None = None) -> None:
         self.seconds = seconds
-        self._allowance = allowance or Allowance(seconds=inf, extend=lambda _: inf)
+        self._allowance = allowance or Allowance()
         self._begun = time.monotonic()
         self._expired = False
 
     def remaining(self) -> float:
-        """Return the seconds until the end, or until more have to be asked for; raise DeadlineExpired at the end."""
+        """Return the seconds until the end or that of the allowance; raise DeadlineExpired where it has come."""
         passed = time.monotonic() - self._begun
         counted = passed - self._allowance.connecting
         if self._expired or passed >= self.seconds:
             raise DeadlineExpired
-        if counted >= self._allowance.seconds and not self._allowance.ask(counted):
+        if counted >= self._allowance.seconds and not self._allowance.ask():
             self._expired = True  # a permit that has become free since changes nothing
             raise DeadlineExpired
         return min(self.seconds - passed, self._allowance.seconds - counted)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import inf
 
 from feeds.outcomes import FailureKind
 
@@ -27,18 +28,18 @@ class FeedRequest:
 
 @dataclass(slots=True, kw_only=True)
 class Allowance:
-    """The seconds that a fetch may take until it has to ask for more. They count from its begin."""
+    """The seconds that a fetch may take until it has to ask whether it may go on. They count from its begin."""
 
-    seconds: float
-    extend: Callable[[float], float]  # how many have passed -> how many more; 0 = end it. In the fetch's own thread
+    seconds: float = inf
+    may_go_on: Callable[[], bool] = lambda: True  # for as long as it likes; asked in the fetch's own thread
     connecting: float = 0.0  # seconds that it took to connect: they do not count. Written by the fetch
     stages: dict[str, float] = field(default_factory=dict)  # seconds of dns, connect, first byte. Written by the fetch
 
-    def ask(self, passed: float) -> bool:
-        """Ask for more after so many seconds; return whether there are any."""
-        more = self.extend(passed)
-        self.seconds = passed + more
-        return more > 0
+    def ask(self) -> bool:
+        """Ask whether the fetch may go on; if so, the allowance has no end from now on."""
+        if may_go_on := self.may_go_on():
+            self.seconds = inf
+        return may_go_on
 
 
 # May a request to this host, at this address, be made now? Asked before each; "" = the address is not known yet.

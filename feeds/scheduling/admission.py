@@ -147,5 +147,4 @@ class Admitted:
 
     def goes_on(self) -> bool:
         """Tell whether it may take longer: past the allowance that takes a permit, which lifts all but deadlines."""
-        seconds = self.seconds
-        return seconds < max(self.allowance.seconds, self._parsing_until) or self.allowance.ask(seconds)
+        return self.seconds < max(self.allowance.seconds, self._parsing_until) or self.allowance.ask()

@@ -45,7 +45,7 @@ class Permit:
     def __init__(self, permits: threading.Semaphore, seconds: float) -> None:
         self._permits = permits
         self._is_taken = False
-        self.allowance = Allowance(seconds=seconds, extend=self._extend)
+        self.allowance = Allowance(seconds=seconds, may_go_on=self._may_go_on)
         self.was_cut = False
 
     def take(self) -> bool:
@@ -58,9 +58,9 @@ class Permit:
             self._is_taken = False
             self._permits.release()
 
-    def _extend(self, passed: float) -> float:
+    def _may_go_on(self) -> bool:
         self.was_cut = not self.take()
-        return 0.0 if self.was_cut else inf
+        return not self.was_cut
 
 
 def wait(*, has_waited: bool, jitter: float) -> float:

@@ -88,14 +88,14 @@ def test_an_address_that_is_silent_holds_no_connection_to_the_next(server: FeedS
 
 
 def test_what_connecting_took_does_not_count_for_the_allowance(server: FeedServer) -> None:
-    allowance = Allowance(seconds=60.0, extend=lambda _: inf)
+    allowance = Allowance(seconds=60.0)
     with silent("127.0.0.9", server.port):
         fetch(fetcher("127.0.0.9", GOOD), server, allowance)
     assert allowance.connecting >= 0.25
 
 
 def test_the_allowance_ends_a_connection_that_is_never_made(server: FeedServer) -> None:
-    allowance = Allowance(seconds=0.1, extend=lambda _: 0.0)
+    allowance = Allowance(seconds=0.1, may_go_on=lambda: False)
     with silent("127.0.0.9", server.port):
         outcome = fetch(fetcher("127.0.0.9"), server, allowance)
     assert isinstance(outcome, Failed)

@@ -36,16 +36,12 @@ def name_service(silent: threading.Event) -> GetAddressInfo:
     return getaddrinfo
 
 
-def cut(passed: float) -> float:
-    return 0.0
-
-
 def test_64_feeds_whose_name_servers_never_answer_hold_no_other_feed(silent: threading.Event) -> None:
     fetcher = Fetcher(FetchSettings(allowed_networks=(f"{HERE}/32",)), getaddrinfo=name_service(silent))
 
     def fetch(number: int) -> object:
         request = FeedRequest(url=f"http://silent{number}.test/", deadline=3600.0)
-        return fetcher.fetch(request, Allowance(seconds=0.05, extend=cut))
+        return fetcher.fetch(request, Allowance(seconds=0.05, may_go_on=lambda: False))
 
     with FeedServer() as server:
         server.routes["/feed"] = answer(body=b"<rss/>")
@@ -70,7 +66,7 @@ def test_a_fetch_that_finds_too_many_names_unanswered_waits_within_its_allowance
         with pytest.raises(TimeoutError):
             resolver.resolve(f"silent{number}.test", 80, Deadline(3600.0), 0.01)
     with pytest.raises(DeadlineExpired):
-        resolver.resolve("good.test", 80, Deadline(3600.0, Allowance(seconds=0.05, extend=cut)), inf)
+        resolver.resolve("good.test", 80, Deadline(3600.0, Allowance(seconds=0.05, may_go_on=lambda: False)), inf)
     silent.set()
     assert resolver.resolve("good.test", 80, Deadline(3600.0), 60.0)
 

@@ -123,16 +123,16 @@ def test_a_parse_that_goes_beyond_the_allowance_holds_a_permit_until_it_is_over(
     made = admission(1)
     with admitted(made) as first, admitted(made) as second:
         assert first.allowance.seconds == ALLOWANCE
-        assert first.allowance.ask(ALLOWANCE)
+        assert first.allowance.ask()
         assert first.goes_on()
         assert first.allowance.seconds == inf
-        assert not second.allowance.ask(ALLOWANCE)
+        assert not second.allowance.ask()
         cut = second.cut
         assert cut is not None
         assert cut.cut_after is not None
         assert first.cut is None
     with admitted(made) as third:
-        assert third.allowance.ask(ALLOWANCE)
+        assert third.allowance.ask()
 
 
 def test_a_document_that_takes_long_to_read_is_cut_without_a_permit_and_counts_as_no_failure(
@@ -181,10 +181,10 @@ def test_a_feed_whose_host_is_busy_gives_its_permit_back(slow_feed: FeedState) -
 def test_an_import_that_fails_gives_its_permit_back() -> None:
     made = admission(1)
     with suppress(ZeroDivisionError), admitted(made) as first:
-        assert first.allowance.ask(ALLOWANCE)
+        assert first.allowance.ask()
         raise ZeroDivisionError
     with admitted(made) as second:
-        assert second.allowance.ask(ALLOWANCE)
+        assert second.allowance.ask()
 
 
 def test_many_threads_share_the_permits() -> None:
@@ -195,7 +195,7 @@ def test_many_threads_share_the_permits() -> None:
     def work(one: Admitted) -> None:
         with one:
             everybody.wait(20)
-            granted.append(one.allowance.ask(ALLOWANCE))
+            granted.append(one.allowance.ask())
             everybody.wait(20)
 
     threads = [threading.Thread(target=work, args=(admitted(made),)) for _ in range(10)]
