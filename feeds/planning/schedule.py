@@ -29,7 +29,6 @@ BACKOFF = {
 }
 LONGEST_BACKOFF = 7 * DAY
 LONGEST_HINT = DAY  # feeds that claim to be fresh for sixteen years were seen
-LONGEST_RETRY_AFTER = 7 * DAY
 CONFIRMATION = DAY  # from a first 410 to the check that confirms it
 LONGEST_PAUSE = 24 * 3600.0  # seconds; one odd Retry-After must not silence a big host for a week
 # Seconds, where the server does not say how long. 429 means us; a 503 may be the trouble of one feed among thousands.
@@ -70,7 +69,7 @@ def after_success(history: History, news: News, hints: Hints, rules: Rules, circ
     """Return the next check after one that went well."""
     now, jitter = circumstances.now, circumstances.jitter
     interval = learned_interval(history, news, rules, now)
-    asked = min(news.retry_after or 0.0, LONGEST_RETRY_AFTER)
+    asked = news.retry_after or 0.0
     if history.fixed_interval is not None:
         fixed = float(history.fixed_interval)
         reason = f"Retry-After {asked:.0f} s > " if asked > fixed else ""
@@ -95,15 +94,15 @@ def after_failure(
 
 def after_retry_after(history: History, retry_after: float, rules: Rules, circumstances: Circumstances) -> NextCheck:
     """Return the next check where the server said when: not before, and not all feeds at that very second."""
-    asked = min(max(retry_after, 0.0), LONGEST_RETRY_AFTER)
-    wait = max(asked, float(rules.min_interval))
-    reason = f"Retry-After {asked:.0f} s" + (f" < shortest interval {rules.min_interval} s" if wait > asked else "")
+    wait = max(retry_after, float(rules.min_interval))
+    shortest = f" < shortest interval {rules.min_interval} s" if wait > retry_after else ""
+    reason = f"Retry-After {retry_after:.0f} s{shortest}"
     return _check(history, wait * (1 + JITTER * circumstances.jitter), reason, circumstances)
 
 
 def to_confirm(history: History, retry_after: float, circumstances: Circumstances) -> NextCheck:
     """Return the check that is to confirm a 410: they come from broken deployments, too."""
-    wait = max(CONFIRMATION, min(retry_after, LONGEST_RETRY_AFTER)) * (1 + JITTER * circumstances.jitter)
+    wait = max(CONFIRMATION, retry_after) * (1 + JITTER * circumstances.jitter)
     return _check(history, wait, "the server says gone; asked once more after a day", circumstances)
 
 
