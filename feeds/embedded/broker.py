@@ -42,17 +42,13 @@ class EmbeddedBroker(StubBroker):
         """Start the worker threads, once."""
         with self._starting:
             if self._worker is None:
-                self._boot()
+                if not self._booted:  # arm TimeLimit, as Dramatiq's own command line does: its thread can start once
+                    self.emit_after("process_boot")
+                    self._booted = True
                 worker = Worker(self, worker_threads=THREADS, worker_timeout=100)
                 worker.start()
                 self._worker = worker
                 atexit.register(self.stop)
-
-    def _boot(self) -> None:
-        """Arm TimeLimit, as Dramatiq's own command line does; once, since its thread can be started once."""
-        if not self._booted:
-            self.emit_after("process_boot")
-            self._booted = True
 
     def drain(self, timeout: float) -> bool:
         """Wait until every queue is empty, at most `timeout` seconds. Return whether they are."""

@@ -35,11 +35,6 @@ class DatabaseLocks(LockStore):
         found = self._ask(lambda locks: locks.filter(key=made, expires_at__gt=Now()).values_list("token", flat=True))
         return next((self._value(text) for text in found), default)
 
-    def set(self, key: str, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> None:
-        made, text = self._key(key, version), self._text(key, value)
-        values = {"token": text, "expires_at": Now() + timedelta(seconds=self._seconds(timeout))}
-        self._ask(lambda locks: locks.update_or_create(key=made, defaults=values))
-
     def delete(self, key: str, version: int | None = None) -> bool:
         made = self._key(key, version)
         return bool(self._ask(lambda locks: locks.filter(key=made).delete()[0]))

@@ -46,11 +46,6 @@ class MemcachedLocks(LockStore):
         found = self._ask(lambda client: client.get(made))
         return default if found is None else self._value(found.decode(errors="surrogateescape"))
 
-    def set(self, key: str, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> None:
-        made, text, seconds = self._key(key, version), self._text(key, value), self._seconds(timeout)
-        if not self._ask(lambda client: client.set(made, _encoded(text), expire=seconds)):
-            raise LockStoreError("memcached did not store the value")
-
     def delete(self, key: str, version: int | None = None) -> bool:
         made = self._key(key, version)
         return bool(self._ask(lambda client: client.delete(made)))
