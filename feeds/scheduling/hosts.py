@@ -6,7 +6,7 @@ one request of the first may be under way that the queue does not know of.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import connections, transaction
@@ -62,9 +62,8 @@ def enter_by_name(
 ) -> HostRequest | datetime | None:
     """Do the same for a host that a redirect leads to."""
     row = Host.primary.filter(name=name).first()
-    host = HostState(name=name, shared=True)
-    if row is not None:
-        host = replace(host, delay=row.delay, paused_until=row.paused_until)
+    delay, paused_until = (row.delay, aware(row.paused_until)) if row else (None, None)
+    host = HostState(name=name, shared=True, delay=delay, paused_until=paused_until)
     now = clock.now()
     if row is None and rate_limit.applies(host, default_delay, now):
         # By our clock: by the database's it may be free only later.
@@ -127,7 +126,7 @@ def assign(due: Sequence[rate_limit.Due], *, now: datetime, default_delay: float
 def _queues(due: Sequence[rate_limit.Due], now: datetime, default_delay: float) -> dict[str, rate_limit.HostQueue]:
     """Return the queues that matter, locked: of hosts with several of the feeds, with slots given away, or paused."""
     counts = Counter(feed.host for feed in due)
-    spaced = [name for name in counts if counts[name] > 1 and rate_limit.delay(HostState(name=name), default_delay) > 0]
+    spaced = [name for name in counts if counts[name] > 1 and rate_limit.delay(name, None, default_delay) > 0]
     matters = Q(name__in=spaced) | Q(delay__gt=0) | Q(slot_at__gt=now) | Q(paused_until__gt=now)
     rows = _locked(Host.primary.filter(matters, name__in=list(counts)))
     queues = {row.name: _queue(row, now, default_delay) for row in rows}
@@ -136,7 +135,7 @@ def _queues(due: Sequence[rate_limit.Due], now: datetime, default_delay: float) 
 
 def _queue(row: Host, now: datetime, default_delay: float) -> rate_limit.HostQueue:
     queue = rate_limit.HostQueue(
-        delay=rate_limit.delay(HostState(name=row.name, delay=row.delay), default_delay),
+        delay=rate_limit.delay(row.name, row.delay, default_delay),
         slot_at=aware(row.slot_at),
         free_at=aware(row.free_at),
         paused_until=aware(row.paused_until),

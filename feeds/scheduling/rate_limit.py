@@ -59,18 +59,18 @@ class Answer(NamedTuple):
 # One request
 
 
-def delay(host: HostState, default: float) -> float:
-    """Return the seconds between two requests to a host; 0 = they are not spaced."""
-    if host.delay is not None:
-        return host.delay
-    return 0.0 if is_private_host(host.name) else default
+def delay(name: str, own: float | None, default: float) -> float:
+    """Return the seconds between two requests to a host, which may have its own; 0 = they are not spaced."""
+    if own is not None:
+        return own
+    return 0.0 if is_private_host(name) else default
 
 
 def applies(host: HostState, default: float, now: datetime) -> bool:
     """Tell whether the queue has to be asked at all: a feed alone on its host goes without."""
     if host.paused_until is not None and host.paused_until > now:
         return True
-    return delay(host, default) > 0 and (host.shared or host.delay is not None)
+    return delay(host.name, host.delay, default) > 0 and (host.shared or host.delay is not None)
 
 
 def believed(queue: HostQueue, now: datetime, farthest_slot: timedelta = FARTHEST) -> HostQueue:

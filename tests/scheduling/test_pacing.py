@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from feeds import clock
 from feeds.conf import feeds_settings
 from feeds.fetching import Fetcher, FetchSettings
 from feeds.importer import Importer, ImportRequest
@@ -204,3 +205,11 @@ def test_hosts_that_only_redirects_led_to_are_forgotten_in_the_end(internet: Int
     assert Host.objects.filter(name="b.example").exists()
     hosts.forget(timezone.now() + 30 * HOUR)
     assert set(Host.objects.values_list("name", flat=True)) == {"a.example", "slow.example", "tired.example"}
+
+
+def test_a_paused_host_is_waited_for_where_times_are_naive(settings: Any) -> None:
+    settings.USE_TZ = False
+    now = clock.now()
+    Host.objects.create(name="paused.example", slot_at=now, free_at=now, paused_until=now + timedelta(hours=1))
+    answer = hosts.enter_by_name("paused.example", slot=None, default_delay=1.0, deadline=60.0)
+    assert answer == now + timedelta(hours=1)

@@ -129,12 +129,12 @@ def test_how_long_a_host_is_paused(status: int, retry_after: float | None, secon
 )
 def test_private_hosts_are_exempt(host: str) -> None:
     assert ip_policy.is_private_host(host)
-    assert rate_limit.delay(HostState(name=host, shared=True), 1.0) == 0.0
+    assert rate_limit.delay(host, None, 1.0) == 0.0
 
 
 @pytest.mark.parametrize("host", ["example.org", "93.184.215.14", "2606:2800:21f::1", "xn--bcher-kva.example"])
 def test_public_hosts_are_spaced(host: str) -> None:
-    assert rate_limit.delay(HostState(name=host), 1.0) == 1.0
+    assert rate_limit.delay(host, None, 1.0) == 1.0
 
 
 def applies(*, default: float = 1.0, name: str = "example.org", **known: object) -> bool:
