@@ -40,46 +40,39 @@ def identify(
     lists, too, and that were not parsed.
     """
     rows = {name: row for name, row in stored.items() if name not in others}
-    matches = _match_disambiguated(named, rows)
-    matches |= _usual(named, rows, matches, is_alone=len(named) == 1 and not others)
+    matches = _matches(named, rows, is_alone=len(named) == 1 and not others)
     usage = Counter(name for one in named for name in one.names)
     taken = {*stored, *others}
     links_change = any(_has_new_link(named[index], rows[name]) for index, name in matches.items())
-    return tuple(
-        _planned(one, stored, matches.get(index) or _first_unused(one, usage, taken, links_change=links_change))
+    names = (
+        matches.get(index) or _first_unused(one, usage, taken, links_change=links_change)
         for index, one in enumerate(named)
+    )
+    return tuple(
+        PlannedEntry(guid_digest=name, content_digest=one.content_digest, entry=one.entry, stored=stored.get(name))
+        for one, name in zip(named, names, strict=True)
     )
 
 
-def _match_disambiguated(named: Sequence[NamedEntry], stored: Mapping[bytes, StoredEntry]) -> dict[int, bytes]:
-    """Return the indexes of the entries that are stored under one of their longer names, the longest first."""
+def _matches(named: Sequence[NamedEntry], stored: Mapping[bytes, StoredEntry], *, is_alone: bool) -> dict[int, bytes]:
+    """Return the names under which entries are stored, by the entries' indexes: of each the longest that is."""
     found: dict[bytes, int] = {}
-    for level in range(max((len(one.names) for one in named), default=0) - 1, 0, -1):
-        matched = set(found.values())
-        free = stored.keys() - found.keys()
-        groups: dict[bytes, list[int]] = {}
+    for level in reversed(range(max((len(one.names) for one in named), default=0))):
+        matched, groups = set(found.values()), dict[bytes, list[int]]()
         for index, one in enumerate(named):
-            if index not in matched and len(one.names) > level and one.names[level] in free:
-                groups.setdefault(one.names[level], []).append(index)
-        found |= {name: _closest(indexes, named, stored[name]) for name, indexes in groups.items()}
+            name = one.names[level] if level < len(one.names) else b""
+            if index not in matched and name in stored and name not in found:
+                groups.setdefault(name, []).append(index)
+        for name, indexes in groups.items():
+            row = stored[name]
+            owner = _closest(indexes, named, row) if level else _owner(indexes, named, row, is_alone=is_alone)
+            if owner is not None:
+                found[name] = owner
     return {index: name for name, index in found.items()}
 
 
-def _usual(
-    named: Sequence[NamedEntry], stored: Mapping[bytes, StoredEntry], matches: Mapping[int, bytes], *, is_alone: bool
-) -> dict[int, bytes]:
-    """Return the indexes of the entries that are stored under their usual name."""
-    taken = set(matches.values())
-    groups: dict[bytes, list[int]] = {}
-    for index, one in enumerate(named):
-        if index not in matches and one.names[0] in stored and one.names[0] not in taken:
-            groups.setdefault(one.names[0], []).append(index)
-    owners = {name: _owner(indexes, named, stored[name], is_alone=is_alone) for name, indexes in groups.items()}
-    return {index: name for name, index in owners.items() if index is not None}
-
-
 def _owner(indexes: Sequence[int], named: Sequence[NamedEntry], row: StoredEntry, *, is_alone: bool) -> int | None:
-    """Return which of the entries that share a name the row belongs to."""
+    """Return which of the entries that share a usual name the row belongs to; None = to none of them."""
     if len(indexes) > 1:
         closest = _closest(indexes, named, row)
         return closest if _similarity(named[closest], row) else None
@@ -144,7 +137,3 @@ def _first_unused(
     """Return the first name that no other entry has. Where links change, as with a token, they are no names."""
     names = one.names[len(link_names(one.entry)) :] if links_change else one.names
     return next((name for name in names if usage[name] == 1 and name not in taken), one.names[-1])
-
-
-def _planned(one: NamedEntry, stored: Mapping[bytes, StoredEntry], name: bytes) -> PlannedEntry:
-    return PlannedEntry(guid_digest=name, content_digest=one.content_digest, entry=one.entry, stored=stored.get(name))

@@ -53,11 +53,13 @@ def _recognised(entries: Sequence[PlannedEntry], rows: Iterable[StoredEntry]) ->
     """Return the rows of the unknown entries, by the identities that these would have had."""
     taken = {one.stored.guid_digest for one in entries if one.stored}
     unmatched = [one for one in entries if one.stored is None]
-    by_trait = _unique((trait, row) for row in rows if row.guid_digest not in taken for trait in _traits_of_row(row))
-    usage = Counter(trait for one in unmatched for trait in _traits(one))
+    unclaimed = (row for row in rows if row.guid_digest not in taken)
+    by_trait = _unique((trait, row) for row in unclaimed for trait in _traits(row.content_digest, row))
+    usage = Counter(trait for one in unmatched for trait in _traits(one.content_digest, one.entry))
     found: dict[bytes, StoredEntry] = {}
     for one in unmatched:
-        rows_like_it = [by_trait[trait] for trait in _traits(one) if usage[trait] == 1 and trait in by_trait]
+        traits = _traits(one.content_digest, one.entry)
+        rows_like_it = [by_trait[trait] for trait in traits if usage[trait] == 1 and trait in by_trait]
         row = next((row for row in rows_like_it if _may_be(one, row, len(entries))), None)
         if row and row.guid_digest not in taken:
             taken.add(row.guid_digest)
@@ -76,23 +78,14 @@ def _dated_names(entries: Sequence[PlannedEntry]) -> dict[bytes, bytes]:
     return {old: name for old, name in names.items() if usage[name] == 1}
 
 
-def _traits(one: PlannedEntry) -> Iterator[tuple[str, ...]]:
-    entry = one.entry
-    return _all_traits(one.content_digest, entry.url, entry.title, _instant(entry))
-
-
-def _traits_of_row(row: StoredEntry) -> Iterator[tuple[str, ...]]:
-    return _all_traits(row.content_digest, row.url, row.title, _instant(row))
-
-
-def _all_traits(content: bytes, url: str, title: str, date: str) -> Iterator[tuple[str, ...]]:
-    """Yield what an entry can be recognised by, the surest first."""
-    path, title = _path_of(url), " ".join(title.split()).casefold()
+def _traits(content: bytes, one: ParsedEntry | StoredEntry) -> Iterator[tuple[str, ...]]:
+    """Yield what an entry can be recognised by, the surest first. `content` is its digest."""
+    path, title = _path_of(one.url), " ".join(one.title.split()).casefold()
     yield "content", content.hex()
     if title and path:
         yield "link", path, title
-    if title and date:
-        yield "date", date, title
+    if title and one.published_at:
+        yield "date", one.published_at.isoformat(timespec="minutes"), title
     if title and (tail := path.rpartition("/")[2]):
         yield "tail", tail, title
 
@@ -101,10 +94,6 @@ def _path_of(url: str) -> str:
     """Return what is left of a URL when its site moves to another host; "" = it names the site only."""
     parts = urlsplit(steady_url(url))
     return f"{parts.path.strip('/')}?{parts.query}".strip("?")
-
-
-def _instant(one: ParsedEntry | StoredEntry) -> str:
-    return one.published_at.isoformat(timespec="minutes") if one.published_at else ""
 
 
 def _unique(pairs: Iterable[tuple[tuple[str, ...], StoredEntry]]) -> dict[tuple[str, ...], StoredEntry]:
