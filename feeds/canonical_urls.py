@@ -144,8 +144,8 @@ _NOT_IN_QUERY = re.compile(rf"%[0-9A-Fa-f]{{2}}|[^{_UNRESERVED}!$&'()*+,;=:@/\[\
 _IS_UNRESERVED = re.compile(rf"[{_UNRESERVED}]")
 
 
-def _escaped(text: str, misfit: re.Pattern[str]) -> str:
-    return misfit.sub(_escape, text)
+def _escaped(text: str, unsafe: re.Pattern[str]) -> str:
+    return unsafe.sub(_escape, text)
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 TEXT_LENGTH = 200  # characters of an error's text
-# What drivers write into their errors: the user part of a URL, the name of who may not log in.
+# Database drivers put these into their errors: the login of a URL, the name of the user.
 CREDENTIALS = re.compile(r"""(?<=//)[^/\s@]*@|(?<=\buser )["'][^"']*["']|(?<=\brole )["'][^"']*["']""")
 
 

@@ -110,7 +110,7 @@ class FeedQuerySet(models.QuerySet["Feed"]):
         return self.update(revision=models.F("revision") + 1, **values)
 
     def ids_by_url(self, urls: Iterable[str]) -> dict[str, int]:
-        """Return the ids of the feeds that are known by these canonical URLs, be it by an alias."""
+        """Return the ids of the feeds that are known by these canonical URLs, aliases included."""
         by_md5 = {canonical_urls.url_md5(url): url for url in urls}
         # Two statements: with an OR over both tables PostgreSQL would read every feed.
         aliases = self.filter(aliases__url_md5__in=by_md5).values_list("aliases__url_md5", "id")
@@ -122,7 +122,7 @@ class FeedManager(models.Manager.from_queryset(FeedQuerySet)):  # type: ignore[m
     def import_feed(self, url: str) -> "Feed":
         """Import the feed at `url` here and now, without worker or broker, and return it.
 
-        What went wrong, be it that `url` is no http(s) URL, stands on the feed: `error_kind`, `error_text`. Where the
+        What went wrong, such as an invalid URL, is recorded on the feed: `error_kind`, `error_text`. Where the
         host has no slot within five seconds nothing is fetched, and where no process can read the document nothing is
         stored: `next_check_at` says when it will be, `next_check_reason` why.
         Raise OpenTransaction inside of a transaction.

@@ -39,7 +39,7 @@ class FailureKind(StrEnum):
 
 
 class AskedBy(StrEnum):
-    """The askers of imports, as the history has them."""
+    """The origins of requests for imports, as the history stores them."""
 
     SCHEDULE = "schedule"
     PERSON = "person"  # in the admin, or with a command

@@ -16,6 +16,6 @@ from django.dispatch import Signal
 entries_added = Signal()
 entries_changed = Signal()
 
-# sender=Feed, report: a documents.ImportReport
-feed_imported = Signal()  # the import went well, be it that nothing was new
+# sender=Feed, report: a planning.ImportReport
+feed_imported = Signal()  # the import went well, with new entries or without
 feed_failed = Signal()  # `report.failure` says why

@@ -98,7 +98,11 @@ class Connector:
         """Return a connection that is not open yet, over a socket that is."""
         check_pace(bounds.admit, call.url.host)
         proxy = call.proxy
-        sock = self._to_proxy(proxy, call.url, bounds) if proxy else self._to_server(call.url, bounds)
+        if proxy:
+            sock = self._to_proxy(proxy, call.url, bounds)
+        else:
+            policy = PUBLIC_ONLY if bounds.public_only else self._servers
+            sock = self._dialer.dial(call.url.host, call.url.port, policy, bounds.deadline, bounds.admit)
         via = proxy.location if proxy and not proxy.is_socks else call.url
         if call.url.scheme == "http":
             connection = Connection(via.host, via.port)
@@ -109,10 +113,6 @@ class Connector:
                 connection.set_tunnel(call.url.host, call.url.port, headers=login_headers(proxy))
         connection.connected = sock
         return connection
-
-    def _to_server(self, url: SplitURL, bounds: Bounds) -> TimedSocket:
-        policy = PUBLIC_ONLY if bounds.public_only else self._servers
-        return self._dialer.dial(url.host, url.port, policy, bounds.deadline, bounds.admit)
 
     def _to_proxy(self, proxy: Proxy, url: SplitURL, bounds: Bounds) -> TimedSocket:
         """Return a socket connected to a proxy, or by it to the server.

@@ -21,7 +21,7 @@ _ATTRIBUTE = re.compile(
 
 
 class Cookies:
-    """What the servers of one fetch have set, by the rules of the standard library on who gets it back."""
+    """The cookies of one fetch; the standard library decides to which URLs they are sent back."""
 
     def __init__(self) -> None:
         self._jar = CookieJar(

@@ -75,15 +75,13 @@ class Fetcher:
             fetch.asked.add(str(url))
             if fetch.cookies.take(url, answer.headers):
                 fetch.asked.clear()  # with a cookie the same URL may answer otherwise
-            may_follow = len(fetch.hops) < self._settings.max_redirects
-            target = next_hop(url, answer, fetch.asked) if may_follow else self._too_many()
+            target = next_hop(url, answer, fetch.asked)
+            if len(fetch.hops) >= self._settings.max_redirects:
+                target = f"more than {self._settings.max_redirects} redirects"
             if isinstance(target, str):
                 return Failed(kind=FailureKind.REDIRECT, text=target, status=answer.status)
             fetch.hops.append(Redirect(status=answer.status, url=str(target)))
             url = target
-
-    def _too_many(self) -> str:
-        return f"more than {self._settings.max_redirects} redirects"
 
 
 @dataclass(slots=True)

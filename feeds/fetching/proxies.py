@@ -103,12 +103,12 @@ def _socks(location: SplitURL, rest: str) -> SplitURL:
 
 def ask_socks(sock: TimedSocket, proxy: Proxy, host: str, port: int) -> None:
     """Let the SOCKS proxy that `sock` is connected to connect it to a host (RFC 1928, RFC 1929)."""
-    socks = import_module("socks")  # an extra: who has no such proxy need not have it
+    socks = import_module("socks")  # an optional dependency, for SOCKS proxies only
     username, password = (part or None for part in proxy.location.credentials)
-    with closing(socks.socksocket()) as speaker:
-        speaker.set_proxy(socks.SOCKS5, proxy.location.host, proxy.location.port, True, username, password)
+    with closing(socks.socksocket()) as client:
+        client.set_proxy(socks.SOCKS5, proxy.location.host, proxy.location.port, True, username, password)
         try:
             # What is public in PySocks opens the connection itself: past the policy, and without a deadline.
-            speaker._SOCKS5_request(sock, b"\x01", (host, port))
+            client._SOCKS5_request(sock, b"\x01", (host, port))
         except socks.ProxyError as error:
             raise TransportError(FailureKind.CONNECT, f"the proxy makes no connection to {host}: {error}") from error

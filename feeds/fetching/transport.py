@@ -33,7 +33,7 @@ KNOWN_ENCODINGS = frozenset(BaseHTTPResponse.CONTENT_DECODERS) - {"br"}
 ACCEPT_ENCODING = ", ".join(name for name in ("gzip", "zstd") if name in KNOWN_ENCODINGS)
 
 
-# What OpenSSL says of servers of another age, and what they lack; no option of a feed changes that.
+# OpenSSL's reasons to refuse outdated servers, and what those lack; no option of a feed changes that.
 _NO_CIPHER = "cipher that is safe: ECDHE or DHE with AES or ChaCha20"
 MISSING = {
     "UNSUPPORTED_PROTOCOL": "TLS 1.2 or later",
@@ -77,7 +77,8 @@ class Transport:
         except TransportError:
             raise
         except DeadlineExpired as error:
-            raise _too_late(bounds.deadline) from error
+            text = f"no complete answer in {bounds.deadline.seconds:g} seconds"
+            raise TransportError(FailureKind.TIMEOUT, text) from error
         except Exception as error:
             raise _translated(error) from error
 
@@ -154,10 +155,6 @@ def _too_large(max_bytes: int) -> TransportError:
     return TransportError(
         FailureKind.TOO_LARGE, f"the document is larger than {max_bytes:,} bytes (FEEDS_MAX_BODY_BYTES)"
     )
-
-
-def _too_late(deadline: Deadline) -> TransportError:
-    return TransportError(FailureKind.TIMEOUT, f"no complete answer in {deadline.seconds:g} seconds")
 
 
 def _no_tls(reason: str) -> TransportError:

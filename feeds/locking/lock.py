@@ -90,9 +90,9 @@ class Lease:
         return self.begun + self.expire - SAFETY
 
 
-def claim(key: str, owner: str, expire: int, *, monotonic: Clock = time.monotonic, wall: Clock = time.time) -> Lease:
+def claim(key: str, owner: str, expire: int, *, monotonic: Clock = time.monotonic) -> Lease:
     """Return a lease on `key` that is still to be acquired."""
-    return Lease(key=key, token=str(Token.make(owner, wall(), expire)), expire=expire, begun=monotonic())
+    return Lease(key=key, token=str(Token.make(owner, time.time(), expire)), expire=expire, begun=monotonic())
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What the log of a worker says: a skip of ours is no warning, and no message is printed with the login of a URL."""
+"""Filters for the worker's log: a message that the lock skips is no warning, and logins of URLs are left out."""
 
 import logging
 import re
@@ -23,7 +23,7 @@ def without_login(text: str) -> str:
 
 
 class HidesLogins(logging.Filter):
-    """Takes the logins out of messages, and of arguments of actors, that are printed."""
+    """Removes the logins of URLs from logged messages and arguments of actors."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple):
@@ -32,9 +32,9 @@ class HidesLogins(logging.Filter):
 
 
 class WorkerLog(HidesLogins):
-    """Makes DEBUG of the warnings that a skip of ours brings about, too.
+    """Also makes DEBUG of Dramatiq's warning of a message that the lock has skipped.
 
-    Dramatiq warns of each skipped message, and leaves a hook no other way to end one well.
+    A hook has no other way than a skip to end a message well.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:

@@ -229,7 +229,7 @@ def set_lease(message: MessageProxy, lease: lock.Lease | None) -> None:
 def _delay(actor: Actor[..., Any], message: MessageProxy, text: str, expire: int) -> float | None:
     """Return the seconds after which a message that met a lock comes back; None: it is done with.
 
-    One that finds its own id comes back, be the rest of the text beyond belief: it would be lost.
+    A message that finds its own id comes back, even if the rest of the text makes no sense: else it would be lost.
     """
     holder = lock.Token.parse(text)
     if f" {message.message_id} " in text:

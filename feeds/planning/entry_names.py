@@ -15,9 +15,9 @@ from feeds.parsing import ParsedEntry, ParsedFeed
 from feeds.planning.values import NamedEntry
 
 SEPARATOR = b"\x1f"
-# Parameters of a URL that say who came, when or from where, and never to what.
+# Parameters that follow visitors around, and never select what is shown.
 _TRACKING = re.compile(r"utm_\w+|fbclid|gclid|mc_[ce]id", re.IGNORECASE)
-# These, and some that say which session it is, or with some programs which story (jfroelich/rss-reader #215).
+# These, and those that hold a session, or in some programs the number of a story (jfroelich/rss-reader #215).
 _VOLATILE = re.compile(rf"{_TRACKING.pattern}|\w*token|(?:php|asp|j)?sess(?:ion)?(?:_?id)?|s?sid|nonce", re.IGNORECASE)
 
 

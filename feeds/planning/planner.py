@@ -113,7 +113,7 @@ def _listed(
 
 
 def document_hints(parsed: ParsedFeed) -> Hints:
-    """Return what a document asks of those who poll it."""
+    """Return what a document says about polling."""
     return Hints(
         ttl=parsed.ttl,
         update_period=parsed.update_period,

@@ -19,7 +19,7 @@ from itertools import pairwise
 
 from feeds import canonical_urls
 from feeds.exceptions import InvalidURL
-from feeds.fetching import Failed, Fetched, FetchOutcome, NotModified, Redirect, is_private_host
+from feeds.fetching import Failed, Fetched, FetchOutcome, NotModified, is_private_host
 from feeds.outcomes import FailureKind
 from feeds.parsing import COMMENTS, FEED_TYPES, JSON, Link, Unreadable
 from feeds.planning.values import FeedState, Move, RedirectStreak, Rules
@@ -69,7 +69,7 @@ def _site(url: canonical_urls.SplitURL) -> tuple[str, int]:
 
 def _target(feed: FeedState, fetched: Fetched | NotModified) -> str:
     """Return the URL that the feed could have instead of its own, or ""."""
-    if not fetched.redirects or not _are_permanent(fetched.redirects):
+    if not fetched.redirects or any(hop.status not in PERMANENT for hop in fetched.redirects):
         return ""
     hops = [canonical_urls.split_url(url) for url in (feed.url, *(hop.url for hop in fetched.redirects))]
     if any(one.scheme == "https" and other.scheme == "http" for one, other in pairwise(hops)):
@@ -87,10 +87,6 @@ def own_url(feed: FeedState, url: str) -> str:
     if end.origin == start.origin:
         return str(replace(end, userinfo=start.userinfo))
     return "" if feed.request.username or feed.request.headers else str(replace(end, userinfo=""))
-
-
-def _are_permanent(hops: Sequence[Redirect]) -> bool:
-    return all(hop.status in PERMANENT for hop in hops)
 
 
 # Pages that name a feed

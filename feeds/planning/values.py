@@ -34,7 +34,7 @@ class HostState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hints:
-    """What a document asks of those who poll it. That only lengthens the wait."""
+    """What a document says about polling. It only lengthens the wait."""
 
     ttl: int | None = None  # seconds
     update_period: int | None = None  # seconds

@@ -18,7 +18,7 @@ from feeds.scheduling.pacing import AddressQueues, Pacing
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Postponed:
-    """Nothing was fetched that counts."""
+    """The feed comes back later: it was not fetched, or its fetch was cut and does not count."""
 
     at: datetime  # when to come back
     cut_after: float | None = None  # seconds; the fetch had begun, and ended because no permit was free
@@ -73,7 +73,7 @@ class Admission:
 
 
 class Admitted:
-    """The leave to fetch a feed, and to parse what came.
+    """The permission to fetch a feed and to parse its document.
 
         with admitted:               # holds the permit, if there is one, and counts the seconds
             with admitted.fetching():  # holds the host: the next request to it may begin after this block

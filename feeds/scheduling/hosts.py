@@ -79,9 +79,9 @@ def leave(request: HostRequest) -> None:
 
 
 def pause(wanted: Pause) -> None:
-    """Pause a host that has sent away another of its feeds, too; a pause that ends later stays.
+    """Pause a host that has answered another of its feeds with 429 or 503, too; a pause that ends later stays.
 
-    One alone may have a limit of its own, or a server that stops at it what is all others'.
+    A single feed may have a limit of its own, or be the only one in trouble.
     """
     others = Feed.primary.filter(host=wanted.host).exclude(pk=wanted.feed_id)
     if not others.filter(error_kind=FailureKind.TOO_MANY, next_check_at__gt=clock.now()).exists():

@@ -16,7 +16,7 @@ from feeds.fetching import is_private_host
 from feeds.planning import FeedState
 from feeds.scheduling import hosts, rate_limit
 
-SCATTER = 10  # delays, over which they are spread that come with a slot and find a host busy where redirects lead
+SCATTER = 10  # delays, over which feeds are spread whose redirects lead to a host that is busy in their slots
 MAX_ADDRESSES = 10_000  # remembered by a process; those asked longest ago are forgotten
 
 
