@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from feeds.fetching.values import Allowance
 
-ALERT = 0.5  # seconds; a thread that waits wakes so often, and an exception that Dramatiq raises in it is seen then
+ALERT = 0.5  # seconds after which a waiting thread wakes, so that an exception that Dramatiq raises in it takes effect
 SHORTEST_WAIT = 0.001  # seconds; a time-out of 0 would mean a socket that does not block
 
 T = TypeVar("T")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 READ_BYTES = 64 * 1024
-WIRE_BYTES = 2  # for one of the decoded document: chunks are framed, and what is compressed may decode to nothing
+WIRE_BYTES = 2  # received for each of the document, at most: chunks are framed, compressed data may decode to nothing
 BODY_STATUSES = frozenset({200, 203, 226})  # of other answers the body is not read
 # Not br, also where a package for it is installed: its decoder fills up to 16 MiB before it gives the first byte
 # (RFC 7932 §9.1), in each thread, and every server that has it has gzip.

@@ -1,4 +1,4 @@
-"""What would keep the lock from holding, in words.
+"""Checks of the configuration: what would keep the lock from holding, in words.
 
 Asked when actors are declared, when a worker boots, and by `manage.py check`. No server is asked here.
 """

@@ -21,7 +21,7 @@ LONGEST_EXPIRE = 30 * 24 * 3600  # seconds; memcached reads more than that as a 
 LATEST = 1e11  # wall time that a token may name: the year 5138
 SAFETY = 3  # seconds: the recipe's; a lock this close to its expiry may be another's by the time our delete arrives
 HOST = socket.gethostname()
-TRIES = 6  # looks at a key that is taken when we add and gone when we read; an error ends it after the second
+TRIES = 6  # while the key is taken when we add and gone when we read; the second error ends them
 
 Clock = Callable[[], float]
 

@@ -28,8 +28,7 @@ class Bulkhead:
     def permit(self, fetch_seconds: float | None, *, is_new: bool) -> "Permit | None":
         """Return the permit of a feed whose last fetch took so long (None = there was none).
 
-        None: the feed is slow and no permit is free. `is_new` says that no fetch of it has come to its end: if there
-        was one, it was cut.
+        None: the feed is slow and no permit is free. `is_new`: no fetch of it was finished; if one began, it was cut.
         """
         if fetch_seconds is None:
             return Permit(self._permits, self._first_allowance if is_new else self._allowance)
