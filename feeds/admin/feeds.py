@@ -30,8 +30,7 @@ from feeds.admin.base import (
 )
 from feeds.admin.filters import StateFilter, WhyFilter
 from feeds.admin.forms import DECIDED, FeedForm, FetchOptionsForm, FetchOptionsFormSet
-from feeds.admin.state import next_check, overview, state
-from feeds.admin.timeline import timeline
+from feeds.admin.state import next_check, overview, state, timeline
 from feeds.admin.upload import upload_view
 from feeds.databases import outside_transactions, protectors
 from feeds.management.progress import counted

@@ -7,11 +7,13 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince, timeuntil
 
-from feeds import canonical_urls, clock
+from feeds import canonical_urls, clock, history
 from feeds.admin import durations
 from feeds.admin.base import NOTHING, moment, short
 from feeds.clock import aware
 from feeds.models import Feed
+
+STAGES = ("dns", "connect", "first byte", "body", "parse", "store")
 
 
 def state(feed: Feed) -> SafeString:
@@ -62,3 +64,13 @@ def overview(feed: Feed, *, may_change: bool) -> SafeString:
         "may_import": may_change and feed.status != Feed.Status.PAUSED,
     }
     return render_to_string("feeds/overview.html", context)
+
+
+def timeline(feed: Feed) -> SafeString:
+    """Return what its imports did as a table, the last one first; one query."""
+    rows = [
+        {"import": each, "stages": [(stage, each.seconds[stage]) for stage in STAGES if stage in each.seconds]}
+        for each in feed.imports.order_by("-number")[: history.KEPT]
+    ]
+    context = {"feed": feed, "rows": rows, "days": history.DAYS, "kept": history.KEPT}
+    return render_to_string("feeds/timeline.html", context)

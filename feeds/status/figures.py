@@ -123,13 +123,15 @@ class Hosts:
     paused: list[Host]
     failing: list[tuple[str, int, int]]  # name, failures, imports
     slow: list[tuple[str, float]]  # name, mean seconds
+    last: datetime | None  # the last of these imports
 
 
 def hosts(now: datetime) -> Hosts:
     """Look at the last imports of all feeds; 2 queries."""
     imports, failures, seconds = Counter[str](), Counter[str](), Counter[str]()
     rows = Import.primary.filter(feed__host__isnull=False).order_by("-started_at")
-    for host, kind, stages in rows.values_list("feed__host", "error_kind", "seconds")[:RECENT]:
+    recent = list(rows.values_list("feed__host", "error_kind", "seconds", "started_at")[:RECENT])
+    for host, kind, stages, _ in recent:
         imports[host] += 1
         failures[host] += bool(kind)
         seconds.update({host: sum(stages.get(stage, 0.0) for stage in FETCHING)})
@@ -138,4 +140,5 @@ def hosts(now: datetime) -> Hosts:
         paused=list(Host.primary.filter(paused_until__gt=now).order_by("-paused_until")[:LISTED]),
         failing=[(host, count, imports[host]) for host, count in failures.most_common(LISTED) if count],
         slow=[(host, mean) for host, mean in means.most_common(LISTED) if mean >= 1],
+        last=aware(recent[0][-1]) if recent else None,
     )

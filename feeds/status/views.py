@@ -60,18 +60,20 @@ def _break(request: HttpRequest) -> HttpResponse:
 def context(now: datetime) -> dict[str, Any]:
     """Return what the template shows. The queries are as many for a million feeds as for one."""
     findings = [finding for finding in diagnosis.examine() if finding.problems]
-    counts, day = figures.feeds(now), figures.day(now)
+    counts, day, hosts = figures.feeds(now), figures.day(now), figures.hosts(now)
+    # Workers tell every half minute what they did; an import with a row in the history is known at once.
+    last = max(filter(None, (day.last, hosts.last)), default=None)
     return {
         "now": now,
         "state": (state := _state(findings, counts)),
         "sign": {"good": "✓", "bad": "✗", "warn": "!"}[state],
-        "sentence": _sentence(findings, counts, day.last, now),
+        "sentence": _sentence(findings, counts, last, now),
         "findings": findings,
         "feeds": counts,
         "late": LATE,
-        "last": day.last,
+        "last": last,
         "charts": [_chart("Checks per minute", day.checks), _chart("New entries per hour", day.new)],
-        "hosts": figures.hosts(now),
+        "hosts": hosts,
         "workers": diagnosis.workers(now),
         "schedule_at": diagnosis.schedule_at(),
         "queues": _or_none(lambda: brokers.depths(dramatiq.get_broker())),
