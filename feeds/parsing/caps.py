@@ -36,6 +36,10 @@ _JSON = json.JSONEncoder(default=lambda one: {name: getattr(one, name) for name 
 Values = TypeVar("Values", ParsedEntry, ParsedFeed)
 
 
+class Enough(Exception):
+    """A document has more than is read of one: what came before is kept."""
+
+
 def entries_that_fit(entries: Iterable[ParsedEntry]) -> tuple[ParsedEntry, ...]:
     """Return the entries within their limits, up to the limit of the document; none behind that is asked for."""
     kept: list[ParsedEntry] = []
@@ -89,7 +93,9 @@ def _light(entry: ParsedEntry) -> tuple[ParsedEntry, int]:
             name: _size(getattr(entry, name)) for name in ("content", "summary", "itunes", *_LISTS) if name != "hubs"
         }
         largest = max(sizes, key=lambda name: sizes[name])
-        entry = replace(entry, capped=True, **{largest: type(getattr(entry, largest))()})
+        value = getattr(entry, largest)
+        less: Any = value[: len(value) // 2] if isinstance(value, tuple) else ""
+        entry = replace(entry, capped=True, **{largest: less})
     return entry, size
 
 

@@ -28,7 +28,7 @@ def read(document: Document, seen: frozenset[bytes] = frozenset()) -> ParsedFeed
     if not result.version and not result.entries:
         return NOT_A_FEED
     if result.partial and not result.entries:
-        return Unreadable(kind=FailureKind.HOSTILE, text="too many elements before an entry ends")
+        return Unreadable(kind=FailureKind.HOSTILE, text="one entry says more than is read of a document")
     parsed = read_feed(result.feed, result.entries, result.version or "", document.url)
     has_ended = _ENDING.search(document.body, max(len(document.body) - 1_000, 0)) is not None
     return replace(parsed, complete=parsed.complete and has_ended and not result.partial, cut_short=not has_ended)

@@ -11,7 +11,7 @@ from feeds.parsing.rss_atom.elements import MAX_ELEMENTS
 from feeds.parsing.rss_atom.parsers import MAX_MARKS
 from feeds.parsing.values import Category, Enclosure, ParsedEntry, ParsedFeed, Person, Unreadable
 from tests.rigs.golden import fetched
-from tests.rigs.parsing_children import OPEN, rss
+from tests.rigs.parsing_children import OPEN, Family, rss
 
 SMALL = ParsedEntry(guid="a", url="https://example.com/", title="T", content="<p>x</p>", authors=(Person(name="n"),))
 
@@ -66,7 +66,8 @@ def test_of_long_lists_the_first_are_kept(piece: bytes) -> None:
 def test_an_entry_keeps_what_fits_and_is_marked() -> None:
     enclosures = tuple(Enclosure(url=f"https://example.com/{number}/{'a' * 4_000}") for number in range(999))
     entry = fitted(replace(SMALL, enclosures=enclosures, summary="s" * 400_000))
-    assert (entry.content, len(entry.summary), entry.enclosures, entry.capped) == ("<p>x</p>", 400_000, (), True)
+    assert (entry.content, len(entry.summary), entry.capped) == ("<p>x</p>", 400_000, True)
+    assert entry.enclosures == enclosures[:249]
     categories = fitted(replace(SMALL, categories=tuple(Category(term=str(number)) for number in range(1_001))))
     assert (len(categories.categories), categories.capped) == (1_000, True)
 
@@ -99,6 +100,31 @@ def test_of_a_document_that_says_too_much_the_first_entries_are_read_and_the_oth
     assert [entry.guid for entry in second.entries] == [str(n) for n in range(len(first.entries), 40)]
     assert (second.complete, len(second.digests)) == (True, 40)
     assert not read(body.replace(b"</rss>", b"")).complete  # as it is read where it cannot be split
+
+
+ATOM = b'<feed xmlns="http://www.w3.org/2005/Atom" xml:base="https://example.com/%s/">' % (b"a" * 7_900)
+LINK = b'<link rel="enclosure" href="%d"/>'
+
+
+@pytest.mark.parametrize("start", [b"", b"&nbsp;"], ids=["well-formed", "not well-formed"])
+@pytest.mark.parametrize("piece", [b'<link href="%d"/>' * 5, b"<author><uri>%d</uri></author>" * 5])
+def test_of_urls_that_take_all_memory_made_absolute_the_first_entries_are_kept(
+    family: Family, start: bytes, piece: bytes
+) -> None:
+    entries = b"".join(b"<entry>%s</entry>" % piece.replace(b"%d", b"%d" % n) for n in range(9_000))
+    feed = family.parse(ATOM + start + entries + b"</feed>")
+    assert isinstance(feed, ParsedFeed)
+    assert 100 < len(feed.entries) < 9_000
+    assert not feed.complete
+
+
+def test_an_entry_of_very_many_links_under_a_long_base_keeps_the_first(family: Family) -> None:
+    entry = b"<entry>" + b"".join(LINK % n for n in range(30_000)) + b"</entry>"
+    feed = family.parse(ATOM + entry + b"<entry><title>next</title></entry></feed>")
+    assert isinstance(feed, ParsedFeed)
+    first, second = feed.entries
+    assert 100 < len(first.enclosures) < caps.MAX_ENCLOSURES
+    assert (first.capped, second.title, feed.complete) == (True, "next", True)
 
 
 def test_nothing_behind_the_limit_is_made() -> None:

@@ -12,7 +12,7 @@ import feedparser.mixin
 from feedparser.util import FeedParserDict
 
 from feeds.canonical_urls import MAX_URL_LENGTH
-from feeds.parsing.caps import MAX_ENTRIES
+from feeds.parsing.caps import MAX_DOCUMENT_BYTES, MAX_ENTRIES, MAX_ENTRY_BYTES, Enough
 
 MAX_ELEMENTS = 250_000  # of one document; 20 to 60 µs each
 MAX_TAGS = 1_000  # categories of one entry
@@ -25,10 +25,6 @@ _NEVER = 1 << 30  # deeper than any element
 _PODCAST = ("https://podcastindex.org/namespace/1.0", "https://github.com/podcastindex-org/podcast-namespace/")
 
 _OTHER_NAMES = frozenset(FeedParserDict.keymap) | {"category", "enclosures", "license", "updated", "updated_parsed"}
-
-
-class Enough(Exception):
-    """More of a document is not read."""
 
 
 class _Values(FeedParserDict):  # type: ignore[misc]  # feedparser has no types
@@ -88,6 +84,7 @@ class Elements(feedparser.mixin._FeedParserMixin):  # type: ignore[misc]  # feed
         self.feeddata: FeedParserDict = _Values(self.feeddata)
         self.contentparams = _Values()
         self._elements = 0
+        self._resolved = self._resolved_in_entry = 0  # characters of URLs made absolute, and of bases that are kept
         self._named: set[tuple[int, str | None, str | None, str | None]] = set()  # categories of the open entry
         self._based = _NEVER  # depth of the element whose xml:base counts
         self._construct = ("", 0)  # the tag of the open text, and its depth
@@ -206,11 +203,21 @@ class Elements(feedparser.mixin._FeedParserMixin):  # type: ignore[misc]  # feed
 
     def resolve_uri(self, uri: str) -> str:
         """Resolve by xml:base; in RSS other URLs go by the channel's link, which the adapter knows."""
-        return str(super().resolve_uri(uri)) if self._is_based() else uri
+        if not self._is_based() or self._resolved_in_entry > MAX_ENTRY_BYTES:  # one too many to be stored
+            return uri
+        return self._counted(str(super().resolve_uri(uri)))
+
+    def _counted(self, url: str) -> str:
+        """Return the URL, unless all are more than may be stored."""
+        self._resolved += len(url)
+        self._resolved_in_entry += len(url)
+        if self._resolved > MAX_DOCUMENT_BYTES:
+            raise Enough
+        return url
 
     def push_content(self, tag: str, attrs_d: dict[str, str], default_content_type: str, expecting_text: int) -> None:
         super().push_content(tag, attrs_d, default_content_type, expecting_text)
-        self.contentparams = _Values(self.contentparams, base=self.baseuri if self._is_based() else "")
+        self.contentparams = _Values(self.contentparams, base=self._counted(self.baseuri) if self._is_based() else "")
 
     # Entries, links, people
 
@@ -225,7 +232,8 @@ class Elements(feedparser.mixin._FeedParserMixin):  # type: ignore[misc]  # feed
         super()._start_item(attrs_d)
         self.entries[-1] = _Values(self.entries[-1])
         self._named.clear()
-        self.entries[-1]["feeds_base"] = self.baseuri if self._is_based() else ""
+        self._resolved_in_entry = 0
+        self.entries[-1]["feeds_base"] = self._counted(self.baseuri) if self._is_based() else ""
         if self.lang and self.langstack[-2:] != [self.lang, self.lang]:  # its own, not inherited
             self.entries[-1]["language"] = self.lang
 

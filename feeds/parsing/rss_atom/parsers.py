@@ -18,9 +18,9 @@ import feedparser.api
 from feedparser.sanitizer import replace_doctype
 from feedparser.util import FeedParserDict
 
+from feeds.parsing.caps import Enough
 from feeds.parsing.encodings import without_forbidden
 from feeds.parsing.people import MAX_AUTHOR
-from feeds.parsing.rss_atom.elements import Enough
 from feeds.parsing.rss_atom.texts import Texts
 
 MAX_MARKS = 1_000_000  # "<" and "&" of a document that is not well-formed; 4 µs each, elements more
