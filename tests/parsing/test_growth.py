@@ -14,7 +14,8 @@ import pytest
 
 import feeds
 from tests.rigs.growth import EIGHTFOLD, LIMIT, growth_of
-from tests.rigs.patterns import Used, patterns_of, pieces_of
+from tests.rigs.patterns import Used, hidden_in, patterns_of, pieces_of
+from tests.test_house import none
 
 # Searched in so many characters at most.
 BOUNDED = {
@@ -101,6 +102,11 @@ def test_a_pattern_that_is_quadratic_is_found(text: str) -> None:
     assert any(
         growth_of(pattern.search, lambda size, one=one: one * (size // len(one))) > LIMIT * EIGHTFOLD for one in pieces
     )
+
+
+def test_every_pattern_of_ours_is_among_those_that_are_grown() -> None:
+    hidden = [f"{module.__name__}: {text}" for module in modules(feeds) for text in hidden_in(module)]
+    none(hidden, "patterns that are not found: write them as constants, in constants that hold nothing else, or inline")
 
 
 def test_patterns_are_found_wherever_they_stand() -> None:

@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 LONGEST = 60  # characters of an example
+_BODIES = (ast.FunctionDef, ast.ClassDef)
 SEARCHES = ("search", "sub", "subn", "split", "findall", "finditer")
 MATCHES = ("match", "fullmatch")
 
@@ -45,27 +46,43 @@ def patterns_of(module: ModuleType) -> Iterator[Used]:
 
 
 def _patterns_in(value: Any) -> Iterator[re.Pattern[Any]]:
-    """Yield a pattern, those in tuples, lists and classes, and those that a bound method is of."""
+    """Yield a pattern, those in collections, and those that a bound method is of."""
     if isinstance(value, re.Pattern):
         yield value
     elif isinstance(getattr(value, "__self__", None), re.Pattern):
         yield value.__self__
-    elif isinstance(value, tuple | list):
-        for each in value:
+    elif isinstance(value, tuple | list | set | frozenset | dict):
+        for each in value.values() if isinstance(value, dict) else value:
             yield from _patterns_in(each)
 
 
 def _inline(module: ModuleType, tree: ast.Module) -> Iterator[Used]:
     """Yield the patterns that functions and classes compile."""
-    inner = (
-        each for outer in tree.body if isinstance(outer, ast.FunctionDef | ast.ClassDef) for each in ast.walk(outer)
-    )
-    for node in inner:
-        if not isinstance(node, ast.Call) or ast.unparse(node.func).partition(".")[0] != "re" or not node.args:
-            continue
-        if isinstance(node.args[0], ast.Constant) and isinstance(node.args[0].value, str | bytes):
-            function = ast.unparse(node.func).removeprefix("re.")
-            yield Used(f"{module.__name__}:{node.lineno}", re.compile(node.args[0].value), function not in MATCHES)
+    inner = (call for outer in tree.body if isinstance(outer, _BODIES) for call in _calls(outer))
+    for call in inner:
+        if isinstance(call.args[0], ast.Constant) and isinstance(call.args[0].value, str | bytes):
+            function = ast.unparse(call.func).removeprefix("re.")
+            yield Used(f"{module.__name__}:{call.lineno}", re.compile(call.args[0].value), function not in MATCHES)
+
+
+def hidden_in(module: ModuleType) -> Iterator[str]:
+    """Yield the calls of `re` in a module whose patterns `patterns_of` does not see."""
+    for outer in ast.parse(Path(module.__file__ or "").read_text()).body:
+        for call in _calls(outer):
+            if isinstance(outer, _BODIES):
+                first = call.args[0]
+                is_seen = isinstance(first, ast.Constant) or ast.unparse(call.func) == "re.escape"
+            else:
+                names = [target.id for target in getattr(outer, "targets", ()) if isinstance(target, ast.Name)]
+                is_seen = any(True for name in names for _ in _patterns_in(vars(module)[name]))
+            if not is_seen:
+                yield ast.unparse(call)
+
+
+def _calls(outer: ast.AST) -> Iterator[ast.Call]:
+    for node in ast.walk(outer):
+        if isinstance(node, ast.Call) and node.args and ast.unparse(node.func).partition(".")[0] == "re":
+            yield node
 
 
 def pieces_of(pattern: re.Pattern[Any]) -> list[str]:
