@@ -4,7 +4,6 @@ What is noted for the adapter has names that begin with "feeds_".
 """
 
 import contextlib
-import re
 from html import unescape
 from typing import Any, ClassVar
 
@@ -13,53 +12,16 @@ from feedparser.util import FeedParserDict
 
 from feeds.canonical_urls import MAX_URL_LENGTH
 from feeds.parsing.caps import MAX_DOCUMENT_BYTES, MAX_ENTRIES, MAX_ENTRY_BYTES, Enough
+from feeds.parsing.rss_atom.containers import Dictionary, Text, Verbatim
 
 MAX_ELEMENTS = 250_000  # of one document; 20 to 60 µs each
 MAX_TAGS = 1_000  # categories of one entry
-_C1 = re.compile("[\x80-\x9f]")
 _ROOTS = frozenset({"feed", "rss", "rdf:rdf"})
 _KEEP_IN_IMAGE = frozenset({"title", "link", "description", "url", "href", "width", "height"})
 _KEEP_IN_TEXTINPUT = frozenset({"title", "link", "description", "name"})
 _VOID = frozenset("area base br col embed hr img input link meta param source track wbr".split())  # noqa: SIM905
 _NEVER = 1 << 30  # deeper than any element
 _PODCAST = ("https://podcastindex.org/namespace/1.0", "https://github.com/podcastindex-org/podcast-namespace/")
-
-_OTHER_NAMES = frozenset(FeedParserDict.keymap) | {"category", "enclosures", "license", "updated", "updated_parsed"}
-
-
-class _Values(FeedParserDict):  # type: ignore[misc]  # feedparser has no types
-    """feedparser's dictionary, quicker for the keys that have one name: it asks for each element and each text."""
-
-    def get(self, key: str, default: Any = None) -> Any:
-        return super().get(key, default) if key in _OTHER_NAMES else dict.get(self, key, default)
-
-    def __contains__(self, key: object) -> bool:
-        return super().__contains__(key) if key in _OTHER_NAMES else dict.__contains__(self, key)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> "_Values":
-        """Copy without a detour over pickling; the values in it are texts, or are not changed afterwards."""
-        return _Values(self)
-
-
-class _Text(str):
-    """A text that is translated only if it holds what feedparser translates, C1 controls.
-
-    str.translate asks for each character, 35 ns a time: a sixth of the time of a feed.
-    """
-
-    __slots__ = ()
-
-    def translate(self, table: Any) -> str:
-        return super().translate(table) if not self.isascii() and _C1.search(self) else str(self)
-
-
-class _Verbatim(str):
-    """A text that is not translated."""
-
-    __slots__ = ()
-
-    def translate(self, table: Any) -> str:
-        return str(self)
 
 
 class Elements(feedparser.mixin._FeedParserMixin):  # type: ignore[misc]  # feedparser has no types
@@ -81,8 +43,8 @@ class Elements(feedparser.mixin._FeedParserMixin):  # type: ignore[misc]  # feed
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self.feeddata: FeedParserDict = _Values(self.feeddata)
-        self.contentparams = _Values()
+        self.feeddata: FeedParserDict = Dictionary(self.feeddata)
+        self.contentparams = Dictionary()
         self._elements = 0
         self._resolved = self._resolved_in_entry = 0  # characters of URLs made absolute, and of bases that are kept
         self._named: set[tuple[int, str | None, str | None, str | None]] = set()  # categories of the open entry
@@ -189,7 +151,7 @@ class Elements(feedparser.mixin._FeedParserMixin):  # type: ignore[misc]  # feed
 
     def decode_entities(self, element: str, data: str) -> str:
         text = super().decode_entities(element, data)
-        return _Verbatim(unescape(text) if self.refers else text) if element == "id" else _Text(text)
+        return Verbatim(unescape(text) if self.refers else text) if element == "id" else Text(text)
 
     # Bases
 
@@ -217,7 +179,8 @@ class Elements(feedparser.mixin._FeedParserMixin):  # type: ignore[misc]  # feed
 
     def push_content(self, tag: str, attrs_d: dict[str, str], default_content_type: str, expecting_text: int) -> None:
         super().push_content(tag, attrs_d, default_content_type, expecting_text)
-        self.contentparams = _Values(self.contentparams, base=self._counted(self.baseuri) if self._is_based() else "")
+        base = self._counted(self.baseuri) if self._is_based() else ""
+        self.contentparams = Dictionary(self.contentparams, base=base)
 
     # Entries, links, people
 
@@ -230,7 +193,7 @@ class Elements(feedparser.mixin._FeedParserMixin):  # type: ignore[misc]  # feed
         if len(self.entries) == MAX_ENTRIES:
             raise Enough
         super()._start_item(attrs_d)
-        self.entries[-1] = _Values(self.entries[-1])
+        self.entries[-1] = Dictionary(self.entries[-1])
         self._named.clear()
         self._resolved_in_entry = 0
         self.entries[-1]["feeds_base"] = self._counted(self.baseuri) if self._is_based() else ""
