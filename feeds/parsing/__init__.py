@@ -1,6 +1,7 @@
 """Parsing: from the bytes of a document to what it says, as values that are safe to store."""
 
 from feeds.parsing.autodiscovery import COMMENTS, FEED_TYPES, JSON
+from feeds.parsing.caps import bytes_of
 from feeds.parsing.encodings import to_utf8, without_forbidden
 from feeds.parsing.interpreter import start_problem
 from feeds.parsing.parser import Parser
@@ -21,6 +22,7 @@ __all__ = [
     "SandboxUnavailable",
     "Unreadable",
     "author_guard_installed",
+    "bytes_of",
     "start_problem",
     "to_utf8",
     "without_forbidden",

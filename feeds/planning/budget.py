@@ -1,16 +1,18 @@
 """How many new entries of one feed are stored in a day. Pure.
 
-A document may hold 10,000 entries, and the next one 10,000 others. What is over the budget is left out, not forgotten:
-the document does not count as seen, so a later check takes what still stands in it.
+A document may hold 10,000 entries, and the next one 10,000 others; or a few of 2 MB each. What is over the budget is
+left out, not forgotten: the document does not count as seen, so a later check takes what still stands in it.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+from feeds.parsing import bytes_of
 from feeds.planning.values import Budget, Circumstances, FeedState, PlannedEntry
 
 DAY = timedelta(days=1)
+MOST_BYTES = 100_000  # of an entry that counts as one; a larger one counts as several
 
 
 def spend(
@@ -21,11 +23,14 @@ def spend(
     A first document is stored whole, whatever its size. `daily` 0 = no limit.
     """
     used = _today(feed.budget, circumstances)
-    daily, room = (daily if used.daily is None else used.daily), len(new)
-    if daily and feed.history.imported_at:
-        room = max(0, daily - used.stored)
-        used = replace(used, stored=used.stored + len(new[:room]))
-    return tuple(new[:room]), replace(used, left_out=len(new[room:]))
+    daily = daily if used.daily is None else used.daily
+    if not daily or not feed.history.imported_at:
+        return tuple(new), replace(used, left_out=0)
+    stored, room = used.stored, 0
+    while room < len(new) and stored < daily:
+        stored += 1 + bytes_of(new[room].entry) // MOST_BYTES
+        room += 1
+    return tuple(new[:room]), replace(used, stored=stored, left_out=len(new) - room)
 
 
 def _today(budget: Budget, circumstances: Circumstances) -> Budget:

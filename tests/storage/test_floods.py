@@ -8,7 +8,7 @@ import pytest
 
 from feeds.models import Entry, Feed, Tombstone
 from feeds.planning import ImportReport
-from tests.rigs.documents import import_document, items, rss
+from tests.rigs.documents import import_document, item, items, rss
 
 pytestmark = pytest.mark.django_db
 
@@ -37,6 +37,14 @@ def test_new_guids_in_each_poll_are_stored_as_far_as_the_budget_of_the_day_goes(
     assert [report.new for report in reports] == [10] + 23 * [0]
     assert Entry.objects.count() == 3 + 10
     assert Feed.objects.get().left_out == 30
+
+
+def test_large_entries_count_as_several() -> None:
+    poll(range(3))
+    text = "word " * 50_000  # 250,000 bytes
+    report = import_document(rss(*(item(number, text) for number in range(3, 20))))
+    assert (report.new, report.left_out) == (4, 13)  # 3 + 3 + 3 are not yet ten
+    assert poll(range(50, 60)).new == 0
 
 
 def test_what_was_left_out_is_stored_on_later_days_while_it_is_listed() -> None:
