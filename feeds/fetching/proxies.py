@@ -9,6 +9,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from feeds.canonical_urls import SplitURL, split_url
 from feeds.exceptions import ConfigurationError, InvalidURL
+from feeds.fetching.ip_policy import is_literal
 from feeds.fetching.sockets import TimedSocket, TransportError
 from feeds.outcomes import FailureKind
 
@@ -64,8 +65,11 @@ class Proxies:
             return
         with suppress(InvalidURL):
             url = split_url(f"http://{text.removeprefix('*').removeprefix('.')}")
-            if url.target == "/":
+            if url.target == "/" and not is_literal(url.host):
                 self._names.append(url.host)
+                return
+            if url.target == "/" and text.lstrip("[").startswith(url.host):  # with a port; "10." would be 0.0.0.10
+                self._networks.append(ip_network(url.host))
                 return
         raise ConfigurationError(
             f"FEEDS_NO_PROXY: {text!r} is neither a host nor a network; write example.org or 10.0.0.0/8"

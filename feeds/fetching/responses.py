@@ -51,7 +51,7 @@ _FAILURE_KINDS = {
     401: FailureKind.UNAUTHORIZED,
     403: FailureKind.FORBIDDEN,
     404: FailureKind.NOT_FOUND,
-    407: FailureKind.UNAUTHORIZED,
+    407: FailureKind.CONNECT,  # by a proxy: no server was reached
     410: FailureKind.GONE,
     426: FailureKind.PROTOCOL,  # another version of HTTP is asked for
     429: FailureKind.TOO_MANY,
