@@ -62,7 +62,8 @@ class Elements(feedparser.mixin._FeedParserMixin):  # type: ignore[misc]  # feed
         self._elements += 1
         if self._elements > MAX_ELEMENTS:
             raise Enough
-        attrs = [pair for pair in attrs if not self._is_long_base(*pair)]
+        if attrs:
+            attrs = [pair for pair in attrs if not self._is_long_base(*pair)]
         if self.incontent:
             self._nested += tag == self._construct[0]
             super().unknown_starttag(tag, attrs)
@@ -71,7 +72,7 @@ class Elements(feedparser.mixin._FeedParserMixin):  # type: ignore[misc]  # feed
             return
         if self.depth < self._based:  # it is closed
             self._based = _NEVER
-        values = dict(map(self._normalize_attributes, attrs))
+        values = dict(map(self._normalize_attributes, attrs)) if attrs else {}
         if tag in _ROOTS or any(map(_changes_scope, values)):
             if values.get("xml:base") or values.get("base"):
                 self._based = min(self._based, self.depth + 1)
