@@ -192,3 +192,10 @@ def test_hubs_of_headers_come_before_those_of_the_document() -> None:
     links = ('<https://h2.example/>; rel="hub self", </s2>; rel=self', '<javascript:x>; rel="hub"')
     assert parsed(body).hubs == ("https://h1.example/",)
     assert parsed(body, links=links).hubs == ("https://h2.example/", "https://h1.example/")
+
+
+@pytest.mark.parametrize("stray", ["</title>", "</description>", "</content:encoded>", "</item></title>"])
+def test_an_end_without_a_beginning_takes_nothing_from_what_follows(stray: str) -> None:
+    items = "".join(f"<item><title>T{n}</title><guid>{n}</guid></item>" for n in range(3))
+    entries = parsed(f"<rss><channel>{stray}{items}</channel></rss>".encode()).entries
+    assert [(entry.title, entry.guid) for entry in entries] == [("T0", "0"), ("T1", "1"), ("T2", "2")]

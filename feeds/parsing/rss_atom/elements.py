@@ -20,6 +20,7 @@ _ROOTS = frozenset({"feed", "rss", "rdf:rdf"})
 _KEEP_IN_IMAGE = frozenset({"title", "link", "description", "url", "href", "width", "height"})
 _KEEP_IN_TEXTINPUT = frozenset({"title", "link", "description", "name"})
 _VOID = frozenset("area base br col embed hr img input link meta param source track wbr".split())  # noqa: SIM905
+_FAULTS = (AttributeError, LookupError, TypeError, ValueError)  # of feedparser, at an element where it expects none
 _NEVER = 1 << 30  # deeper than any element
 _PODCAST = ("https://podcastindex.org/namespace/1.0", "https://github.com/podcastindex-org/podcast-namespace/")
 
@@ -90,10 +91,11 @@ class Elements(feedparser.mixin._FeedParserMixin):  # type: ignore[misc]  # feed
         if name == tag:
             self.intextinput = self.intextinput if tag in _KEEP_IN_TEXTINPUT else 0
             self.inimage = self.inimage if tag in _KEEP_IN_IMAGE else 0
-        try:
-            getattr(self, f"_start_{name}")(values)
-        except AttributeError:  # of the handler, too, as in feedparser
-            if values:
+        handler = getattr(self, f"_start_{name}", None)
+        with contextlib.suppress(*_FAULTS):
+            if handler:
+                handler(values)
+            elif values:
                 self._get_context()[name] = values
             else:
                 self.push(name, 1)
@@ -108,11 +110,8 @@ class Elements(feedparser.mixin._FeedParserMixin):  # type: ignore[misc]  # feed
                 self.end_text()
             return
         name = self._name(tag)
-        with contextlib.suppress(LookupError, TypeError, ValueError):  # an element where feedparser expects none
-            try:
-                getattr(self, f"_end_{name}")()
-            except AttributeError:
-                self.pop(name)
+        with contextlib.suppress(*_FAULTS):
+            getattr(self, f"_end_{name}", lambda: self.pop(name))()
         self._leave()
 
     def end_text(self) -> None:
@@ -182,6 +181,10 @@ class Elements(feedparser.mixin._FeedParserMixin):  # type: ignore[misc]  # feed
         super().push_content(tag, attrs_d, default_content_type, expecting_text)
         base = self._counted(self.baseuri) if self._is_based() else ""
         self.contentparams = Dictionary(self.contentparams, base=base)
+
+    def pop_content(self, tag: str) -> str | None:
+        """End a text, if one is open; feedparser counts below zero, and takes the next text for none."""
+        return super().pop_content(tag) if self.incontent else None
 
     # Entries, links, people
 

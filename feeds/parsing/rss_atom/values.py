@@ -10,6 +10,7 @@ from feeds.canonical_urls import MAX_URL_LENGTH
 from feeds.parsing.caps import MAX_ENCLOSURES
 from feeds.parsing.dates import parse_date
 from feeds.parsing.encodings import without_forbidden
+from feeds.parsing.html.tokens import without_cdata
 from feeds.parsing.people import parted
 from feeds.parsing.rss_atom.roles import Detail, Roles, by_rank, divided
 from feeds.parsing.sanitizer import Cleaned, clean_html, plain_text, safe_url, text_as_html, text_of_html
@@ -80,11 +81,11 @@ class Values:
         """Return a text as safe HTML."""
         if detail is None or not self._is_shown(detail):
             return ""
-        value = _opened(dict.get(detail, "value") or "")
+        value = dict.get(detail, "value") or ""
         if self._is_markup(detail):
             base = short_base(dict.get(detail, "base")) or self._text_base
             return self._keep(clean_html(value, base, self.page))
-        return self._keep(text_as_html(value))
+        return self._keep(text_as_html(without_cdata(value)))
 
     def _is_shown(self, detail: Detail) -> bool:
         kind = dict.get(detail, "type") or "text/html"
@@ -99,8 +100,8 @@ class Values:
         return not is_strict and _MARKUP.search(dict.get(detail, "value") or "") is not None
 
     def line(self, detail: Detail) -> str:
-        value = _opened(dict.get(detail, "value") or "")
-        return self._keep(text_of_html(value) if self._is_markup(detail) else plain_text(value))
+        value = dict.get(detail, "value") or ""
+        return self._keep(text_of_html(value) if self._is_markup(detail) else plain_text(without_cdata(value)))
 
     def _keep(self, cleaned: Cleaned) -> str:
         self.capped |= cleaned.capped
@@ -201,11 +202,6 @@ def short_base(base: str | None) -> str:
 
 def relation(link: Said) -> str:
     return str(dict.get(link, "rel") or "").strip().lower().removeprefix(_RELATIONS)
-
-
-def _opened(value: str) -> str:
-    """Return a text without the marks of CDATA sections that were escaped themselves (feedparser #440, #572)."""
-    return value.replace("<![CDATA[", "").replace("]]>", "") if "<![CDATA[" in value else value
 
 
 def is_image(media: Said) -> bool:
