@@ -94,7 +94,7 @@ def test_the_status_page_tells_what_is_down_and_breaks_locks(
     memcached.start()
     says("Healthy: 1 feed on time")
 
-    workers.stop()  # what does not end in time is killed, and taken for dead after 90 seconds
+    workers.stop()
     says("no worker is running")
     assert "Start `manage.py rundramatiq`" in page.inner_text(".findings")
     look_at(page, "no-worker", tmp_path)

@@ -6,13 +6,15 @@ import pytest
 
 from tests.acceptance.conftest import StartWorkers
 from tests.acceptance.deployment import Deployment
+from tests.rigs.parsing_children import ENDLESS
 from tests.rigs.servers.nginx import Nginx
 from tests.rigs.servers.samples import ENTRIES, sample_feed
 
 HONEST = 6
 NESTED = b"<rss><channel><item>" + b"<a>" * 100_000 + b"</a>" * 100_000 + b"</item></channel></rss>"  # costs little
 HOSTILE = {
-    "endless.xml": b"<rss><channel><item>" + b"<" * 9_000_000,
+    "endless.xml": ENDLESS,
+    "stray.xml": b"<rss><channel><item>" + b"<" * 9_000_000,
     "attributes.xml": b"<rss><channel><item "
     + b" ".join(b'a%d=""' % n for n in range(100_000))
     + b"/></channel></rss>",

@@ -38,7 +38,7 @@ def run(*arguments: str) -> str:
 
 
 def hold(key: str) -> lock.Token:
-    lease = lock.claim(key, "message-1", 600, wall=lambda: 1_700_000_000.0)
+    lease = lock.claim(key, "message-1", 600)
     assert lock.acquire(caches["locks"], lease) == lock.Acquired()
     token = lock.Token.parse(lease.token)
     assert token is not None

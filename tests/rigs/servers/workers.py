@@ -6,7 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
-from tests.rigs.servers.daemon import Daemon
+from tests.rigs.servers.daemon import BUSY, Daemon
 
 PROJECT = Path(__file__).resolve().parents[3]
 
@@ -44,6 +44,12 @@ class Workers(Daemon):
         """Return the process ids of the workers that have booted since the last start; the master is not among them."""
         text = self.log.read_bytes()[self._seen :].decode(errors="replace")
         return [int(pid) for pid in READY.findall(text)]
+
+    def stop(self) -> None:
+        """Ask the main process alone, which tells its workers: one that is told twice drops what it works on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait(timeout=30 * BUSY)
 
     def kill_one(self) -> None:
         """Kill one worker with kill -9, as the kernel does when memory runs out; the master then ends the others."""
