@@ -16,6 +16,7 @@ from feeds.parsing.values import Document, Link
 
 MAX_PAGE = 2 * 1024 * 1024  # bytes looked at; video channels have their link behind 600 kB of script
 MAX_TAGS = 20_000  # links, anchors, scripts and comments looked at
+MAX_URLS = 1_000  # resolved of links, and of anchors; one takes 70 µs
 MAX_LINKS = 100
 MAX_VALUE = 8_192  # bytes of an attribute
 FEED_TYPES = {
@@ -45,7 +46,7 @@ _FEED_PATH = re.compile(
 )
 _FEED_QUERY = re.compile(r"[?&](?:feed|format|type)=(?:rss2?|atom|feed)(?:&|$)", re.IGNORECASE)
 _FEED_HOST = re.compile(r"feeds?\d*\.")
-_BURNT = re.compile(r"https?://feeds\d?\.feedburner\.com/[\w.-]+/?")  # whose URLs say nothing but a name
+_BURNT = re.compile(r"(?:https?:)?//feeds\d?\.feedburner\.com/[\w.-]+/?")  # whose URLs say nothing but a name
 _VIDEOS = re.compile(
     r"https?://(?:(?:www|m|music)\.)?youtube\.com/"
     r"(?:channel/(UC[\w-]{22})(?:[/?]|$)|playlist\?(?:[^#]{0,200}&)?list=([\w-]{10,64})(?:&|$))"
@@ -68,17 +69,15 @@ def feed_links(page: Document) -> list[Link]:
     """
     tags = list(_tags(page.body[:MAX_PAGE]))
     base = next((url for name, values in tags if name == "base" and (url := _absolute(page.url, values))), page.url)
-    in_page = (_declared(base, values) for name, values in tags if name == "link")
+    links = (values for name, values in tags if name == "link" and _may_be_feed(values))
+    in_page = (_declared(base, values) for values in islice(links, MAX_URLS))
     in_headers = (_declared(page.url, values) for values in header_links(page.links))
     declared = filter(None, chain(in_headers, in_page))
     found = [*_videos(page.url), *sorted(islice(declared, MAX_LINKS), key=_doubt)]
     if not found:
-        anchors = (
-            link
-            for name, values in tags
-            if name == "a" and (link := _declared(base, values) or _anchor(base, page.url, values))
-        )
-        found = list(islice(anchors, MAX_LINKS))
+        anchors = (values for name, values in tags if name == "a" and (_may_be_feed(values) or _looks_like_one(values)))
+        named = (_declared(base, values) or _anchor(base, page.url, values) for values in islice(anchors, MAX_URLS))
+        found = list(islice(filter(None, named), MAX_LINKS))
     unique: dict[str, Link] = {}
     for link in found:
         unique.setdefault(link.url, link)
@@ -105,14 +104,26 @@ def _videos(url: str) -> Iterator[Link]:
         yield Link(url=f"https://www.youtube.com/feeds/videos.xml?{query}", type="application/atom+xml")
 
 
-def _declared(base: str, values: Attributes) -> Link | None:
+def _may_be_feed(values: Attributes) -> bool:
+    """Tell by the relation and the type of a link, before its URL is resolved."""
     rel = values.get("rel", "").lower().split()
     kind = _kind(values.get("type", "").strip().lower())
     if kind is None or ("alternate" not in rel and "feed" not in rel):
+        return False
+    return bool(kind or "feed" in rel or _FEED_PATH.search(values.get("href", "").strip()[-200:]))
+
+
+def _looks_like_one(values: Attributes) -> bool:
+    """Tell by the reference of an anchor, before it is resolved, whether its path or its query may be one of a feed."""
+    path, _, query = values.get("href", "").strip().partition("#")[0].partition("?")
+    return bool(_FEED_PATH.search(path[-200:]) or _FEED_QUERY.search(f"?{query}") or _BURNT.match(path))
+
+
+def _declared(base: str, values: Attributes) -> Link | None:
+    if not _may_be_feed(values):
         return None
+    kind = _kind(values.get("type", "").strip().lower())
     url = _absolute(base, values)
-    if not kind and "feed" not in rel and not _FEED_PATH.search(url[-200:]):
-        return None
     # Of a type that others have, too, not all are feeds.
     if not url or (kind not in _SURE and _NO_FEED.search(url)):
         return None

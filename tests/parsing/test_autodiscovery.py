@@ -372,3 +372,13 @@ def test_a_page_costs_no_more_than_it_is_long() -> None:
     assert_linear(
         lambda body: feed_links(Document(url=PAGE, body=body)), [b" ", b"a", b"/", b"a=", b'"'], before=b"<link "
     )
+
+
+@pytest.mark.parametrize(
+    "tag", ['<link rel="alternate" type="text/xml" href="/wp-json/{}">', '<a href="//x.org/{}/feed">']
+)
+def test_behind_a_thousand_urls_that_are_none_no_other_is_resolved(tag: str) -> None:
+    many = "".join(tag.format(number) for number in range(autodiscovery.MAX_URLS))
+    one = tag.format("last").replace("/wp-json/last", "/feed").replace("//x.org/last/feed", "/feed")
+    assert links(many + one) == []
+    assert links(many[: -len(tag.format(999))] + one) == ["/feed"]
