@@ -24,7 +24,7 @@ HOSTILE = {
 
 @pytest.fixture
 def extra_environment() -> dict[str, str]:
-    return {"FEEDS_PARSE_LIMIT": "2", "FEEDS_SLOW_FETCHES": "2"}  # no document waits for another
+    return {"FEEDS_PARSE_LIMIT": "1", "FEEDS_SLOW_FETCHES": "2"}  # no document waits for another
 
 
 def test_hostile_documents_fail_their_feeds_and_nothing_else(
@@ -46,5 +46,5 @@ def test_hostile_documents_fail_their_feeds_and_nothing_else(
     assert (deployment.imported(), deployment.entries()) == (HONEST + 1, HONEST * ENTRIES + 1)
     kinds = deployment.rows("SELECT error_kind, error_text FROM feeds_feed WHERE imported_at IS NULL ORDER BY url")
     assert {kind for kind, _ in kinds} == {"hostile"}
-    assert ("hostile", "parsing took longer than 2 s") in kinds
+    assert ("hostile", "parsing took longer than 1 s") in kinds
     assert len(workers.pids()) == 1, "the worker process is the one that began"

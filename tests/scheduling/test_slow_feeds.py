@@ -18,6 +18,7 @@ from feeds.importer import Importer
 from feeds.models import Feed, Host
 from feeds.outcomes import Outcome
 from feeds.planning import FeedState, HostState
+from feeds.scheduling import slow_servers
 from feeds.scheduling.admission import Admission, Admitted, Postponed
 from tests.rigs.importing import import_feed
 from tests.rigs.parsing_children import ENDLESS, MEGABYTE
@@ -136,8 +137,9 @@ def test_a_parse_that_goes_beyond_the_allowance_holds_a_permit_until_it_is_over(
 
 
 def test_a_document_that_takes_long_to_read_is_cut_without_a_permit_and_counts_as_no_failure(
-    server: FeedServer, busy: Importer
+    server: FeedServer, busy: Importer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(slow_servers, "PARSE_ALLOWANCE", ALLOWANCE)
     server.routes["/endless"] = answer(body=gzip.compress(ENDLESS[: 9 * MEGABYTE], 1), content_encoding="gzip")
     report = import_feed(server.url("/endless"), importer=busy)
     row = Feed.objects.get()
