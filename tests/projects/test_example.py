@@ -24,6 +24,7 @@ from django.contrib.admin import site
 from django.test import Client
 from community.admin import CommunityFeedAdmin
 from community.models import CommunityFeed, FeedType, Post
+from dramatiq import get_broker
 from feeds.models import Entry, Feed
 call_command("migrate", verbosity=0)
 blogs = FeedType.objects.create(name="Blogs", slug="blogs")
@@ -33,6 +34,7 @@ call_command("import_feeds", all=True, verbosity=0)
 print("before:", Post.objects.count())
 CommunityFeedAdmin(CommunityFeed, site).approve(None, CommunityFeed.objects.exclude(title="Feed 0"))
 call_command("import_feeds", all=True, wait=True, verbosity=0)
+get_broker().drain(60)  # the receivers, too: the command is done when it sees what is stored
 shown = Client().get("/blogs/").content.count(b"<article>")
 print("feeds:", Feed.objects.filter(imported_at__isnull=False).count(), "of", CommunityFeed.objects.count())
 print("all shown:", shown == Entry.objects.count() > len({urls}))
