@@ -27,6 +27,7 @@ pytestmark = pytest.mark.django_db
 
 FEEDS = reverse("admin:feeds_feed_changelist")
 ENTRIES = reverse("admin:feeds_entry_changelist")
+HOSTS = reverse("admin:feeds_host_changelist")
 ADD = reverse("admin:feeds_feed_add")
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -101,6 +102,15 @@ def test_the_list_of_feeds_takes_as_many_queries_for_twenty_feeds_as_for_one(adm
     for number in range(19):
         new_feed(f"https://example.com/feed/{number}")
     assert len(queries_of(lambda: admin_client.get(FEEDS))) == len(for_one) <= 5
+
+
+def test_the_list_of_hosts_takes_as_many_queries_for_twenty_hosts_as_for_one(admin_client: Client) -> None:
+    new_feed("https://example.com/1")
+    for_one = queries_of(lambda: admin_client.get(HOSTS))
+    for number in range(19):
+        new_feed(f"https://{number}.example/feed")
+    assert Host.objects.count() == 20
+    assert len(queries_of(lambda: admin_client.get(HOSTS))) == len(for_one) <= 5
 
 
 def test_the_list_of_entries_takes_as_many_queries_for_twenty_feeds_as_for_one(admin_client: Client) -> None:
@@ -443,14 +453,14 @@ def test_a_host_gets_a_delay_of_its_own_and_keeps_its_counters(admin_client: Cli
     assert answer.status_code == 302
     host = Host.objects.get()
     assert (host.name, host.delay, host.requests) == ("slow.example", 60.0, 7)
-    assert "slow.example" in text_at(admin_client, reverse("admin:feeds_host_changelist"))
+    assert "slow.example" in text_at(admin_client, HOSTS)
 
 
 def test_a_host_tells_its_pause_and_how_long_its_queue_is(admin_client: Client) -> None:
     now = datetime.now(UTC)
     pause = {"paused_until": now + timedelta(hours=2.1), "pause_reason": "429"}
     Host.objects.create(name="slow.example", slot_at=now + timedelta(seconds=130), **pause)
-    page = text_at(admin_client, reverse("admin:feeds_host_changelist")).replace("\xa0", " ")
+    page = text_at(admin_client, HOSTS).replace("\xa0", " ")
     assert "‖</span> paused for 2 hours: 429" in page
     assert "host__exact=slow.example" in page
     assert "the next free slot is in 2 min" in page

@@ -98,16 +98,19 @@ def _state(findings: list[diagnosis.Finding], counts: figures.Feeds) -> str:
 def _sentence(findings: list[diagnosis.Finding], counts: figures.Feeds, last: datetime | None, now: datetime) -> str:
     more = "more than " if counts.late == figures.MOST_COUNTED else ""
     late = f"{more}{counted(counts.late, 'feed')} due for more than {LATE.seconds // 60} minutes"
-    stopping = [finding.problems[0][0] for finding in findings if finding.part in STOPPING]
-    if stopping:
+    if stopping := [finding for finding in findings if finding.part in STOPPING]:
         idle = f"nothing has been imported for {timesince(last, now, depth=1)}" if last else "nothing is imported"
         since = idle if last is None or now - last > timedelta(minutes=2) else "imports will stop"
-        return f"{since[0].upper()}{since[1:]}: {'; '.join(stopping)}"
+        return f"{since[0].upper()}{since[1:]}: {_causes(stopping)}"
     if counts.late:
         return f"Late: {late}"
     if findings:
-        return f"Imports go on, but {'; '.join(finding.problems[0][0] for finding in findings)}"
+        return f"Imports go on, but {_causes(findings)}"
     return f"Healthy: {counted(counts.total, 'feed')} on time"
+
+
+def _causes(findings: list[diagnosis.Finding]) -> str:
+    return "; ".join(finding.problems[0][0].rstrip(".") for finding in findings)
 
 
 def _chart(title: str, values: list[tuple[datetime, float]]) -> dict[str, Any]:
