@@ -21,7 +21,6 @@ from feeds.outcomes import AskedBy, FailureKind, Outcome
 from feeds.parsing import Document, ParsedFeed, Parser, SandboxUnavailable, Unreadable
 from feeds.planning import Circumstances, FeedState, ImportReport, NextCheck, Rules, Trace
 from feeds.scheduling import Admission, Admitted, OutageDetector, Postponed
-from feeds.storage import Keep
 
 logger = logging.getLogger(__name__)
 
@@ -162,6 +161,7 @@ class Importer:
             outage=self._is_outage(feed, response),
             trace=_trace(request, started_at, response, admission.stages),
         )
+        response = replace(response, body=b"") if isinstance(response, Fetched) else response  # eight of 10 MiB tell
         return self._store(feed, response, document, circumstances)
 
     def _attempt_again(self, report: ImportReport, request: ImportRequest) -> ImportReport:
@@ -244,9 +244,9 @@ def get_importer() -> Importer:
     return current
 
 
-def keep(settings: FeedsSettings) -> Keep:
+def keep(settings: FeedsSettings) -> storage.Keep:
     """Return what the settings say about the entries that are kept."""
-    return Keep(days=settings.keep_days, entries=settings.keep_entries)
+    return storage.Keep(days=settings.keep_days, entries=settings.keep_entries)
 
 
 def _trace(request: ImportRequest, started_at: datetime, response: FetchOutcome, stages: dict[str, float]) -> Trace:
