@@ -24,10 +24,10 @@ from feeds.storage.fields import feed_fields
 
 logger = logging.getLogger(__name__)
 
-
-# Classes of SQLSTATE: data, integrity, triggers, views with a check, and what PL/pgSQL raises.
 REFUSALS = (IntegrityError, DataError, TransactionManagementError)  # the last behind one that has ended all, in SQLite
+# Classes of SQLSTATE: data, integrity, triggers, views with a check, and what PL/pgSQL raises.
 STATES = ("22", "23", "09", "27", "44", "P0")
+# What is written of a feed of which the database refuses more.
 ERROR = frozenset(
     {"next_check_at", "next_check_reason", "claimed_at", "slot_at", "error_kind", "error_text", "error_count"}
 )
