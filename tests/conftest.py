@@ -14,7 +14,7 @@ from django.test import override_settings
 
 from feeds.embedded import EmbeddedBroker
 from tests.rigs.servers.counting import CountingServer
-from tests.rigs.servers.daemon import Daemon, tail
+from tests.rigs.servers.daemon import Daemon, new_folder, tail
 from tests.rigs.servers.memcached import Memcached
 from tests.rigs.servers.nginx import Nginx
 from tests.rigs.servers.pgbouncer import PgBouncer
@@ -133,9 +133,3 @@ def running(daemon: AnyDaemon) -> Iterator[AnyDaemon]:
     with daemon:
         yield daemon
     print(f"--- {daemon.name} ---\n{tail(daemon.log, 50)}")
-
-
-def new_folder(parent: Path, name: str) -> Path:
-    folder = parent / name
-    folder.mkdir()
-    return folder

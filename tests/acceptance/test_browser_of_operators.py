@@ -12,9 +12,9 @@ from feeds.locking import Token, lock_key
 from tests.acceptance.conftest import StartWorkers
 from tests.acceptance.deployment import Deployment
 from tests.acceptance.test_browser import CHROMIUM, log_in, look_at, page, wait_for
-from tests.conftest import new_folder, running
+from tests.conftest import running
 from tests.rigs.servers.counting import CountingServer
-from tests.rigs.servers.daemon import eventually, free_port
+from tests.rigs.servers.daemon import eventually, free_port, new_folder
 from tests.rigs.servers.memcached import Memcached
 from tests.rigs.servers.redis_server import RedisServer
 

@@ -25,6 +25,7 @@ from pathlib import Path
 from tests.rigs.benchmarks import contestants
 from tests.rigs.benchmarks.contestants import Ours, Run, Servers
 from tests.rigs.benchmarks.site import CHANGED, DUPLICATES, FIRST, PLAIN, POLLS, Site, documents
+from tests.rigs.servers.daemon import new_folder
 from tests.rigs.servers.workers import PROJECT
 
 COPIES = 10  # messages for each feed in "duplicates"
@@ -73,7 +74,7 @@ def main() -> None:
             chosen = dict(_contestants(servers, options, other))
             for number in range(options.rounds):
                 for contestant, begin in chosen.items():
-                    with begin(servers, contestants.new(folder, f"{number}-{contestant}")) as run:
+                    with begin(servers, new_folder(folder, f"{number}-{contestant}")) as run:
                         _polls(servers, site, run, options.only, contestant, notes)
                         _say_sizes(contestant, run)
     notes.report()

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from tests.acceptance.deployment import Deployment
 from tests.rigs.servers import processes
+from tests.rigs.servers.daemon import new_folder
 from tests.rigs.servers.hostile import ATTACKS, HostileServer
 from tests.rigs.servers.memcached import Memcached
 from tests.rigs.servers.postgresql import PostgreSQL
@@ -68,17 +69,11 @@ def main() -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="feeds-", dir="/tmp")))
         folder.chmod(0o755)
 
-        def new(name: str) -> Path:
-            path = folder / name
-            path.mkdir()
-            path.chmod(0o777)
-            return path
-
-        postgresql = stack.enter_context(PostgreSQL(new("postgresql")))
+        postgresql = stack.enter_context(PostgreSQL(new_folder(folder, "postgresql")))
         deployment = Deployment(
             database_url=postgresql.url(postgresql.create_database()),
-            broker_url=stack.enter_context(RedisServer(new("redis"))).url,
-            memcached_url=stack.enter_context(Memcached(new("memcached"))).location,
+            broker_url=stack.enter_context(RedisServer(new_folder(folder, "redis"))).url,
+            memcached_url=stack.enter_context(Memcached(new_folder(folder, "memcached"))).location,
             extra_environment={
                 "FEEDS_FETCH_DEADLINE": options.deadline,
                 "FEEDS_SLOW_FETCHES": options.slow,
@@ -87,8 +82,10 @@ def main() -> None:
             },
         )
         deployment.manage("migrate", "--verbosity", "0")
-        server = stack.enter_context(HostileServer(new("hostile")))
-        workers = stack.enter_context(Workers(new("workers"), deployment.environment, processes=1, threads=THREADS))
+        server = stack.enter_context(HostileServer(new_folder(folder, "hostile")))
+        workers = stack.enter_context(
+            Workers(new_folder(folder, "workers"), deployment.environment, processes=1, threads=THREADS)
+        )
         (pid,) = workers.pids()
         print(f"{'':20} {peak_memory(pid) / 1e6:4.0f} MB")
         for attack in options.attacks:

@@ -25,6 +25,7 @@ import psycopg
 import redis
 
 from tests.acceptance.deployment import Deployment
+from tests.rigs.servers.daemon import new_folder
 from tests.rigs.servers.memcached import Memcached
 from tests.rigs.servers.postgresql import PostgreSQL
 from tests.rigs.servers.redis_server import RedisServer
@@ -184,7 +185,8 @@ def main() -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="feeds-", dir="/tmp")))
         folder.chmod(0o755)
         postgresql, broker, memcached = (
-            stack.enter_context(kind(_new(folder, kind.__name__))) for kind in (PostgreSQL, RedisServer, Memcached)
+            stack.enter_context(kind(new_folder(folder, kind.__name__)))
+            for kind in (PostgreSQL, RedisServer, Memcached)
         )
         neighbourhood = stack.enter_context(Neighbourhood())
 
@@ -213,13 +215,6 @@ def main() -> None:
                 f"{mixed.cut(honest)} of them cut, {mixed.failed(honest)} failed",
                 flush=True,
             )
-
-
-def _new(folder: Path, name: str) -> Path:
-    path = folder / name
-    path.mkdir()
-    path.chmod(0o777)
-    return path
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -15,7 +15,7 @@ import psycopg
 import redis
 
 from tests.rigs.servers import processes
-from tests.rigs.servers.daemon import Daemon
+from tests.rigs.servers.daemon import Daemon, new_folder
 from tests.rigs.servers.memcached import Memcached
 from tests.rigs.servers.nginx import Nginx
 from tests.rigs.servers.postgresql import PostgreSQL
@@ -54,7 +54,7 @@ class Servers:
             "redis": RedisServer,
             "memcached": Memcached,
         }
-        daemons: dict[str, Any] = {name: kind(new(folder, name)) for name, kind in kinds.items()}
+        daemons: dict[str, Any] = {name: kind(new_folder(folder, name)) for name, kind in kinds.items()}
         daemons["postgresql"].settings = (*MEMORY, *settings)
         with ExitStack() as stack:
             yield cls(**{name: stack.enter_context(daemon) for name, daemon in daemons.items()})
@@ -145,7 +145,7 @@ class Ours:
             self.manage(environment, "migrate", "--verbosity", "0")
             workers = [
                 stack.enter_context(
-                    _WorkersOf(new(folder, f"host-{number}"), environment, processes, self.root, self.python)
+                    _WorkersOf(new_folder(folder, f"host-{number}"), environment, processes, self.root, self.python)
                 )
                 for number, processes in enumerate(self.hosts)
             ]
@@ -192,12 +192,6 @@ def newsboat(servers: Servers, folder: Path) -> Iterator[Run]:
 
 def has_newsboat() -> bool:
     return shutil.which("newsboat") is not None
-
-
-def new(folder: Path, name: str) -> Path:
-    path = folder / name
-    path.mkdir()
-    return path
 
 
 def wait_for(servers: Servers, queue: str) -> None:

@@ -38,6 +38,7 @@ from tests.acceptance.deployment import Deployment
 from tests.rigs.endurance import samples
 from tests.rigs.endurance.samples import Sample
 from tests.rigs.endurance.server import DayServer
+from tests.rigs.servers.daemon import new_folder
 from tests.rigs.servers.memcached import Memcached
 from tests.rigs.servers.postgresql import PostgreSQL
 from tests.rigs.servers.redis_server import RedisServer
@@ -235,14 +236,9 @@ def started(count: int) -> Iterator[Day]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="feeds-", dir="/tmp")))
         folder.chmod(0o755)
 
-        def new(name: str) -> Path:
-            path = folder / name
-            path.mkdir()
-            path.chmod(0o777)
-            return path
-
         postgresql, broker, memcached, server = (
-            stack.enter_context(kind(new(kind.name))) for kind in (PostgreSQL, LastingRedis, Memcached, DayServer)
+            stack.enter_context(kind(new_folder(folder, kind.name)))
+            for kind in (PostgreSQL, LastingRedis, Memcached, DayServer)
         )
         deployment = Deployment(
             database_url=postgresql.url(postgresql.create_database()),
@@ -254,7 +250,7 @@ def started(count: int) -> Iterator[Day]:
         os.environ |= deployment.environment | {"DJANGO_SETTINGS_MODULE": "feeds_project.settings"}
         django.setup()
         watched, other = (
-            stack.enter_context(Workers(new(name), deployment.environment, processes=1, threads=8))
+            stack.enter_context(Workers(new_folder(folder, name), deployment.environment, processes=1, threads=8))
             for name in ("watched", "other")
         )
         yield Day(server, postgresql, broker, memcached, deployment, watched, other, server.urls(count))

@@ -160,6 +160,14 @@ class Daemon:
         self.kill()  # nothing is worth keeping
 
 
+def new_folder(parent: Path, name: str) -> Path:
+    """Make a folder for a server, which may run as a user of its own."""
+    folder = parent / name
+    folder.mkdir()
+    folder.chmod(0o777)
+    return folder
+
+
 def primary_group(user: str) -> int:
     import pwd  # not on Windows, where no server is started
 
