@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from django.db.models import Manager
     from dramatiq import Broker, Worker
 
+    from feeds.models import Process
     from feeds.planning import ImportReport
 
 logger = logging.getLogger(__name__)
@@ -46,79 +47,58 @@ class Heartbeat(Middleware):
     def __init__(self) -> None:
         self._mutex = Lock()
         self._counts: Counter[str] = Counter()
-        self._beats: dict[Worker, _Beat] = {}
+        self._ending = Event()
+        self._thread: Thread | None = None
 
     def after_worker_boot(self, broker: Broker, worker: Worker) -> None:
         for signal in (feed_imported, feed_failed):
             signal.connect(self._count, dispatch_uid=id(self))
-        beat = self._beats[worker] = _Beat(self, threads=worker.worker_threads)
-        beat.start()
+        self._ending.clear()
+        self._thread = Thread(target=self._run, args=(worker.worker_threads,), name="feeds-heartbeat", daemon=True)
+        self._thread.start()
 
     def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
-        if (beat := self._beats.pop(worker, None)) is not None:
-            beat.end()
+        self._ending.set()
+        if self._thread is not None:
+            self._thread.join(EVERY)
 
     def _count(self, report: ImportReport, **_: Any) -> None:
         if (name := COUNTED.get(report.outcome)) is not None:
             with self._mutex:
                 self._counts.update({name: 1, "new": report.new})
 
-    def taken(self) -> Counter[str]:
-        """Return what was counted since this was asked last."""
+    def _run(self, threads: int) -> None:
+        name = f"{socket.gethostname()}:{os.getpid()}:{id(self):x}"
+        process = _rows("Process").model(name=name, threads=threads, began_at=clock.now())
+        while not self._ending.is_set():
+            self._beat(process)
+            self._ending.wait(EVERY)
+        self._beat(process, is_ending=True)
+
+    def _beat(self, process: Process, *, is_ending: bool = False) -> None:
+        """Write what was counted, and that the process lives, or that it ends. What fails is tried again."""
         with self._mutex:
             counts, self._counts = self._counts, Counter()
-        return counts
-
-    def give_back(self, counts: Counter[str]) -> None:
-        """Count once more what could not be written."""
-        with self._mutex:
-            self._counts.update(counts)
-
-
-class _Beat(Thread):
-    """The signs of life of one worker."""
-
-    def __init__(self, heartbeat: Heartbeat, *, threads: int) -> None:
-        super().__init__(name="feeds-heartbeat", daemon=True)
-        self._heartbeat = heartbeat
-        self._threads = threads
-        self._ending = Event()
-        self._name = f"{socket.gethostname()}:{os.getpid()}:{id(self):x}"
-        self._began_at = clock.now()
-
-    def run(self) -> None:
-        while not self._ending.is_set():
-            self._write(clock.now())
-            self._ending.wait(EVERY)
-        self._write(None)
-
-    def end(self) -> None:
-        self._ending.set()
-        self.join(EVERY)
-
-    def _write(self, now: datetime | None) -> None:
-        """Write what was counted, and that the process lives; None: it ends. What fails is tried again."""
-        counts = self._heartbeat.taken()
+        process.seen_at = clock.now()
         try:
-            _add(counts, clock.now())
+            _add(counts, process.seen_at)
             counts = Counter()
-            if now is None:
-                _rows("Process").filter(name=self._name).delete()
+            if is_ending:
+                process.delete(using=primary_database())
             else:
-                values = {"role": "worker", "threads": self._threads, "began_at": self._began_at, "seen_at": now}
-                _rows("Process").update_or_create(values, name=self._name)
-                _forget(now)
+                process.save(using=primary_database())
+                _forget(process.seen_at)
         except Exception:  # of whatever database; the next one may be luckier
             logger.warning("heartbeat=failed", exc_info=True)
-            self._heartbeat.give_back(counts)
+            with self._mutex:
+                self._counts.update(counts)
         finally:
             connections.close_all()  # this thread's own: one that idles for half a minute is worth none
 
 
 def note_schedule(now: datetime) -> None:
     """Note that the feeds that are due have been sent."""
-    values = {"role": SCHEDULER, "threads": 0, "began_at": now, "seen_at": now}
-    _rows("Process").update_or_create(values, name=SCHEDULER)
+    _rows("Process").update_or_create({"began_at": now, "seen_at": now}, name=SCHEDULER)
 
 
 def _add(counts: Counter[str], now: datetime) -> None:
@@ -131,7 +111,7 @@ def _add(counts: Counter[str], now: datetime) -> None:
 
 def _forget(now: datetime) -> None:
     before = now - timedelta(days=KEPT_DAYS)
-    _rows("Process").filter(seen_at__lt=before).exclude(role=SCHEDULER).delete()
+    _rows("Process").filter(seen_at__lt=before).exclude(name=SCHEDULER).delete()
     _rows("Minute").filter(at__lt=before).delete()
 
 

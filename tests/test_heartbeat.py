@@ -40,7 +40,7 @@ def first_process() -> Process:
 def test_a_worker_without_messages_is_seen_while_it_runs(worker: Worker) -> None:
     worker.start()
     process = first_process()
-    assert (process.role, process.threads) == ("worker", 3)
+    assert process.threads == 3
     assert process.seen_at > timezone.now() - heartbeat.SILENT_AFTER
     worker.stop()
     assert not Process.objects.exists()
@@ -70,7 +70,7 @@ def test_two_add_up_in_one_minute() -> None:
 def test_what_is_old_is_forgotten() -> None:
     now = timezone.now()
     old = now - timedelta(days=heartbeat.KEPT_DAYS + 1)
-    Process.objects.create(name="dead", role="worker", began_at=old, seen_at=old)
+    Process.objects.create(name="dead", began_at=old, seen_at=old)
     Minute.objects.create(at=old)
     heartbeat.note_schedule(old)
     heartbeat._forget(now)

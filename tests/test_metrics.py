@@ -67,7 +67,7 @@ def test_the_database_is_told_to_those_who_bear_the_token(client: Client, settin
     settings.FEEDS_METRICS_TOKEN = "a token"
     assert client.get("/metrics", headers={"Authorization": "Bearer another"}).status_code == 404
     now = timezone.now()
-    Process.objects.create(name="a:1", role="worker", began_at=now, seen_at=now)
+    Process.objects.create(name="a:1", began_at=now, seen_at=now)
     heartbeat.note_schedule(now)
     new_feed("https://example.com/1", error_kind="dns")
     new_feed("https://example.com/2")

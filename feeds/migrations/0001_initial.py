@@ -100,7 +100,6 @@ class Migration(migrations.Migration):
             name='Process',
             fields=[
                 ('name', models.CharField(max_length=255, primary_key=True, serialize=False)),
-                ('role', models.CharField(max_length=20)),
                 ('threads', models.PositiveSmallIntegerField(default=0)),
                 ('began_at', models.DateTimeField()),
                 ('seen_at', models.DateTimeField()),

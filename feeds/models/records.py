@@ -41,10 +41,9 @@ class Import(models.Model):
 
 
 class Process(models.Model):
-    """A worker that is alive, or was when it was last seen; and the schedule, by the name that all schedulers share."""
+    """A worker that is alive, or was when it was last seen; and, by the name `scheduler`, the schedule."""
 
     name = models.CharField(max_length=255, primary_key=True)
-    role = models.CharField(max_length=20)
     threads = models.PositiveSmallIntegerField(default=0)
     began_at = MomentField()
     seen_at = MomentField()

@@ -45,7 +45,8 @@ def examine() -> Iterator[Finding]:
 
 def workers(now: datetime) -> list[Process]:
     """Return the workers that are alive."""
-    return list(Process.primary.filter(role="worker", seen_at__gt=now - SILENT_AFTER).order_by("name"))
+    alive = Process.primary.filter(seen_at__gt=now - SILENT_AFTER).order_by("name")
+    return list(alive.exclude(name=SCHEDULER))
 
 
 def schedule_at() -> datetime | None:

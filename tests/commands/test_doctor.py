@@ -30,7 +30,7 @@ def alive(settings: Any) -> None:
     """A worker and a schedule, as they are in the database."""
     settings.FEEDS_CONTACT_URL = "https://example.org/"
     now = timezone.now()
-    Process.objects.create(name="a:1", role="worker", threads=8, began_at=now, seen_at=now)
+    Process.objects.create(name="a:1", threads=8, began_at=now, seen_at=now)
     heartbeat.note_schedule(now)
 
 

@@ -40,7 +40,7 @@ def operator(client: Client) -> Client:
 @pytest.fixture
 def alive() -> None:
     now = timezone.now()
-    Process.objects.create(name="host-a:1", role="worker", threads=8, began_at=now - timedelta(hours=2), seen_at=now)
+    Process.objects.create(name="host-a:1", threads=8, began_at=now - timedelta(hours=2), seen_at=now)
     heartbeat.note_schedule(now)
 
 

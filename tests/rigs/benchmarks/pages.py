@@ -105,7 +105,7 @@ def _age(updated: float) -> None:
         )
         print(f"{cursor.rowcount:,} feeds updated since the vacuum", flush=True)
     now = timezone.now()
-    Process.objects.update_or_create({"role": "worker", "threads": 8, "began_at": now, "seen_at": now}, name="host:1")
+    Process.objects.update_or_create({"threads": 8, "began_at": now, "seen_at": now}, name="host:1")
     heartbeat.note_schedule(now)
 
 
