@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from django.core.management import call_command
-from django.core.management.base import CommandError
 
 from feeds import storage
 from feeds.models import Feed
@@ -33,8 +32,7 @@ SUBSCRIPTIONS = [
 def test_exported_feeds_can_be_imported_again(tmp_path: Path) -> None:
     storage.register(SUBSCRIPTIONS)
     path = tmp_path / "feeds.opml"
-    exported("--output", str(path))
-    assert path.read_text() == exported()
+    path.write_text(exported())
     assert path.read_text().count('<outline text="A">') == 1
     assert "secret" not in path.read_text()
     out = io.StringIO()
@@ -60,8 +58,3 @@ def test_paused_feeds_are_exported_on_request() -> None:
     Feed.objects.filter(url="http://a.example/").update(status=Feed.Status.PAUSED)
     assert exported().count("xmlUrl") == 1
     assert exported("--all").count("xmlUrl") == 2
-
-
-def test_a_file_that_cannot_be_written_is_an_error_in_words(tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match="No such file"):
-        exported("--output", str(tmp_path / "missing" / "feeds.opml"))

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 
 from feeds import canonical_urls, opml, storage
 from feeds.models import Feed
@@ -15,7 +15,6 @@ class Command(BaseCommand):
     help = "Write the feeds as OPML, without credentials. `import_feeds` and every feed reader can read it."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--output", metavar="FILE", help="write to this file instead of standard output")
         parser.add_argument("--folder", default="", help="only the feeds of this folder and the folders in it")
         parser.add_argument("--all", action="store_true", help="include the feeds that are paused or disabled")
         parser.add_argument("--title", default="Feeds", help="the title of the document")
@@ -24,15 +23,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         outlines = _outlines(options["folder"], everything=options["all"])
         lines = _json(outlines) if options["format"] == "json" else opml.document(outlines, title=options["title"])
-        if not options["output"]:
-            for line in lines:
-                self.stdout.write(line, ending="")
-            return
-        try:
-            with open(options["output"], "w", encoding="utf-8") as file:
-                file.writelines(lines)
-        except OSError as error:
-            raise CommandError(f"{options['output']}: {error.strerror}") from error
+        for line in lines:
+            self.stdout.write(line, ending="")
 
 
 def _json(outlines: Iterator[Outline]) -> Iterator[str]:
