@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
+from math import inf
 
 from django.db.models import Count, F, QuerySet
 
@@ -15,6 +16,7 @@ from feeds.outcomes import Outcome
 TICK = 0.05  # seconds between two looks: 100 feeds must not wait for a clock
 REST = 10  # times as long as a look took, until the next one
 
+Before = tuple[datetime | None, datetime | None]  # checked_at, slot_at
 READ = ("url", "status", "checked_at", "slot_at", "next_check_reason", "last_outcome", "error_kind", "error_text")
 
 
@@ -29,52 +31,47 @@ class Ending:
     new: int = 0  # entries
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """What of a feed an import changes: when its last check began, and the slot that it waits for.
+class Following:
+    """The feeds whose outcome is waited for, each with what an import changes of it, as it was before it was sent.
 
-    Not `revision`: a page that names its feed, a pruning and a merge move that on, too, and are no check. The time of
-    the check is only compared for equality: the clocks of two hosts differ, and a message of ours may have been skipped
-    because an import that began before it was still running.
+    That is when its last check began, and the slot that it waits for. Not `revision`: a page that names its feed, a
+    pruning and a merge move that on, too, and are no check. The time of the check is only compared for equality: the
+    clocks of two hosts differ, and a message of ours may have been skipped because an import that began before it was
+    still running.
     """
 
-    checked_at: datetime | None
-    slot_at: datetime | None
-
-
-class Following:
-    """The feeds whose outcome is waited for, each with its mark from before it was sent."""
-
     def __init__(self) -> None:
-        self._marks: dict[int, Mark] = {}
+        self._before: dict[int, Before] = {}
 
     def __len__(self) -> int:
-        return len(self._marks)
+        return len(self._before)
 
     def add(self, feeds: Iterable[Feed]) -> None:
-        self._marks.update((feed.pk, Mark(feed.checked_at, feed.slot_at)) for feed in feeds)
+        self._before.update((feed.pk, (feed.checked_at, feed.slot_at)) for feed in feeds)
 
     def some_urls(self) -> list[str]:
         """Return URLs of feeds that are still waited for, one chunk at most."""
-        ids = list(islice(self._marks, storage.CHUNK))
+        ids = list(islice(self._before, storage.CHUNK))
         return list(Feed.primary.filter(pk__in=ids).values_list("url", flat=True))
 
     def look(self) -> list[Ending]:
         """Return the feeds that have ended since the last look, and wait for them no longer."""
-        chunks = storage.chunked(list(self._marks), storage.CHUNK)
+        chunks = storage.chunked(list(self._before), storage.CHUNK)
         endings = [ending for chunk in chunks for ending in self._look_at(chunk)]
         for ending in endings:
-            del self._marks[ending.feed_id]
+            del self._before[ending.feed_id]
         return endings
 
-    def looks(self, *, timeout: float, patience: float, settled: Callable[[], bool]) -> Iterator[list[Ending]]:
+    def looks(
+        self, *, timeout: float = inf, patience: float = inf, settled: Callable[[], bool] = lambda: False
+    ) -> Iterator[list[Ending]]:
         """Yield what each look finds, until all feeds have ended.
 
         Before that it ends after `timeout` seconds, after `patience` seconds in which no feed ended, or once `settled`
         says that no import is under way.
         """
         started = progressed = time.monotonic()
-        while self._marks:
+        while self._before:
             was_settled = settled()  # asked before the look: an import that ends in between is seen
             looked = time.monotonic()
             endings = self.look()
@@ -88,7 +85,7 @@ class Following:
 
     def _look_at(self, feed_ids: list[int]) -> list[Ending]:
         feeds = {feed.pk: feed for feed in load(feed_ids)}
-        endings = (_ending(feed_id, feeds.get(feed_id), self._marks[feed_id]) for feed_id in feed_ids)
+        endings = (_ending(feed_id, feeds.get(feed_id), self._before[feed_id]) for feed_id in feed_ids)
         return _with_new_entries([ending for ending in endings if ending is not None])
 
 
@@ -102,16 +99,17 @@ def skipped(feed: Feed) -> Ending:
     return Ending(feed_id=feed.pk, url=feed.url, outcome=Outcome.PAUSED)
 
 
-def _ending(feed_id: int, feed: Feed | None, before: Mark) -> Ending | None:
+def _ending(feed_id: int, feed: Feed | None, before: Before) -> Ending | None:
     """Decide how a feed has ended; None: not yet."""
+    checked_at, slot_at = before
     if feed is None:
         return Ending(feed_id=feed_id, outcome=Outcome.PAUSED, error="deleted meanwhile, or merged with another feed")
-    if feed.checked_at != before.checked_at:
+    if feed.checked_at != checked_at:
         error = feed.error_kind and (feed.error_text or feed.get_error_kind_display())
         return Ending(feed_id=feed_id, url=feed.url, outcome=Outcome(feed.last_outcome), error=error)
     if feed.status == Feed.Status.PAUSED:
         return skipped(feed)
-    if feed.slot_at not in (None, before.slot_at):
+    if feed.slot_at not in (None, slot_at):
         return Ending(feed_id=feed_id, url=feed.url, outcome=Outcome.DELAYED, error=feed.next_check_reason)
     return None
 

@@ -65,18 +65,18 @@ def test_an_error_without_text_is_told_by_its_kind() -> None:
 
 def test_waiting_ends_when_nothing_is_under_way_any_more() -> None:
     waiting = stored()
-    assert [*waiting.looks(timeout=60, patience=60, settled=lambda: True)] == [[]]
+    assert [*waiting.looks(patience=60, settled=lambda: True)] == [[]]
     assert len(waiting) == 1
 
 
 def test_waiting_ends_when_there_was_no_news_for_too_long() -> None:
     waiting = stored()
-    assert not any(waiting.looks(timeout=60, patience=0.01, settled=lambda: False))
+    assert not any(waiting.looks(patience=0.01))
     assert len(waiting) == 1
 
 
 def test_a_check_that_began_before_ours_but_ended_after_counts() -> None:
     waiting = stored()
     Feed.objects.update(checked_at=timezone.now() - timedelta(minutes=1), last_outcome="unchanged")
-    (endings,) = waiting.looks(timeout=60, patience=60, settled=lambda: False)
+    (endings,) = waiting.looks(patience=60)
     assert [ending.outcome for ending in endings] == [Outcome.UNCHANGED]

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.cache import caches
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.utils import timezone
 
-from feeds import storage, tasks
+from feeds import locking, storage, tasks
 from feeds.models import Entry, Feed
 from feeds.storage import Subscription
 from feeds_project import samples
@@ -202,9 +203,18 @@ def test_verbosity_0_is_silent_and_2_has_a_line_for_each_feed(server: samples.Sa
 def test_a_timeout_ends_the_wait_and_tells_what_is_outstanding(server: samples.SampleServer) -> None:
     server.delay = 1.0
     run = Run(server.url("news.rss"), timeout=0.1)
-    assert (run.code, run.error) == (1, "1 feed still outstanding after 0.1 s.")
+    assert (run.code, run.error) == (1, "1 feed still outstanding.")
     assert "1 outstanding" in run.summary
     assert tasks.import_feed.broker.drain(10)
+
+
+def test_a_feed_that_another_imports_is_waited_for_until_its_lock_ends(server: samples.SampleServer) -> None:
+    locks = caches["locks"]
+    locks.add(locking.lock_key(tasks.import_feed.actor_name, server.url("news.rss")), "another's", 1)
+    run = Run(server.url("news.rss"))
+    assert (run.code, run.error) == (1, "1 feed still outstanding.")
+    assert "1 outstanding" in run.summary
+    assert not list(locks.held())
 
 
 def test_an_interrupt_is_130_and_keeps_the_feeds(

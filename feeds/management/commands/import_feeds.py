@@ -2,7 +2,6 @@
 
 import logging
 import sys
-from argparse import ArgumentTypeError
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -82,7 +81,7 @@ class Command(BaseCommand):
         group.add_argument("--all", action="store_true", help="import all feeds that are neither paused nor disabled")
         parser.add_argument("--full", action="store_true", help="fetch and read whole documents, seen or not")
         parser.add_argument("--wait", action="store_true", help="follow each feed to its outcome (always, if embedded)")
-        parser.add_argument("--timeout", type=_seconds, default=inf, metavar="SECONDS", help="wait no longer than this")
+        parser.add_argument("--timeout", type=float, default=inf, metavar="SECONDS", help="wait no longer than this")
         parser.add_argument("--dry-run", action="store_true", help="say what would be done and write nothing")
         add_format(parser)
 
@@ -95,7 +94,8 @@ class Command(BaseCommand):
             self._run(options)
         except KeyboardInterrupt:
             _abandon_queue()
-            raise CommandError(self._interrupted(), returncode=INTERRUPTED) from None
+            text = "Interrupted. The feeds are stored; `import_feeds --due` takes up what is left."
+            raise CommandError(text, returncode=INTERRUPTED) from None
 
     def _run(self, options: dict[str, Any]) -> None:
         intake = self._take_in(options)
@@ -109,7 +109,7 @@ class Command(BaseCommand):
                 self._import(intake, wait=options["wait"] or _is_embedded(), timeout=options["timeout"])
         if options["format"] == "json":
             dump(self.stdout, self._values(intake))
-        _check_success(self.tally, intake, options["timeout"])
+        _check_success(self.tally, intake)
 
     # From the sources to the database
 
@@ -192,24 +192,9 @@ class Command(BaseCommand):
         counts |= {"sent": self.tally.sent, **self.tally.counts(), "new_entries": self.tally.new_entries}
         return counts | {"failures": [{"url": url, "error": error} for url, error in self.tally.failed()]}
 
-    def _interrupted(self) -> str:
-        if _is_embedded():
-            return "Interrupted. The feeds are stored; `import_feeds --due` takes up what is left."
-        return f"Interrupted. {counted(self.tally.sent, 'feed')} sent to the queue stay there."
-
     def _say(self, text: str) -> None:
         if self.verbosity:
             self.stdout.write(text)
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not seconds > 0:
-        raise ArgumentTypeError(f"{text} is no number of seconds above 0")
-    return seconds
 
 
 def _check_usage(options: dict[str, Any]) -> None:
@@ -222,7 +207,7 @@ def _check_usage(options: dict[str, Any]) -> None:
             raise CommandError(f"{source} is {problem}.", returncode=USAGE)
 
 
-def _check_success(tally: Tally, intake: Intake, timeout: float) -> None:
+def _check_success(tally: Tally, intake: Intake) -> None:
     """Raise CommandError, exit code 1, if anything asked for was not done."""
     reasons = []
     if tally.failures:
@@ -230,8 +215,7 @@ def _check_success(tally: Tally, intake: Intake, timeout: float) -> None:
     if postponed := tally.outcomes[Outcome.DELAYED]:
         reasons.append(f"{counted(postponed, 'feed')} postponed until the host has a free slot")
     if tally.outstanding:
-        within = f" after {timeout:g} s" if timeout < inf else ""
-        reasons.append(f"{counted(tally.outstanding, 'feed')} still outstanding{within}")
+        reasons.append(f"{counted(tally.outstanding, 'feed')} still outstanding")
     if intake.bad_lines:
         reasons.append(counted(intake.bad_lines, "bad line"))
     if reasons:
@@ -253,12 +237,10 @@ def _is_embedded() -> bool:
 def _is_settled(waiting: Following) -> bool:
     """Say whether no import that we wait for can be under way: none queued here, none locked by another process."""
     broker = tasks.import_feed.broker
-    return isinstance(broker, EmbeddedBroker) and broker.drain(0) and not any(map(_is_locked, waiting.some_urls()))
-
-
-def _is_locked(url: str) -> bool:
-    key = locking.lock_key(tasks.import_feed.actor_name, url)
-    return caches[feeds_settings().lock_cache].get(key) is not None
+    if not isinstance(broker, EmbeddedBroker) or not broker.drain(0):
+        return False
+    keys = [locking.lock_key(tasks.import_feed.actor_name, url) for url in waiting.some_urls()]
+    return not caches[feeds_settings().lock_cache].get_many(keys)
 
 
 def _abandon_queue() -> None:
