@@ -1,6 +1,5 @@
 """Subscriptions from a file: first what it would add, then, if that is wanted, the feeds."""
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from django import forms
@@ -14,10 +13,10 @@ from feeds.admin.actions import FeedActions
 from feeds.admin.base import list_of
 from feeds.management import sources
 from feeds.management.progress import counted
-from feeds.management.sources import BadLine, Intake
+from feeds.management.sources import BadLine
 from feeds.models import Feed
 from feeds.parsing import to_utf8
-from feeds.storage import Registered, Subscription
+from feeds.storage import Subscription
 
 MOST_BYTES = 2_000_000  # Django takes forms of 2.5 MB; `manage.py import_feeds` reads any
 SHOWN = 200  # rows of the preview
@@ -31,22 +30,6 @@ class UploadForm(forms.Form):
         if file.size > MOST_BYTES:
             raise forms.ValidationError("More than 2 MB. `manage.py import_feeds FILE` reads it.", code="large")
         return to_utf8(file.read()).decode()
-
-
-@dataclass(slots=True)
-class Preview:
-    """What a list would bring."""
-
-    bad: list[BadLine] = field(default_factory=list)
-    rows: list[dict[str, Any]] = field(default_factory=list)
-
-    def rehearse(self, chunk: list[Subscription]) -> Registered:
-        known = Feed.primary.ids_by_url(each.url for each in chunk)
-        for each in chunk[: SHOWN - len(self.rows)]:
-            url = canonical_urls.redacted(each.url)
-            row = {"url": url, "folder": each.folder, "title": each.title, "known": each.url in known}
-            self.rows.append(row)
-        return sources.rehearse(chunk)
 
 
 def upload_view(admin: FeedActions, request: HttpRequest) -> HttpResponse:
@@ -67,18 +50,19 @@ def upload_view(admin: FeedActions, request: HttpRequest) -> HttpResponse:
 
 
 def _preview(text: str) -> dict[str, Any]:
-    preview = Preview()
-    intake = _take_in(text, preview.rehearse, preview.bad)
-    return {"text": text, "intake": intake, "preview": preview, "bad": preview.bad[:SHOWN]}
-
-
-def _take_in(text: str, register: sources.Register, bad: list[BadLine]) -> Intake:
-    return sources.take_in(sources.document("the file", text.encode()), register=register, report=bad.append)
+    bad: list[BadLine] = []
+    items = list(sources.document("the file", text.encode()))
+    intake = sources.take_in(items, register=sources.rehearse, report=bad.append)
+    shown = [each for each in items if isinstance(each, Subscription)][:SHOWN]
+    known = Feed.primary.ids_by_url(each.url for each in shown)
+    rows = [(canonical_urls.redacted(each.url), each.url in known, each) for each in shown]
+    return {"text": text, "intake": intake, "rows": rows, "bad": bad[:SHOWN]}
 
 
 def _add(admin: FeedActions, request: HttpRequest, text: str) -> HttpResponse:
     bad: list[BadLine] = []
-    intake = _take_in(text, storage.register, bad)
+    items = sources.document("the file", text.encode())
+    intake = sources.take_in(items, register=storage.register, report=bad.append)
     admin.message_user(request, f"{counted(intake.added, 'feed')} added, {intake.known:,} known.", messages.SUCCESS)
     if bad:
         admin.message_user(request, f"{counted(len(bad), 'line')} could not be read.", messages.WARNING)
