@@ -1,6 +1,5 @@
 """feeds: list feeds by how they are, or show one with its reasons and its history."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
@@ -27,21 +26,6 @@ SHOWN = (
     "unchanged_count",
     "left_out",
 )
-OF_IMPORT = (
-    "number",
-    "started_at",
-    "asked_by",
-    "outcome",
-    "status",
-    "size",
-    "new",
-    "changed",
-    "error_kind",
-    "error_text",
-    "unchanged_before",
-    "waited",
-    "seconds",
-)
 
 
 class Command(BaseCommand):
@@ -56,25 +40,26 @@ class Command(BaseCommand):
         add_format(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
+        as_json = options["format"] == "json"
         if options["url"]:
-            (pk,) = sources.stored([options["url"]])
-            self._show(Feed.objects.get(pk=pk), as_json=options["format"] == "json")
+            self._show(Feed.objects.filter(pk__in=sources.stored([options["url"]])), as_json=as_json)
         else:
-            self._list(_some(options)[: options["limit"]], as_json=options["format"] == "json")
+            self._list(_some(options)[: options["limit"]], as_json=as_json)
 
-    def _list(self, feeds: Iterable[Feed], *, as_json: bool) -> None:
+    def _list(self, feeds: FeedQuerySet, *, as_json: bool) -> None:
         if as_json:
-            dump(self.stdout, [_values(feed, LISTED) for feed in feeds])
+            dump(self.stdout, _values(feeds, LISTED))
             return
         rows = [(feed.pk, _state(feed), _moment(feed.next_check_at), _url(feed), feed.title[:60]) for feed in feeds]
         table(self.stdout, ("id", "state", "next check", "URL", "title"), rows)
 
-    def _show(self, feed: Feed, *, as_json: bool) -> None:
-        imports = list(feed.imports.order_by("-number"))
+    def _show(self, feeds: FeedQuerySet, *, as_json: bool) -> None:
+        (values,) = _values(feeds, SHOWN)
+        imports = Import.objects.filter(feed__in=feeds).order_by("-number")
         if as_json:
-            dump(self.stdout, _values(feed, SHOWN) | {"imports": [_values(each, OF_IMPORT) for each in imports]})
+            dump(self.stdout, values | {"imports": list(imports.values())})
             return
-        for name, value in _values(feed, SHOWN).items():
+        for name, value in values.items():
             if value not in (None, ""):
                 self.stdout.write(printable(f"{name.replace('_', ' ')}: {value}"))
         self.stdout.write("")
@@ -90,9 +75,8 @@ def _some(options: dict[str, Any]) -> FeedQuerySet:
     return feeds.in_state(options["state"], clock.now()) if options["state"] else feeds
 
 
-def _values(row: Feed | Import, names: Iterable[str]) -> dict[str, Any]:
-    values = {name: getattr(row, name) for name in names}
-    return values | {"url": _url(row)} if isinstance(row, Feed) else values
+def _values(feeds: FeedQuerySet, names: tuple[str, ...]) -> list[dict[str, Any]]:
+    return [values | {"url": canonical_urls.redacted(values["url"])} for values in feeds.values(*names)]
 
 
 def _url(feed: Feed) -> str:
