@@ -30,7 +30,7 @@ from feeds.admin.base import (
 )
 from feeds.admin.filters import StateFilter, WhyFilter
 from feeds.admin.forms import DECIDED, FeedForm, FetchOptionsForm, FetchOptionsFormSet
-from feeds.admin.state import next_check, overview, state, timeline
+from feeds.admin.state import next_check, overview, state
 from feeds.admin.upload import upload_view
 from feeds.databases import outside_transactions, protectors
 from feeds.management.progress import counted
@@ -103,7 +103,6 @@ class FeedAdmin(Editable, FeedActions, LongList):
     show_facets = admin.ShowFacets.NEVER
     fieldsets = (
         (None, {"fields": ("url", *DECIDED)}),
-        ("What imports did", {"fields": ("timeline",)}),
         ("The feed", _folded("title", "site_url", "description", "language", "format", "hubs", "entry_count")),
         ("Its server", _folded("host_link", "etag", "last_modified", "asked_ttl", "asked_period", "redirected_to")),
         ("Last check", _folded("last_outcome", "error_text", "failing_since", "checked_at", "imported_at", "left_out")),
@@ -124,10 +123,6 @@ class FeedAdmin(Editable, FeedActions, LongList):
     def next_check(self, feed: Feed) -> str:
         return next_check(feed)
 
-    @admin.display(description="overview")
-    def overview(self, feed: Feed) -> str:
-        return overview(feed, may_change=getattr(feed, "may_change", False))
-
     @admin.display(description="host")
     def host_link(self, feed: Feed) -> str:
         return link(list_of(Feed, host__exact=feed.host_id), feed.host_id) if feed.host_id else NOTHING
@@ -144,20 +139,12 @@ class FeedAdmin(Editable, FeedActions, LongList):
     def entry_count(self, feed: Feed) -> str:
         return link(list_of(Entry, feed__id__exact=feed.pk), counted(feed.entries.count(), "entry", "entries"))
 
-    @admin.display(description="timeline")
-    def timeline(self, feed: Feed) -> str:
-        return timeline(feed)
-
     @admin.display(description="redirected to")
     def redirected_to(self, feed: Feed) -> str:
         if not feed.moved_to:
             return NOTHING
         seen = f"seen {feed.moved_count} times since {feed.moved_since:%Y-%m-%d}"
         return format_html("{}<br><small>{}</small>", canonical_urls.redacted(feed.moved_to), seen)
-
-    @admin.display(description="URL")
-    def shown_url(self, feed: Feed) -> str:
-        return canonical_urls.redacted(feed.url)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Feed]:
         # Digests are 16 bytes for every entry of a document, and shown nowhere.
@@ -170,15 +157,19 @@ class FeedAdmin(Editable, FeedActions, LongList):
         """Show the URL with its login only to people who may edit it, and for a new feed nothing but the form."""
         if obj is None:
             return self.fieldsets[:1]
-        first = (None, {"fields": ("overview",)})
         if self.has_change_permission(request, obj):
-            return (first, *self.fieldsets)
-        return (first, (None, {"fields": ("shown_url", *DECIDED)}), *self.fieldsets[1:])
+            return self.fieldsets
+        return ((None, {"fields": DECIDED}), *self.fieldsets[1:])
 
     def get_readonly_fields(self, request: HttpRequest, obj: Feed | None = None) -> tuple[str, ...]:
         """Return all but what a person decides: the rest is the program's."""
         shown = [name for _, options in self.get_fieldsets(request, obj) for name in options["fields"]]
         return tuple(name for name in shown if name not in FeedForm.Meta.fields)
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        if (feed := context["original"]) is not None:
+            context |= overview(feed)
+        return super().render_change_form(request, context, *args, **kwargs)
 
     # What is found
 
@@ -205,13 +196,6 @@ class FeedAdmin(Editable, FeedActions, LongList):
         return hosted if hosted.exists() else None
 
     # What is done
-
-    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Feed | None:
-        feed = super().get_object(request, object_id, from_field)
-        if feed is not None:
-            # For the overview, which knows no request.
-            feed.may_change = self.has_change_permission(request, feed)
-        return feed
 
     def get_urls(self) -> list[Any]:
         view = outside_transactions(self.admin_site.admin_view(require_POST(self.import_view)))

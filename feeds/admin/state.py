@@ -1,8 +1,8 @@
 """How a feed is, in words, with a sign and a colour."""
 
 from datetime import datetime
+from typing import Any
 
-from django.template.loader import render_to_string
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince, timeuntil
@@ -52,25 +52,22 @@ def _until(when: datetime) -> SafeString:
     return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), moment(when), words)
 
 
-def overview(feed: Feed, *, may_change: bool) -> SafeString:
-    """Say what a person asks of a feed first: what it is, whether it is well, why not, when next and why."""
-    context = {
-        "feed": feed,
+def overview(feed: Feed) -> dict[str, Any]:
+    """Return what a person asks of a feed first, for the template: is it well, why not, when next and why; one query.
+
+    Behind it stands what its imports did, the last one first.
+    """
+    imports = [
+        (each, [(stage, each.seconds[stage]) for stage in STAGES if stage in each.seconds])
+        for each in feed.imports.order_by("-number")[: history.KEPT]
+    ]
+    return {
         "url": canonical_urls.redacted(feed.url),
         "state": state(feed),
         "next_check": next_check(feed),
         "interval": durations.in_words(feed.interval) if feed.interval else "",
         "fixed": durations.in_words(feed.fixed_interval) if feed.fixed_interval else "",
-        "may_import": may_change and feed.status != Feed.Status.PAUSED,
+        "imports": imports,
+        "days": history.DAYS,
+        "kept": history.KEPT,
     }
-    return render_to_string("feeds/overview.html", context)
-
-
-def timeline(feed: Feed) -> SafeString:
-    """Return what its imports did as a table, the last one first; one query."""
-    rows = [
-        {"import": each, "stages": [(stage, each.seconds[stage]) for stage in STAGES if stage in each.seconds]}
-        for each in feed.imports.order_by("-number")[: history.KEPT]
-    ]
-    context = {"feed": feed, "rows": rows, "days": history.DAYS, "kept": history.KEPT}
-    return render_to_string("feeds/timeline.html", context)
