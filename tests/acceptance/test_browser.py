@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -51,7 +50,7 @@ def demo(tmp_path: Path) -> Iterator[tuple[str, str]]:
         wait_for(port)
         yield f"http://127.0.0.1:{port}", password
     finally:
-        process.send_signal(signal.SIGINT)
+        process.terminate()  # not SIGINT, which a shell lets its background jobs ignore
         process.communicate()
 
 

@@ -1,6 +1,5 @@
 """What an operator sees in the browser while workers run, while none does, and while a server is down."""
 
-import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,7 +52,7 @@ def site(deployment: Deployment) -> Iterator[str]:
         wait_for(port)
         yield f"http://127.0.0.1:{port}"
     finally:
-        process.send_signal(signal.SIGINT)
+        process.terminate()  # not SIGINT, which a shell lets its background jobs ignore
         process.communicate(timeout=90)
 
 
