@@ -9,8 +9,4 @@ from feeds.admin.entries import EntryAdmin
 from feeds.admin.feeds import FeedAdmin
 from feeds.admin.hosts import HostAdmin
 
-__all__ = [
-    "EntryAdmin",
-    "FeedAdmin",
-    "HostAdmin",
-]
+__all__ = ["EntryAdmin", "FeedAdmin", "HostAdmin"]

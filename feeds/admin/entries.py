@@ -10,16 +10,7 @@ from django.utils.html import format_html
 from django.utils.safestring import mark_safe
 
 from feeds import canonical_urls
-from feeds.admin.base import (
-    NOTHING,
-    SEARCHED,
-    CappedList,
-    LongList,
-    feed_name,
-    link,
-    nobody,
-    short,
-)
+from feeds.admin.base import NOTHING, SEARCHED, CappedList, LongList, feed_name, link, nobody, short
 from feeds.models import Entry
 
 
@@ -42,21 +33,10 @@ class EntryAdmin(LongList):
     fieldsets = (
         (None, {"fields": ("title", "feed_link", "web_link", "people", "published_at", "updated_at")}),
         ("Text", {"fields": ("summary_view", "content_view")}),
-        (
-            "More",
-            {"fields": ("tags", "files", "language", "rights", "source_title", "itunes")},
-        ),
+        ("More", {"fields": ("tags", "files", "language", "rights", "source_title", "itunes")}),
         ("Record", {"fields": ("guid", "first_seen_at", "changed_at", "changes", "capped")}),
     )
-    readonly_fields = (
-        "feed_link",
-        "web_link",
-        "people",
-        "summary_view",
-        "content_view",
-        "tags",
-        "files",
-    )
+    readonly_fields = ("feed_link", "web_link", "people", "summary_view", "content_view", "tags", "files")
 
     @admin.display(description="entry")
     def name(self, entry: Entry) -> str:

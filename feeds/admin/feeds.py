@@ -17,17 +17,7 @@ from django.views.decorators.http import require_POST
 from feeds import canonical_urls, clock, storage
 from feeds.admin import durations
 from feeds.admin.actions import FeedActions
-from feeds.admin.base import (
-    NOTHING,
-    SEARCHED,
-    CappedList,
-    Editable,
-    LongList,
-    link,
-    list_of,
-    may_change_feeds,
-    short,
-)
+from feeds.admin.base import NOTHING, SEARCHED, CappedList, Editable, LongList, link, list_of, may_change_feeds, short
 from feeds.admin.filters import StateFilter, WhyFilter
 from feeds.admin.forms import DECIDED, FeedForm, FetchOptionsForm, FetchOptionsFormSet
 from feeds.admin.state import next_check, overview, state

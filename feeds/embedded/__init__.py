@@ -3,7 +3,4 @@
 from feeds.embedded.broker import EmbeddedBroker
 from feeds.embedded.locks import DatabaseLocks
 
-__all__ = [
-    "DatabaseLocks",
-    "EmbeddedBroker",
-]
+__all__ = ["DatabaseLocks", "EmbeddedBroker"]

@@ -2,11 +2,4 @@
 
 from feeds.history.records import DAYS, KEPT, counts, is_eventful, prune, record
 
-__all__ = [
-    "DAYS",
-    "KEPT",
-    "counts",
-    "is_eventful",
-    "prune",
-    "record",
-]
+__all__ = ["DAYS", "KEPT", "counts", "is_eventful", "prune", "record"]

@@ -4,15 +4,4 @@ from feeds.models.entries import Entry, Tombstone
 from feeds.models.feeds import Alias, Feed, FetchOptions, Host
 from feeds.models.records import Import, Lock, Minute, Process
 
-__all__ = [
-    "Alias",
-    "Entry",
-    "Feed",
-    "FetchOptions",
-    "Host",
-    "Import",
-    "Lock",
-    "Minute",
-    "Process",
-    "Tombstone",
-]
+__all__ = ["Alias", "Entry", "Feed", "FetchOptions", "Host", "Import", "Lock", "Minute", "Process", "Tombstone"]

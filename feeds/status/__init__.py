@@ -5,12 +5,4 @@ from feeds.status.locks import Held, break_lock, held
 from feeds.status.metrics import page as metrics_page
 from feeds.status.views import page as status_page
 
-__all__ = [
-    "Finding",
-    "Held",
-    "break_lock",
-    "examine",
-    "held",
-    "metrics_page",
-    "status_page",
-]
+__all__ = ["Finding", "Held", "break_lock", "examine", "held", "metrics_page", "status_page"]

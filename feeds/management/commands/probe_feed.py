@@ -11,16 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from feeds import canonical_urls, clock, planning
 from feeds.conf import FeedsSettings, feeds_settings
 from feeds.exceptions import InvalidURL
-from feeds.fetching import (
-    Failed,
-    FeedRequest,
-    Fetched,
-    Fetcher,
-    FetchOutcome,
-    FetchSettings,
-    NotModified,
-    Redirect,
-)
+from feeds.fetching import Failed, FeedRequest, Fetched, Fetcher, FetchOutcome, FetchSettings, NotModified, Redirect
 from feeds.importer import document_of
 from feeds.management.progress import printable
 from feeds.parsing import ParsedFeed, Parser, SandboxUnavailable, Unreadable
