@@ -4,7 +4,6 @@ from typing import Any
 
 from django import forms
 from django.contrib.admin.widgets import AdminTextInputWidget
-from django.db import models
 from django.forms.models import BaseInlineFormSet
 from django.utils.functional import cached_property
 
@@ -70,9 +69,17 @@ class FetchOptionsForm(forms.ModelForm):
 
     SECRETS = ("password", "headers", "proxy")
 
-    password = forms.CharField(required=False, strip=False, widget=forms.PasswordInput(attrs={"autocomplete": "off"}))
-    headers = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 3}))
-    proxy = forms.CharField(required=False, widget=AdminTextInputWidget())
+    password = forms.CharField(
+        required=False,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+        help_text="Sent to the origin of the feed's URL only.",
+    )
+    headers = forms.CharField(
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="One a line, like X-Key: value. Sent like the password.",
+    )
     clear_password = forms.BooleanField(required=False)
     clear_headers = forms.BooleanField(required=False)
     clear_proxy = forms.BooleanField(required=False)
@@ -80,7 +87,7 @@ class FetchOptionsForm(forms.ModelForm):
     class Meta:
         model = FetchOptions
         fields = ("user_agent", "username", "password", "headers", "proxy", "deadline", "verify_tls")
-        widgets = {"user_agent": AdminTextInputWidget(), "username": AdminTextInputWidget()}
+        widgets = {name: AdminTextInputWidget() for name in ("user_agent", "username", "proxy")}
 
     def __init__(self, *args: Any, moves: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -89,8 +96,7 @@ class FetchOptionsForm(forms.ModelForm):
         for name, stored in self._stored.items():
             self.initial[name] = ""
             state = "Stored and not shown; empty keeps it." if stored else "Not set."
-            self.fields[name].help_text = f"{_help_text(name)} {state}"
-        self.fields["headers"].help_text += " One a line, like X-Key: value."
+            self.fields[name].help_text += f" {state}"
 
     def clean_user_agent(self) -> str:
         user_agent: str = self.cleaned_data["user_agent"]
@@ -177,8 +183,3 @@ def _check(**parts: Any) -> None:
         fetching.plan_calls(FeedRequest(url="https://example.org/", **parts), "feeds")
     except InvalidURL as error:
         raise forms.ValidationError(str(error), code="invalid") from error
-
-
-def _help_text(name: str) -> str:
-    field = FetchOptions._meta.get_field(name)
-    return str(field.help_text) if isinstance(field, models.Field) else ""

@@ -221,8 +221,8 @@ class FetchOptions(models.Model):
     feed = models.OneToOneField(Feed, on_delete=models.CASCADE, primary_key=True, related_name="options")
     user_agent = models.TextField("User-Agent", blank=True, default="", help_text="Empty: as for all feeds.")
     username = models.TextField("user name", blank=True, default="")
-    password = models.TextField(blank=True, default="", help_text="Sent to the origin of the feed's URL only.")
-    headers = models.JSONField(blank=True, default=list, help_text="Pairs of name and value, sent like the password.")
+    password = models.TextField(blank=True, default="")
+    headers = models.JSONField(blank=True, default=list)  # pairs of name and value
     proxy = models.TextField(
         blank=True,
         default="",
