@@ -143,7 +143,7 @@ def test_an_import_by_hand_says_what_came_of_it(admin_client: Client, queue: Emb
         assert page.index(f'action="{import_page(feed)}"') < page.index('id="feed_form"'), "Enter in a field must save"
         answer = admin_client.post(import_page(feed), {}, follow=True)
     assert answer.redirect_chain[-1][0] == page_of(feed)
-    assert "The import failed: not found (404)." in html.unescape(answer.content.decode())
+    assert "The import failed: the server answered 404" in html.unescape(answer.content.decode())
     assert feed.imports.get().asked_by == "person"
 
 
@@ -219,9 +219,8 @@ def test_no_list_counts_further_than_anybody_pages(admin_client: Client, monkeyp
     monkeypatch.setattr(base, "MOST_LISTED", 3)
     for number in range(5):
         new_feed(f"https://example.com/{number}", title=f"Feed {number}")
-    page = text_at(admin_client, FEEDS, o="1")
+    page = text_at(admin_client, FEEDS)
     assert "The first 3 feeds" in page
-    assert page.index("Feed 4") < page.index("Feed 3"), "not by title, which has no index"
     assert "sortable column-next_check" in page
     assert "sortable column-name" not in page
 

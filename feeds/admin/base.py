@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin.views.main import ORDER_VAR, ChangeList
+from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
@@ -53,25 +53,15 @@ class CappedPaginator(Paginator):
 
 
 class CappedList(ChangeList):
-    """Says in the title when it counted no further. So many rows are sorted by what has an index only."""
+    """Says in the title when it counted no further, and offers then to sort by what has an index only."""
+
+    indexed: tuple[str, ...] = ()  # columns
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.result_count == MOST_LISTED:
             self.title = f"The first {MOST_LISTED:,} {self.opts.verbose_name_plural}"
-            self.sortable_by = self._indexed
-
-    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
-        ordering = super().get_ordering(request, queryset)
-        indexed = {"pk", *map(self.get_ordering_field, self._indexed)}
-        if ORDER_VAR not in self.params or {str(name).lstrip("-") for name in ordering} <= indexed:
-            return ordering
-        is_long = CappedPaginator(queryset, self.list_per_page).count == MOST_LISTED
-        return list(self.model_admin.get_ordering(request)) if is_long else ordering
-
-    @property
-    def _indexed(self) -> tuple[str, ...]:
-        return getattr(self.model_admin, "indexed", ())
+            self.sortable_by = self.indexed
 
 
 class LongList(admin.ModelAdmin):

@@ -1,7 +1,7 @@
 """Feeds: to add, look into, import, pause and resume."""
 
-import time
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from django.contrib import admin, messages
@@ -15,7 +15,6 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from feeds import canonical_urls, clock, storage
-from feeds.admin import durations
 from feeds.admin.actions import FeedActions
 from feeds.admin.base import NOTHING, SEARCHED, CappedList, Editable, LongList, link, list_of, may_change_feeds, short
 from feeds.admin.filters import StateFilter, WhyFilter
@@ -23,14 +22,17 @@ from feeds.admin.forms import DECIDED, FeedForm, FetchOptionsForm, FetchOptionsF
 from feeds.admin.state import next_check, overview, state
 from feeds.admin.upload import upload_view
 from feeds.databases import outside_transactions, protectors
-from feeds.management.progress import counted
+from feeds.management.following import Ending, Following
 from feeds.models import Alias, Entry, Feed, FetchOptions
+from feeds.outcomes import Outcome
 
 LONGEST_WAIT = 8.0  # seconds for which a browser waits for an import
 
 
 class FeedList(CappedList):
     """Sorted by the next check, it has the feeds that are checked: those the index has."""
+
+    indexed = ("next_check",)
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Feed]:
         feeds = super().get_queryset(request, exclude_parameters)
@@ -87,14 +89,13 @@ class FeedAdmin(Editable, FeedActions, LongList):
     allowed_filters = ("state", "why", "status", "error_kind", "last_outcome", "host", "folder", "id")
     search_fields = ("title", "host__name")
     search_help_text = f"A URL or a host in full, or a part of a title or host among the newest {SEARCHED:,} feeds."
-    indexed = ("next_check",)
     ordering = ("-id",)
     changelist = FeedList
     show_facets = admin.ShowFacets.NEVER
     fieldsets = (
         (None, {"fields": ("url", *DECIDED)}),
-        ("The feed", _folded("title", "site_url", "description", "language", "format", "hubs", "entry_count")),
-        ("Its server", _folded("host_link", "etag", "last_modified", "asked_ttl", "asked_period", "redirected_to")),
+        ("The feed", _folded("title", "site_url", "description", "language", "format", "hubs")),
+        ("Its server", _folded("host_link", "etag", "last_modified", "redirected_to")),
         ("Last check", _folded("last_outcome", "error_text", "failing_since", "checked_at", "imported_at", "left_out")),
     )
 
@@ -116,18 +117,6 @@ class FeedAdmin(Editable, FeedActions, LongList):
     @admin.display(description="host")
     def host_link(self, feed: Feed) -> str:
         return link(list_of(Feed, host__exact=feed.host_id), feed.host_id) if feed.host_id else NOTHING
-
-    @admin.display(description="TTL")
-    def asked_ttl(self, feed: Feed) -> str:
-        return durations.in_words(feed.ttl) if feed.ttl else NOTHING
-
-    @admin.display(description="update period")
-    def asked_period(self, feed: Feed) -> str:
-        return durations.in_words(feed.update_period) if feed.update_period else NOTHING
-
-    @admin.display(description="entries")
-    def entry_count(self, feed: Feed) -> str:
-        return link(list_of(Entry, feed__id__exact=feed.pk), counted(feed.entries.count(), "entry", "entries"))
 
     @admin.display(description="redirected to")
     def redirected_to(self, feed: Feed) -> str:
@@ -201,9 +190,11 @@ class FeedAdmin(Editable, FeedActions, LongList):
         feed = self.get_object(request, object_id)
         if feed is None or not self.has_change_permission(request, feed):
             raise PermissionDenied
+        waiting = Following()
+        waiting.add([feed])
         if self.send(request, Feed.primary.filter(pk=feed.pk)):
-            level, text = _outcome(feed)
-            self.message_user(request, text, level)
+            endings = chain.from_iterable(waiting.looks(timeout=LONGEST_WAIT))
+            self.message_user(request, *_said(next(endings, None)))
         return HttpResponseRedirect(reverse("admin:feeds_feed_change", args=[feed.pk]))
 
     # What is written
@@ -234,17 +225,15 @@ class FeedAdmin(Editable, FeedActions, LongList):
         return super().changelist_view(request, extra_context)
 
 
-def _outcome(before: Feed) -> tuple[int, str]:
-    """Wait until a feed was checked once more; say what came of it."""
-    give_up = time.monotonic() + LONGEST_WAIT
-    while time.monotonic() < give_up:
-        time.sleep(0.1)
-        feed = Feed.primary.filter(pk=before.pk).defer("seen_digests", "listed_digests").first()
-        if feed is None:
-            return messages.WARNING, "Another feed has its URL by now."
-        if feed.checked_at != before.checked_at:
-            if feed.error_kind:
-                return messages.ERROR, f"The import failed: {feed.get_error_kind_display()}. {feed.error_text}"
-            did = feed.imports.filter(started_at=feed.checked_at).first()
-            return messages.SUCCESS, f"Imported: {did.new} new, {did.changed} changed." if did else "Nothing is new."
-    return messages.INFO, "The import is queued. Load this page again to see what came of it."
+def _said(ending: Ending | None) -> tuple[str, int]:
+    """Return the message that tells how an import ended; None: it has not yet."""
+    if ending is None:
+        return "The import is queued. Load this page again to see what came of it.", messages.INFO
+    match ending.outcome:
+        case Outcome.FAILED:
+            return f"The import failed: {ending.error}.", messages.ERROR
+        case Outcome.IMPORTED:
+            return f"Imported: {ending.new:,} new.", messages.SUCCESS
+        case Outcome.UNCHANGED:
+            return "Nothing is new.", messages.SUCCESS
+    return f"Not imported: {ending.error or 'the feed is paused'}.", messages.WARNING

@@ -53,7 +53,7 @@ def _until(when: datetime) -> SafeString:
 
 
 def overview(feed: Feed) -> dict[str, Any]:
-    """Return what a person asks of a feed first, for the template: is it well, why not, when next and why; one query.
+    """Return what a person asks of a feed first, for the template: is it well, why not, when next and why.
 
     Behind it stands what its imports did, the last one first.
     """
@@ -65,6 +65,7 @@ def overview(feed: Feed) -> dict[str, Any]:
         "url": canonical_urls.redacted(feed.url),
         "state": state(feed),
         "next_check": next_check(feed),
+        "entries": feed.entries.count(),
         "interval": durations.in_words(feed.interval) if feed.interval else "",
         "fixed": durations.in_words(feed.fixed_interval) if feed.fixed_interval else "",
         "imports": imports,

@@ -136,7 +136,7 @@ def test_a_newcomer_looks_uploads_imports_pauses_and_reads(demo: tuple[str, str]
     assert "✓ well" in page.inner_text(".feeds-state")
     look_at(page, "feed", tmp_path)
 
-    page.get_by_role("link", name="look at them").click()
+    page.get_by_role("link", name="1 entry").click()
     page.get_by_role("link", name="Harm").click()
     assert page.frame_locator("iframe").first.locator("p").inner_text() == "Read me"
     assert "harmed" not in page.title()
