@@ -158,18 +158,7 @@ def _escape(match: re.Match[str]) -> str:
 
 def _without_dots(path: str) -> str:
     """Remove dot segments (RFC 3986 §5.2.4)."""
-    if "/." not in path:
-        return path or "/"
-    kept: list[str] = []
-    segments = path.split("/")[1:]
-    for segment in segments:
-        if segment == "..":
-            del kept[-1:]
-        elif segment != ".":
-            kept.append(segment)
-    if segments[-1] in (".", ".."):
-        kept.append("")
-    return "/" + "/".join(kept)
+    return ada_url.URL(f"http://host{path}").pathname if "/." in path else path or "/"
 
 
 _LABEL = re.compile(r"[a-z0-9_-]{1,63}")

@@ -141,12 +141,8 @@ def _delay(slot: datetime, shortest: float) -> int | None:
 
 
 def _sent_at(message: dramatiq.Message[Any]) -> datetime:
-    return _time(message.message_timestamp / 1000)
+    return datetime.fromtimestamp(message.message_timestamp / 1000, UTC)
 
 
 def _slot(message: dramatiq.Message[Any]) -> datetime | None:
-    return _time(message.options[SLOT]) if SLOT in message.options else None
-
-
-def _time(seconds: float) -> datetime:
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+    return datetime.fromtimestamp(message.options[SLOT], UTC) if SLOT in message.options else None

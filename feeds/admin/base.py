@@ -1,6 +1,5 @@
 """What the pages share: permissions, links and words."""
 
-from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -9,15 +8,13 @@ from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils import timezone
-from django.utils.formats import localize
 from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
-from feeds import canonical_urls, clock
+from feeds import canonical_urls
 from feeds.databases import primary_database
 from feeds.models import Feed
 
@@ -100,7 +97,3 @@ def short(text: str) -> str:
 
 def feed_name(feed: Feed) -> str:
     return short(feed.title or canonical_urls.redacted(feed.url))
-
-
-def moment(when: datetime | None) -> str:
-    return str(localize(timezone.localtime(clock.aware(when)))) if when else NOTHING

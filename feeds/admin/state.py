@@ -3,13 +3,15 @@
 from datetime import datetime
 from typing import Any
 
+from django.utils.formats import localize
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince, timeuntil
+from django.utils.timezone import localtime
 
 from feeds import canonical_urls, clock, history
 from feeds.admin import durations
-from feeds.admin.base import NOTHING, moment, short
+from feeds.admin.base import NOTHING, short
 from feeds.clock import aware
 from feeds.models import Feed
 
@@ -49,7 +51,7 @@ def next_check(feed: Feed) -> SafeString | str:
 def _until(when: datetime) -> SafeString:
     now, at = clock.now(), aware(when)
     words = f"in {timeuntil(at, now, depth=1)}" if at > now else f"due for {timesince(at, now, depth=1)}"
-    return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), moment(when), words)
+    return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), localize(localtime(at)), words)
 
 
 def overview(feed: Feed) -> dict[str, Any]:

@@ -7,7 +7,6 @@ row tells how many came before it.
 import logging
 import time
 from datetime import datetime, timedelta
-from typing import Any
 
 from feeds import canonical_urls
 from feeds.databases import one_by_one, primary_database, together
@@ -45,20 +44,22 @@ def record(plan: ImportPlan, storing_since: float) -> None:
         return
     is_handed_over = plan.move is not None and plan.move.across_sites
     trace, number = plan.circumstances.trace, plan.feed.history.imports + 1
+    stages = {**trace.seconds, "store": time.monotonic() - storing_since}
     row = Import(
         feed_id=plan.feed.id,
         number=number,
         started_at=plan.circumstances.started_at,
         asked_by=trace.asked_by,
         waited=trace.waited,
-        seconds=_rounded({**trace.seconds, "store": time.monotonic() - storing_since}),
+        seconds={stage: round(seconds, 3) for stage, seconds in stages.items()},
         outcome=plan.outcome.value,
         status=trace.status,
         size=trace.size,
         new=0 if is_handed_over else len(plan.new),
         changed=0 if is_handed_over else len(plan.changed),
         unchanged_before=plan.feed.history.unchanged,
-        **_error(plan),
+        error_kind=plan.failure.kind.value if plan.failure else "",
+        error_text=plan.failure.text[:MOST_TEXT] if plan.failure else "",
     )
     # What the project's database or its receivers refuse of the history costs no import.
     for _, error in one_by_one([row], lambda row: row.save(using=primary_database()))[1]:
@@ -66,16 +67,6 @@ def record(plan: ImportPlan, storing_since: float) -> None:
     if number > KEPT:
         old = Import.primary.filter(feed_id=plan.feed.id, number__lte=number - KEPT)
         one_by_one([old], lambda rows: rows.delete())  # they stay where a foreign key of the project protects them
-
-
-def _rounded(seconds: dict[str, float]) -> dict[str, float]:
-    return {stage: round(each, 3) for stage, each in seconds.items()}
-
-
-def _error(plan: ImportPlan) -> dict[str, Any]:
-    if plan.failure is None:
-        return {}
-    return {"error_kind": plan.failure.kind.value, "error_text": plan.failure.text[:MOST_TEXT]}
 
 
 def prune(now: datetime) -> int:

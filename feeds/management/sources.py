@@ -120,7 +120,7 @@ class Intake:
     bad_lines: int = 0
     _digests: set[bytes] = field(default_factory=set)
 
-    def unique(self, items: Iterable[Subscription | BadLine], report: Report) -> Iterator[Subscription]:
+    def unique(self, items: Iterable[Item], report: Report) -> Iterator[Subscription]:
         """Yield each subscription the first time; count the rest, and report what is none."""
         for item in items:
             if isinstance(item, BadLine):
@@ -133,14 +133,15 @@ class Intake:
                 yield item
 
 
-def take_in(items: Iterable[Subscription | BadLine], *, register: Register, report: Report) -> Intake:
+def take_in(items: Iterable[Item], *, register: Register, report: Report) -> Intake:
     """Store what the items name and return what came of them; `report` is told each bad line as it comes."""
     intake = Intake()
     for chunk in storage.chunked(intake.unique(items, report), storage.CHUNK):
         registered = register(chunk)
         intake.added += registered.added
         intake.known += registered.known
-        intake.feed_ids.extend(_feed_ids([subscription.url for subscription in chunk]))
+        ids = Feed.primary.ids_by_url(each.url for each in chunk)
+        intake.feed_ids.extend(ids[each.url] for each in chunk if each.url in ids)
     return intake
 
 
@@ -157,9 +158,3 @@ def stored(urls: list[str]) -> list[int]:
     if unknown := [canonical_urls.redacted(url) for url in wanted if url not in known]:
         raise CommandError(f"No such feed: {', '.join(unknown)}", returncode=2)
     return sorted({*known.values()})
-
-
-def _feed_ids(urls: list[str]) -> list[int]:
-    """Return the ids of these feeds, in the order of the URLs."""
-    ids = Feed.primary.ids_by_url(urls)
-    return [ids[url] for url in urls if url in ids]

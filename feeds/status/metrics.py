@@ -1,10 +1,10 @@
 """The figures of the database, the workers and the queues as gauges for Prometheus. What workers count: `metrics`."""
 
-import secrets
 from collections.abc import Iterator
 
 import dramatiq
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
@@ -35,7 +35,7 @@ def page(request: HttpRequest) -> HttpResponse:
     """Answer those who bear FEEDS_METRICS_TOKEN; without one there is no such page."""
     token = feeds_settings().metrics_token
     given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-    if not token or not secrets.compare_digest(given.encode(), token.encode()):
+    if not token or not constant_time_compare(given, token):
         raise Http404
     return HttpResponse("".join(_lines()), content_type="text/plain; version=0.0.4; charset=utf-8")
 
