@@ -35,7 +35,12 @@ def readiness() -> dict[str, bool]:
     for an answer `TIMEOUT` or, of memcached, 1 s. Without a bound is one wait only: for a PostgreSQL that was connected
     to before and answers nothing, while the system under it still acknowledges what is sent.
     """
-    parts = {"database": ask_database, "lock_store": ask_lock_store, "broker": ask_broker, "parser": ask_parser}
+    parts = {
+        "database": ask_database,
+        "lock_store": ask_lock_store,
+        "broker": ask_broker,
+        "parser": parsing.start_problem,
+    }
     return {name: _works(name, question) for name, question in parts.items()}
 
 
@@ -97,13 +102,8 @@ def ask_broker() -> str:
     return ""
 
 
-def ask_parser() -> str:
-    """Ask whether this process can have children that read documents."""
-    return parsing.start_problem()
-
-
 def ask_workers() -> str:
-    """Ask the database for a document that no process could read lately."""
+    """Ask the database for a document that no worker could read lately."""
     return scheduling.unread(clock.now())
 
 

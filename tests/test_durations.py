@@ -23,7 +23,7 @@ def test_a_duration_is_read_in_any_unit(text: str, seconds: int) -> None:
 
 @pytest.mark.parametrize("text", ["soon", "-5", "1.5 h", "3 weeks", "h", "5 h!"])
 def test_what_is_no_duration_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"no duration|no unit"):
+    with pytest.raises(ValueError, match="no duration"):
         durations.parsed(text)
 
 

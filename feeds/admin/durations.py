@@ -3,9 +3,8 @@
 import re
 
 UNITS = {"d": 86_400, "h": 3_600, "min": 60, "s": 1}
-WORDS = {"day": "d", "days": "d", "hour": "h", "hours": "h", "m": "min", "minute": "min", "minutes": "min"}
-WORDS |= {"second": "s", "seconds": "s", "sec": "s"}
-PART = re.compile(r"(\d{1,9})\s*([a-z]*)")
+BY_LETTER = {unit[0]: size for unit, size in UNITS.items()}
+PART = re.compile(r"(\d{1,9})\s*(days?|d|hours?|h|minutes?|min|m|seconds?|sec|s)?\b")
 SECONDS = re.compile(r"\b(\d{2,9}) s\b")
 
 
@@ -30,10 +29,4 @@ def parsed(text: str) -> int:
     parts = PART.findall(text.lower())
     if not parts or PART.sub("", text.lower()).strip(" ,"):
         raise ValueError(f"{text!r} is no duration such as 90 min or 1 d 12 h")
-    return sum(int(number) * _size(unit) for number, unit in parts)
-
-
-def _size(unit: str) -> int:
-    if (size := UNITS.get(WORDS.get(unit, unit) or "s")) is None:
-        raise ValueError(f"{unit} is no unit of time: d, h, min or s")
-    return size
+    return sum(int(number) * BY_LETTER[unit[:1] or "s"] for number, unit in parts)

@@ -8,7 +8,7 @@ import dramatiq
 from django.core.checks import CheckMessage
 from django.db import connections
 
-from feeds import checks, clock, health
+from feeds import checks, clock, health, parsing
 from feeds.clock import Now, aware
 from feeds.databases import primary_database
 from feeds.embedded import EmbeddedBroker
@@ -67,15 +67,20 @@ def _said(*questions: Callable[..., Iterable[CheckMessage]]) -> Callable[[], Ite
     return ask
 
 
+def _asked(question: Callable[[], str], remedy: str) -> Callable[[], Iterator[Problem]]:
+    """Return the question for what a health page says, too."""
+
+    def ask() -> Iterator[Problem]:
+        if problem := question():
+            yield problem, remedy
+
+    return ask
+
+
 def _database() -> Iterator[Problem]:
     yield from _said(checks.check_database)()
     with connections[primary_database()].cursor() as cursor:
         cursor.execute("SELECT 1")
-
-
-def _migrations() -> Iterator[Problem]:
-    if problem := health.ask_database():
-        yield problem, "Run `manage.py migrate`."
 
 
 def _lock_store() -> Iterator[Problem]:
@@ -83,11 +88,6 @@ def _lock_store() -> Iterator[Problem]:
     yield from wrong
     if not wrong and (problem := health.ask_lock_store()):
         yield problem, "Nothing is imported twice as long as the database answers, but feeds may be fetched twice."
-
-
-def _broker() -> Iterator[Problem]:
-    if problem := health.ask_broker():
-        yield problem, "Is BROKER_URL right, and the server up?"
 
 
 def _workers() -> Iterator[Problem]:
@@ -108,6 +108,12 @@ def _schedule() -> Iterator[Problem]:
         yield f"the feeds that are due are not sent ({when})", "Start `manage.py crontab`, and a worker."
 
 
+def _parser() -> Iterator[Problem]:
+    yield from _said(checks.check_parser)()
+    if problem := parsing.start_problem():
+        yield problem, "Documents that are large or not plain wait until one can."
+
+
 def _clock() -> Iterator[Problem]:
     before = clock.now()
     theirs = Process.primary.annotate(now=Now()).values_list("now", flat=True).first()
@@ -118,30 +124,17 @@ def _clock() -> Iterator[Problem]:
 
 
 NEED_TABLES = frozenset({"migrations", "workers", "schedule", "clock", "documents"})
-
-
-def _parser() -> Iterator[Problem]:
-    yield from _said(checks.check_parser)()
-    if problem := health.ask_parser():
-        yield problem, "Documents that are large or not plain wait until one can."
-
-
-def _documents() -> Iterator[Problem]:
-    if problem := health.ask_workers():
-        yield problem, "A worker cannot start the processes that parse: see its log."
-
-
 QUESTIONS: dict[str, Callable[[], Iterable[Problem]]] = {
     "settings": _said(checks.check_settings),
     "middleware": _said(checks.check_middleware),
     "database": _database,
-    "migrations": _migrations,
+    "migrations": _asked(health.ask_database, "Run `manage.py migrate`."),
     "lock store": _lock_store,
-    "broker": _broker,
+    "broker": _asked(health.ask_broker, "Is BROKER_URL right, and the server up?"),
     "workers": _workers,
     "schedule": _schedule,
     "clock": _clock,
-    "documents": _documents,
+    "documents": _asked(health.ask_workers, "A worker cannot start the processes that parse: see its log."),
     "publishers": _said(checks.check_politeness),
     "network": _said(checks.check_networks),
     "parser": _parser,
