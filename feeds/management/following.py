@@ -9,7 +9,7 @@ from math import inf
 
 from django.db.models import Count, F, QuerySet
 
-from feeds import storage
+from feeds import canonical_urls, storage
 from feeds.models import Entry, Feed
 from feeds.outcomes import Outcome
 
@@ -25,7 +25,7 @@ class Ending:
     """How the import of one feed ended."""
 
     feed_id: int
-    url: str = ""
+    url: str = ""  # without a login
     outcome: Outcome
     error: str = ""  # in words
     new: int = 0  # entries
@@ -96,7 +96,11 @@ def load(feed_ids: list[int]) -> QuerySet[Feed]:
 
 
 def skipped(feed: Feed) -> Ending:
-    return Ending(feed_id=feed.pk, url=feed.url, outcome=Outcome.PAUSED)
+    return _ended(feed, Outcome.PAUSED)
+
+
+def _ended(feed: Feed, outcome: Outcome, error: str = "") -> Ending:
+    return Ending(feed_id=feed.pk, url=canonical_urls.redacted(feed.url), outcome=outcome, error=error)
 
 
 def _ending(feed_id: int, feed: Feed | None, before: Before) -> Ending | None:
@@ -106,11 +110,11 @@ def _ending(feed_id: int, feed: Feed | None, before: Before) -> Ending | None:
         return Ending(feed_id=feed_id, outcome=Outcome.PAUSED, error="deleted meanwhile, or merged with another feed")
     if feed.checked_at != checked_at:
         error = feed.error_kind and (feed.error_text or feed.get_error_kind_display())
-        return Ending(feed_id=feed_id, url=feed.url, outcome=Outcome(feed.last_outcome), error=error)
+        return _ended(feed, Outcome(feed.last_outcome), error)
     if feed.status == Feed.Status.PAUSED:
         return skipped(feed)
     if feed.slot_at not in (None, slot_at):
-        return Ending(feed_id=feed_id, url=feed.url, outcome=Outcome.DELAYED, error=feed.next_check_reason)
+        return _ended(feed, Outcome.DELAYED, feed.next_check_reason)
     return None
 
 

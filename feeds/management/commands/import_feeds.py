@@ -55,9 +55,6 @@ class Tally:
     def counts(self) -> dict[str, int]:
         return {word: self.outcomes[outcome] for outcome, word in WORDS.items()} | {"outstanding": self.outstanding}
 
-    def failed(self) -> list[tuple[str, str]]:
-        return [(canonical_urls.redacted(failure.url), failure.error) for failure in self.failures]
-
     def summary(self) -> str:
         counts = self.counts()
         parts = [f"{count:,} {word}" for word, count in counts.items() if count or word in ALWAYS_SHOWN]
@@ -106,7 +103,7 @@ class Command(BaseCommand):
                 if options["due"]:
                     heartbeat.note_schedule(clock.now())
                 self._asked_by = AskedBy.SCHEDULE if options["due"] or options["all"] else AskedBy.PERSON
-                self._import(intake, wait=options["wait"] or _is_embedded(), timeout=options["timeout"])
+                self._import(intake, wait=options["wait"] or bool(_embedded()), timeout=options["timeout"])
         if options["format"] == "json":
             dump(self.stdout, self._values(intake))
         _check_success(self.tally, intake)
@@ -142,7 +139,9 @@ class Command(BaseCommand):
                 progress.advance(len(feed_ids))
         if wait:
             self._follow(waiting, timeout)
-            self._show()
+            if self.tally.failures and self.verbosity:
+                table(self.stdout, ("failed feed", "error"), [(each.url, each.error) for each in self.tally.failures])
+            self._say(self.tally.summary())
         else:
             skipped = self.tally.outcomes[Outcome.PAUSED]
             more = f", {skipped:,} skipped: paused" if skipped else ""
@@ -180,17 +179,10 @@ class Command(BaseCommand):
     def _progress(self, label: str, total: int) -> Progress:
         return Progress(self.stderr, label, total, visible=self.verbosity == 1)  # above, each feed has its line
 
-    def _show(self) -> None:
-        if not self.verbosity:
-            return
-        if self.tally.failures:
-            table(self.stdout, ("failed feed", "error"), self.tally.failed())
-        self.stdout.write(self.tally.summary())
-
     def _values(self, intake: Intake) -> dict[str, Any]:
         counts = {name: getattr(intake, name) for name in ("added", "known", "duplicates", "bad_lines")}
         counts |= {"sent": self.tally.sent, **self.tally.counts(), "new_entries": self.tally.new_entries}
-        return counts | {"failures": [{"url": url, "error": error} for url, error in self.tally.failed()]}
+        return counts | {"failures": [{"url": each.url, "error": each.error} for each in self.tally.failures]}
 
     def _say(self, text: str) -> None:
         if self.verbosity:
@@ -230,14 +222,14 @@ def _stored(*, due: bool) -> Intake:
     return intake
 
 
-def _is_embedded() -> bool:
-    return isinstance(tasks.import_feed.broker, EmbeddedBroker)
+def _embedded() -> EmbeddedBroker | None:
+    broker = tasks.import_feed.broker
+    return broker if isinstance(broker, EmbeddedBroker) else None
 
 
 def _is_settled(waiting: Following) -> bool:
     """Say whether no import that we wait for can be under way: none queued here, none locked by another process."""
-    broker = tasks.import_feed.broker
-    if not isinstance(broker, EmbeddedBroker) or not broker.drain(0):
+    if not (broker := _embedded()) or not broker.drain(0):
         return False
     keys = [locking.lock_key(tasks.import_feed.actor_name, url) for url in waiting.some_urls()]
     return not caches[feeds_settings().lock_cache].get_many(keys)
@@ -245,8 +237,7 @@ def _is_settled(waiting: Following) -> bool:
 
 def _abandon_queue() -> None:
     """Empty an embedded queue: the process would else work it off before it ends, and the feeds stay due anyway."""
-    broker = tasks.import_feed.broker
-    if isinstance(broker, EmbeddedBroker):
+    if broker := _embedded():
         broker.flush_all()
 
 
@@ -270,4 +261,4 @@ def _quiet_imports(verbosity: int) -> Iterator[None]:
 
 def _line(ending: Ending) -> str:
     more = ending.error or (f"{ending.new:,} new" if ending.outcome is Outcome.IMPORTED else "")
-    return printable(f"{WORDS[ending.outcome]:<9} {canonical_urls.redacted(ending.url)} {more}".rstrip())
+    return printable(f"{WORDS[ending.outcome]:<9} {ending.url} {more}".rstrip())
