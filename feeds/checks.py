@@ -9,9 +9,7 @@ import dramatiq
 from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core.cache import caches
-from django.core.cache.backends.base import InvalidCacheBackendError
 from django.core.checks import CheckMessage, Error, Warning, register
-from django.core.exceptions import ImproperlyConfigured
 from django.core.management import get_commands
 from django.db import connections, router
 from dramatiq.brokers.stub import StubBroker
@@ -130,10 +128,9 @@ def check_lock_server(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage
     """Ask the lock's server; only with --deploy, since a check must work where no server is. Workers ask at boot."""
     if (values := typed_settings()) is None:
         return
-    try:
-        store = caches[values.lock_cache]
-    except (InvalidCacheBackendError, ImproperlyConfigured):
+    if list(locking.store_problems(values.lock_cache, dramatiq.get_broker())):
         return  # said by check_lock_cache
+    store = caches[values.lock_cache]
     if not isinstance(store, LockStore):
         return
     try:

@@ -1,7 +1,7 @@
 """Ask the server of a feed twice, and explain what it does and when the importer would come back."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -30,9 +30,8 @@ class Command(BaseCommand):
             for line in explain(options["url"]):
                 self.stdout.write(printable(line))
         except InvalidURL as error:
-            raise CommandError(
-                f"{printable(canonical_urls.redacted(options['url']))}: {error}.", returncode=2
-            ) from error
+            url = printable(canonical_urls.redacted(options["url"]))
+            raise CommandError(f"{url}: {error}.", returncode=2) from error
 
 
 def explain(url: str) -> Iterator[str]:
@@ -41,8 +40,7 @@ def explain(url: str) -> Iterator[str]:
     request = FeedRequest(url=canonical_urls.canonical_url(url))
     fetcher = Fetcher(settings.part(FetchSettings))
     yield f"First request, without conditions: {canonical_urls.redacted(request.url)}"
-    first, seconds = _timed(fetcher, request)
-    yield from _told(first, seconds)
+    first = yield from _ask(fetcher, request)
     document = _parsed(first, settings)
     yield from _said(document)
     if not isinstance(first, Fetched) or not isinstance(document, ParsedFeed):
@@ -58,19 +56,17 @@ def explain(url: str) -> Iterator[str]:
     )
     yield ""
     yield "Second request, " + ("with its validators" if first.etag or first.last_modified else "without conditions")
-    second, seconds = _timed(fetcher, known)
-    yield from _told(second, seconds)
+    second = yield from _ask(fetcher, known)
     yield from _judged(first, second)
     yield ""
     yield _decision(known, second, document, settings)
 
 
-def _timed(fetcher: Fetcher, request: FeedRequest) -> tuple[FetchOutcome, float]:
+def _ask(fetcher: Fetcher, request: FeedRequest) -> Generator[str, None, FetchOutcome]:
+    """Yield what the server answers, and return it."""
     begun = time.monotonic()
-    return fetcher.fetch(request), time.monotonic() - begun
-
-
-def _told(outcome: FetchOutcome, seconds: float) -> Iterator[str]:
+    outcome = fetcher.fetch(request)
+    seconds = time.monotonic() - begun
     yield from (f"  {hop.status}: redirects to {hop.url}{_kept(hop)}" for hop in outcome.redirects)
     match outcome:
         case Fetched():
@@ -87,6 +83,7 @@ def _told(outcome: FetchOutcome, seconds: float) -> Iterator[str]:
                 yield f"  Retry-After: {outcome.retry_after:.0f} s"
     if isinstance(outcome, Fetched | NotModified) and outcome.max_age is not None:
         yield f"  fresh for {outcome.max_age:.0f} s by Cache-Control or Expires"
+    return outcome
 
 
 def _kept(hop: Redirect) -> str:
