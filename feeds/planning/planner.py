@@ -12,7 +12,6 @@ from feeds.planning.recognition import READER
 from feeds.planning.values import (
     Circumstances,
     FeedState,
-    Hints,
     ImportPlan,
     NextCheck,
     Pause,
@@ -61,7 +60,8 @@ def _succeeded(
     unknown = tuple(entry for entry in entries if entry.stored is None)
     new, used = budget.spend(feed, unknown, rules.daily_entries, circumstances)
     changed = tuple(entry for entry in entries if _is_change(entry))
-    expired = EXPIRED if (parsed or feed.document).expired else ""  # a 304 leaves what the document said in force
+    document = parsed or feed.document  # a 304 leaves what the document said in force
+    expired = EXPIRED if document.expired else ""
     if expired:
         next_check = schedule.stop(interval=feed.history.interval, reason=expired)
     else:
@@ -69,8 +69,7 @@ def _succeeded(
         ignored = conditions.ignored(feed, fetched, circumstances.started_at, has_news=bool(unknown or changed))
         are_honoured = is_read and ignored < conditions.MOST_IGNORED
         news = replace(_news(fetched, new, circumstances.now, has_validators=are_honoured), left_out=used.left_out)
-        hints = document_hints(parsed) if parsed else feed.document.hints
-        next_check = schedule.after_success(feed.history, news, hints, rules, circumstances)
+        next_check = schedule.after_success(feed.history, news, document, rules, circumstances)
     streak = redirects.streak(feed, fetched, circumstances.started_at)
     return ImportPlan(
         feed=feed,
@@ -110,16 +109,6 @@ def _listed(
     if not parsed.complete:  # absence means nothing
         pairs += feed.document.listed
     return (*tuple(dict.fromkeys(pair for pair in pairs if pair != READER))[: MOST_LISTED - 1], READER)
-
-
-def document_hints(parsed: ParsedFeed) -> Hints:
-    """Return what a document says about polling."""
-    return Hints(
-        ttl=parsed.ttl,
-        update_period=parsed.update_period,
-        skip_hours=parsed.skip_hours,
-        skip_days=parsed.skip_days,
-    )
 
 
 def _news(

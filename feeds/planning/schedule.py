@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from math import exp, log
 
 from feeds.outcomes import FailureKind
-from feeds.planning.values import Circumstances, Hints, History, NextCheck, Rules
+from feeds.parsing import ParsedFeed
+from feeds.planning.values import Circumstances, DocumentState, History, NextCheck, Rules
 
 HOUR, DAY = 3600.0, 24 * 3600.0  # seconds
 
@@ -63,6 +64,8 @@ class News:
 
 
 # The next check
+
+Hints = DocumentState | ParsedFeed  # what a document says about polling only lengthens the wait
 
 
 def after_success(history: History, news: News, hints: Hints, rules: Rules, circumstances: Circumstances) -> NextCheck:

@@ -33,22 +33,15 @@ class HostState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hints:
-    """What a document says about polling. It only lengthens the wait."""
-
-    ttl: int | None = None  # seconds
-    update_period: int | None = None  # seconds
-    skip_hours: int = 0  # masks as in ParsedFeed
-    skip_days: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentState:
-    """What is known of the last document of a feed."""
+    """What is known of the last document of a feed; but for the first as in ParsedFeed."""
 
     listed: tuple[tuple[bytes, bytes], ...] = ()  # for each of its entries: its digest (or zeros), its guid digest
-    hints: Hints = field(default_factory=Hints)
-    expired: bool = False  # it says that it will never change again
+    ttl: int | None = None  # seconds
+    update_period: int | None = None  # seconds
+    skip_hours: int = 0
+    skip_days: int = 0
+    expired: bool = False
 
     @property
     def seen(self) -> frozenset[bytes]:

@@ -21,7 +21,6 @@ from feeds.planning import (
     Budget,
     DocumentState,
     FeedState,
-    Hints,
     History,
     HostState,
     ImportPlan,
@@ -132,12 +131,10 @@ def _document(feed: Any) -> DocumentState:
     seen, listed = _split(bytes(feed.seen_digests)), _split(bytes(feed.listed_digests))
     return DocumentState(
         listed=tuple(zip(seen, listed, strict=False)),
-        hints=Hints(
-            ttl=feed.ttl,
-            update_period=feed.update_period,
-            skip_hours=feed.skip_hours,
-            skip_days=feed.skip_days,
-        ),
+        ttl=feed.ttl,
+        update_period=feed.update_period,
+        skip_hours=feed.skip_hours,
+        skip_days=feed.skip_days,
         expired=feed.status_reason == EXPIRED,
     )
 

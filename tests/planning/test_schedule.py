@@ -8,10 +8,10 @@ import pytest
 from feeds.outcomes import FailureKind
 from feeds.planning import schedule
 from feeds.planning.schedule import DAY, HOUR, News
-from feeds.planning.values import Circumstances, Hints, History, NextCheck, Rules
+from feeds.planning.values import Circumstances, DocumentState, History, NextCheck, Rules
 from tests.rigs.planning import NOW, RULES
 
-NO_HINTS = Hints()
+NO_HINTS = DocumentState()
 HISTORY = History(created_at=NOW, interval=3600)
 
 
@@ -30,7 +30,7 @@ def after_success(
     retry_after: float | None = None,
     fixed_interval: int | None = None,
     rules: Rules = RULES,
-    hints: Hints = NO_HINTS,
+    hints: DocumentState = NO_HINTS,
     jitter: float = 0.0,
 ) -> NextCheck:
     changed_at = NOW - timedelta(seconds=silent)
@@ -103,7 +103,7 @@ def test_unchanged_polls_leave_the_learned_interval_alone() -> None:
 
 
 def test_a_fixed_interval_overrides_pace_and_hints() -> None:
-    check = after_success(fixed_interval=600, max_age=5000.0, hints=Hints(skip_days=0b100))
+    check = after_success(fixed_interval=600, max_age=5000.0, hints=DocumentState(skip_days=0b100))
     assert seconds(check) == 600
     assert check.reason == "fixed interval 600 s"
 
@@ -119,7 +119,8 @@ def test_the_retry_after_of_a_redirect_is_waited_for_whatever_else_is_said(fixed
 
 
 @pytest.mark.parametrize(
-    "hint", [{"max_age": 30_000.0}, {"hints": Hints(ttl=30_000)}, {"hints": Hints(update_period=30_000)}]
+    "hint",
+    [{"max_age": 30_000.0}, {"hints": DocumentState(ttl=30_000)}, {"hints": DocumentState(update_period=30_000)}],
 )
 def test_hints_lengthen(hint: dict[str, Any]) -> None:
     check = after_success(**hint)
@@ -128,12 +129,12 @@ def test_hints_lengthen(hint: dict[str, Any]) -> None:
 
 
 def test_the_longest_of_all_wins() -> None:
-    check = after_success(max_age=8000.0, hints=Hints(ttl=9000, update_period=8500))
+    check = after_success(max_age=8000.0, hints=DocumentState(ttl=9000, update_period=8500))
     assert check.reason == "ttl 9000 s > learned interval 7200 s"
 
 
 def test_hints_never_shorten() -> None:
-    assert seconds(after_success(max_age=60, hints=Hints(ttl=60, update_period=60))) == 7200
+    assert seconds(after_success(max_age=60, hints=DocumentState(ttl=60, update_period=60))) == 7200
 
 
 def test_absurd_hints_are_capped_at_a_day() -> None:
@@ -141,12 +142,12 @@ def test_absurd_hints_are_capped_at_a_day() -> None:
 
 
 def test_skipped_hours_and_days_are_skipped() -> None:
-    check = after_success(interval=0, hints=Hints(skip_hours=1 << 13, skip_days=1 << 3))
+    check = after_success(interval=0, hints=DocumentState(skip_hours=1 << 13, skip_days=1 << 3))
     assert check.at == NOW.replace(hour=14)
     assert check.reason == "learned interval 3600 s; skipHours or skipDays until Wed 14:00 UTC"
 
 
-WEEKENDS = Hints(skip_days=0b1100000)
+WEEKENDS = DocumentState(skip_days=0b1100000)
 
 
 def test_a_skipped_weekend_lasts_until_monday() -> None:
@@ -154,8 +155,8 @@ def test_a_skipped_weekend_lasts_until_monday() -> None:
     assert check.at == datetime(2026, 3, 9, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("hints", [Hints(skip_hours=(1 << 24) - 1), Hints(skip_days=0b1111111)])
-def test_skipping_every_hour_or_every_day_is_ignored(hints: Hints) -> None:
+@pytest.mark.parametrize("hints", [DocumentState(skip_hours=(1 << 24) - 1), DocumentState(skip_days=0b1111111)])
+def test_skipping_every_hour_or_every_day_is_ignored(hints: DocumentState) -> None:
     assert seconds(after_success(hints=hints)) == 7200
 
 
@@ -173,7 +174,7 @@ def test_feeds_added_together_drift_apart() -> None:
 
 
 def test_feeds_that_skip_the_same_hours_do_not_all_come_on_the_hour() -> None:
-    hints = Hints(skip_hours=1 << 14)
+    hints = DocumentState(skip_hours=1 << 14)
     early, late = (after_success(hints=hints, jitter=jitter).at for jitter in (0.0, 0.9))
     assert early is not None
     assert late is not None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from math import exp
 
-from feeds.planning import Hints
+from feeds.planning import DocumentState
 from feeds.scheduling import rate_limit
 
 START = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday
@@ -54,7 +54,7 @@ class Feed:
     rate: float  # entries per second
     validators: bool
     max_age: float | None  # seconds
-    hints: Hints
+    hints: DocumentState
     interval: int
     changed_at: float
     checked_at: float
@@ -142,8 +142,8 @@ def _feed(number: int, host: Host, rng: random.Random, *, busy: bool) -> Feed:
     )
 
 
-def _hints(rng: random.Random) -> Hints:
-    return Hints(
+def _hints(rng: random.Random) -> DocumentState:
+    return DocumentState(
         ttl=rng.choice((None, None, None, 900, 3600)),
         update_period=rng.choice((None, None, 3600)),
         skip_hours=rng.choice((0,) * 49 + (0b111111,)),
