@@ -31,8 +31,8 @@ def counts(plan: ImportPlan) -> dict[str, int]:
     """Return the numbers that an import writes on its feed."""
     history = plan.feed.history
     if is_eventful(plan):
-        return {"unchanged_count": 0, "import_count": history.imports + 1}
-    return {"unchanged_count": history.unchanged + 1}
+        return {"unchanged_count": 0, "import_count": history.import_count + 1}
+    return {"unchanged_count": history.unchanged_count + 1}
 
 
 def record(plan: ImportPlan, storing_since: float) -> None:
@@ -43,7 +43,7 @@ def record(plan: ImportPlan, storing_since: float) -> None:
     if not is_eventful(plan):
         return
     is_handed_over = plan.move is not None and plan.move.across_sites
-    trace, number = plan.circumstances.trace, plan.feed.history.imports + 1
+    trace, number = plan.circumstances.trace, plan.feed.history.import_count + 1
     stages = {**trace.seconds, "store": time.monotonic() - storing_since}
     row = Import(
         feed_id=plan.feed.id,
@@ -57,7 +57,7 @@ def record(plan: ImportPlan, storing_since: float) -> None:
         size=trace.size,
         new=0 if is_handed_over else len(plan.new),
         changed=0 if is_handed_over else len(plan.changed),
-        unchanged_before=plan.feed.history.unchanged,
+        unchanged_before=plan.feed.history.unchanged_count,
         error_kind=plan.failure.kind.value if plan.failure else "",
         error_text=plan.failure.text[:MOST_TEXT] if plan.failure else "",
     )

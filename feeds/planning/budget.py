@@ -23,19 +23,19 @@ def spend(
     A first document is stored whole, whatever its size. `daily` 0 = no limit.
     """
     used = _today(feed.budget, circumstances)
-    daily = daily if used.daily is None else used.daily
+    daily = daily if used.daily_entries is None else used.daily_entries
     if not daily or not feed.history.imported_at:
         return tuple(new), replace(used, left_out=0)
-    stored, room = used.stored, 0
+    stored, room = used.day_entries, 0
     while room < len(new) and stored < daily:
         stored += 1 + bytes_of(new[room].entry) // MOST_BYTES
         room += 1
-    return tuple(new[:room]), replace(used, stored=stored, left_out=len(new) - room)
+    return tuple(new[:room]), replace(used, day_entries=stored, left_out=len(new) - room)
 
 
 def _today(budget: Budget, circumstances: Circumstances) -> Budget:
     """Return what is used of the day so far. A day begins with its first new entry; one in the future is an error."""
     now = circumstances.started_at
-    if budget.began_at and budget.began_at <= now < budget.began_at + DAY:
+    if budget.day_began_at and budget.day_began_at <= now < budget.day_began_at + DAY:
         return budget
-    return replace(budget, began_at=now, stored=0)
+    return replace(budget, day_began_at=now, day_entries=0)

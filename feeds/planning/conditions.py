@@ -30,7 +30,7 @@ def _without_document(feed: FeedState, now: datetime) -> timedelta:
 
 def ignored(feed: FeedState, fetched: Fetched | NotModified, now: datetime, *, has_news: bool) -> int:
     """Return how many conditional requests in a row have been ignored, now that this answer has come."""
-    before = feed.history.ignored
+    before = feed.history.validators_ignored
     if fetched.status != 200:
         return 0
     has_validators = bool(feed.request.etag or feed.request.last_modified)

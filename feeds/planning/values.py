@@ -51,7 +51,7 @@ class DocumentState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """What is known of the checks of a feed."""
+    """What is known of the checks of a feed. The fields have the names of its columns."""
 
     created_at: datetime
     checked_at: datetime | None = None
@@ -63,9 +63,9 @@ class History:
     fixed_interval: int | None = None  # seconds, set by a person
     fetch_seconds: float | None = None  # that the last fetch took; None = there was none
     next_check_reason: str = ""
-    unchanged: int = 0  # checks that found nothing new, since the last import that has a row in the history
-    ignored: int = 0  # conditional requests in a row that brought a whole document and nothing new
-    imports: int = 0  # rows that the history ever had
+    unchanged_count: int = 0  # checks that found nothing new, since the last import that has a row in the history
+    validators_ignored: int = 0  # conditional requests in a row that brought a whole document and nothing new
+    import_count: int = 0  # rows that the history ever had
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,11 +79,11 @@ class Streak:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """The new entries of a feed in the day that began with the first of them."""
+    """The new entries of a feed in the day that began with the first of them. Named as History is."""
 
-    daily: int | None = None  # entries, set by a person; None = the setting, 0 = no limit
-    began_at: datetime | None = None
-    stored: int = 0
+    daily_entries: int | None = None  # set by a person; None = the setting, 0 = no limit
+    day_began_at: datetime | None = None
+    day_entries: int = 0
     left_out: int = 0  # of the last document
 
 

@@ -2,9 +2,9 @@
 
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db import transaction
@@ -35,16 +35,15 @@ from feeds.storage.fields import UNSEEN, feed_fields
 from feeds.storage.subscriptions import Subscription, register
 
 DIGEST = 16  # bytes
+Part = TypeVar("Part", History, Budget)
 OPTIONS = ("user_agent", "headers", "username", "password", "proxy", "deadline", "verify_tls")
 # What a check needs to know of a feed. Models of all columns would take the ORM twice as long as these values.
 READ = (
     *("id", "url", "host_id", "revision", "status", "status_reason", "found_on", "public_only", "pruned_at"),
     *("etag", "last_modified", "validators_url", "body_digest", "seen_digests", "listed_digests"),
-    *("created_at", "checked_at", "imported_at", "received_at", "changed_at", "claimed_at", "fetch_seconds"),
-    *("interval", "fixed_interval", "next_check_reason", "unchanged_count", "validators_ignored", "import_count"),
+    *(field.name for kind in (History, Budget) for field in fields(kind)),
     *("ttl", "update_period", "skip_hours", "skip_days"),
     *("error_count", "failing_since", "error_kind", "moved_to", "moved_since", "moved_count"),
-    *("daily_entries", "day_began_at", "day_entries", "left_out"),
     *("host__delay", "host__paused_until"),
     *(f"options__{name}" for name in OPTIONS),
 )
@@ -86,30 +85,23 @@ def _state(feed: Any, now: datetime) -> FeedState:
         url=feed.url,
         revision=feed.revision,
         request=_request(feed),
-        history=History(
-            created_at=past(feed.created_at, now) or now,
-            checked_at=past(feed.checked_at, now),
-            imported_at=past(feed.imported_at, now),
-            received_at=past(feed.received_at, now),
-            changed_at=past(feed.changed_at, now),
-            claimed_at=past(feed.claimed_at, now),
-            interval=feed.interval,
-            fixed_interval=feed.fixed_interval,
-            fetch_seconds=feed.fetch_seconds,
-            next_check_reason=feed.next_check_reason,
-            unchanged=feed.unchanged_count,
-            ignored=feed.validators_ignored,
-            imports=feed.import_count,
-        ),
+        history=_named(History, feed, now, created_at=past(feed.created_at, now) or now),
         document=_document(feed),
         failures=Streak(count=feed.error_count, since=past(feed.failing_since, now), kind=feed.error_kind),
         redirect=_redirect(feed, now),
-        budget=_budget(feed),
+        budget=_named(Budget, feed, now),
         host=_host(feed),
         found_on=feed.found_on,
         paused=feed.status == Feed.Status.PAUSED,
         pruned=feed.pruned_at is not None,
     )
+
+
+def _named(kind: type[Part], feed: Any, now: datetime, **given: Any) -> Part:
+    """Return a value made of the columns that its fields are named after."""
+    columns = {field.name: getattr(feed, field.name) for field in fields(kind)}
+    moments = {name: past(value, now) for name, value in columns.items() if isinstance(value, datetime)}
+    return kind(**columns | moments | given)
 
 
 def _request(feed: Any) -> FeedRequest:
@@ -141,15 +133,6 @@ def _document(feed: Any) -> DocumentState:
 
 def _split(digests: bytes) -> Iterator[bytes]:
     return (digests[at : at + DIGEST] for at in range(0, len(digests), DIGEST))
-
-
-def _budget(feed: Any) -> Budget:
-    return Budget(
-        daily=feed.daily_entries,
-        began_at=aware(feed.day_began_at),
-        stored=feed.day_entries,
-        left_out=feed.left_out,
-    )
 
 
 def _redirect(feed: Any, now: datetime) -> RedirectStreak | None:

@@ -104,7 +104,7 @@ def _redirect_fields(redirect: RedirectStreak | None) -> dict[str, Any]:
 
 
 def _budget_fields(budget: Budget) -> dict[str, Any]:
-    return {"day_began_at": budget.began_at, "day_entries": budget.stored, "left_out": budget.left_out}
+    return {"day_began_at": budget.day_began_at, "day_entries": budget.day_entries, "left_out": budget.left_out}
 
 
 def _fetched_fields(fetched: Fetched | NotModified, feed: FeedState) -> dict[str, Any]:
