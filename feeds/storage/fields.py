@@ -1,6 +1,6 @@
 """The fields of feeds and entries that are written, and with what."""
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 
@@ -8,7 +8,7 @@ from feeds import canonical_urls, history, planning
 from feeds.fetching import Fetched, NotModified
 from feeds.models import Feed
 from feeds.outcomes import FailureKind
-from feeds.parsing import ParsedFeed
+from feeds.parsing import ParsedEntry, ParsedFeed
 from feeds.planning import Budget, FeedState, ImportPlan, PlannedEntry, RedirectStreak
 
 # After a day or six weeks of these a feed is disabled, so they count from their own first time.
@@ -120,22 +120,9 @@ def _fetched_fields(fetched: Fetched | NotModified, feed: FeedState) -> dict[str
 
 
 def _document_fields(parsed: ParsedFeed) -> dict[str, Any]:
-    values = {
-        "site_url": parsed.site_url,
-        "description": parsed.description,
-        "language": parsed.language,
-        "rights": parsed.rights,
-        "image_url": parsed.image_url,
-        "icon_url": parsed.icon_url,
-        "authors": [asdict(person) for person in parsed.authors],
-        "hubs": list(parsed.hubs),
-        "format": parsed.format,
-        "ttl": parsed.ttl,
-        "update_period": parsed.update_period,
-        "skip_hours": parsed.skip_hours,
-        "skip_days": parsed.skip_days,
-    }
-    return values | {"title": parsed.title} if parsed.title else values  # a list that was imported may know one
+    unwritten = {"expired", "complete", "cut_short", "entries", "digests"}
+    # A list that was imported may know a title.
+    return _columns(parsed, unwritten if parsed.title else unwritten | {"title"})
 
 
 def no_error() -> dict[str, Any]:
@@ -151,9 +138,7 @@ def url_fields(url: str) -> dict[str, Any]:
         "host_id": canonical_urls.host_key(url) or None,
         "validators_url": "",  # its own
         "slot_at": None,  # that was in the line of the old host
-        "moved_to": "",
-        "moved_since": None,
-        "moved_count": 0,
+        **_redirect_fields(None),
     }
 
 
@@ -168,28 +153,14 @@ def sorted_at(planned: PlannedEntry, first_seen: datetime) -> datetime:
 
 def entry_fields(planned: PlannedEntry) -> dict[str, Any]:
     """Return what an import writes of an entry, new or changed."""
-    entry = planned.entry
-    return {
-        "guid": entry.guid,
-        "guid_digest": planned.guid_digest,
-        "content_digest": planned.content_digest,
-        "url": entry.url,
-        "title": entry.title,
-        "summary": entry.summary,
-        "content": entry.content,
-        "authors": [asdict(person) for person in entry.authors],
-        "categories": [asdict(category) for category in entry.categories],
-        "enclosures": [asdict(enclosure) for enclosure in entry.enclosures],
-        "published_at": entry.published_at,
-        "updated_at": entry.updated_at,
-        "published_text": entry.published_text,
-        "updated_text": entry.updated_text,
-        "language": entry.language,
-        "rights": entry.rights,
-        "comments_url": entry.comments_url,
-        "source_title": entry.source_title,
-        "source_url": entry.source_url,
-        "image_url": entry.image_url,
-        "itunes": dict(entry.itunes),
-        "capped": entry.capped,
-    }
+    values = _columns(planned.entry, {"digest", "itunes"})
+    digests = {"guid_digest": planned.guid_digest, "content_digest": planned.content_digest}
+    return values | digests | {"itunes": dict(planned.entry.itunes)}
+
+
+def _columns(parsed: ParsedFeed | ParsedEntry, without: set[str]) -> dict[str, Any]:
+    """Return what was parsed, for the columns of the same names."""
+    values = {field.name: getattr(parsed, field.name) for field in fields(parsed) if field.name not in without}
+    for name in values.keys() & {"authors", "categories", "enclosures"}:
+        values[name] = [asdict(one) for one in values[name]]
+    return values
