@@ -4,10 +4,9 @@ A claim moves `next_check_at` to the end of a lease, so that what a crash or a b
 """
 
 import logging
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connections, transaction
 from django.db.models import F, Q, QuerySet
@@ -36,23 +35,12 @@ class Claimed(NamedTuple):
     slot: datetime | None
 
 
-class Locked(NamedTuple):
-    """A feed that nobody else can claim until the transaction ends."""
-
-    url: str
-    reason: str  # for the check that is due
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
+class Batch(NamedTuple):
     """What one claim did."""
 
     claimed: list[Claimed]
     postponed: int  # feeds whose host has a slot for them later than we look ahead
     refused: frozenset[int]  # ids of feeds of which the database refuses to write that they are claimed
-
-    def __bool__(self) -> bool:
-        return bool(self.claimed or self.postponed or self.refused)
 
 
 def send_due(now: datetime, send: Send, settings: FeedsSettings) -> None:
@@ -66,7 +54,7 @@ def send_due(now: datetime, send: Send, settings: FeedsSettings) -> None:
     refused: frozenset[int] = frozenset()
     while room > sent:
         batch = claim(now, min(rate_limit.BATCH, room - sent), settings.host_delay, refused)
-        if not batch:
+        if not any(batch):
             break
         for feed in batch.claimed:
             send(feed.url, feed.slot)
@@ -107,7 +95,7 @@ def claim(now: datetime, count: int, host_delay: float, without: Collection[int]
         due = [feed for feed in chosen if feed.id in rows]
         slots = hosts.assign(due, now=now, default_delay=host_delay)
         later = {id_: slot for id_, slot in slots.items() if not rate_limit.is_soon(slot, now)}
-        postponed, unmoved = _postpone({id_: (slot, rows[id_].reason) for id_, slot in later.items()}, now)
+        postponed, unmoved = _postpone(later, rows, now)
         leased = {"next_check_at": now + rate_limit.LEASE, "claimed_at": now}
         sent, unsent = together(
             [feed.id for feed in due if feed.id not in later],
@@ -122,7 +110,7 @@ def claim(now: datetime, count: int, host_delay: float, without: Collection[int]
     )
 
 
-def _back_off(refused: list[Refusal[int]], rows: dict[int, Locked], now: datetime) -> None:
+def _back_off(refused: list[Refusal[int]], rows: Mapping[int, Any], now: datetime) -> None:
     """Record on feeds that the database refuses to claim them; where it refuses that, too, the log alone tells."""
 
     def record(refusal: Refusal[int]) -> None:
@@ -160,28 +148,26 @@ def _window(now: datetime, without: Collection[int]) -> list[rate_limit.Due]:
     return [rate_limit.Due(id_, host or "", aware(slot_at)) for id_, host, slot_at in rows]
 
 
-def _locked(now: datetime, ids: list[int]) -> dict[int, Locked]:
-    """Return those of the chosen feeds that nobody else has claimed meanwhile, by their ids; locked."""
+def _locked(now: datetime, ids: list[int]) -> dict[int, Any]:
+    """Lock those of the chosen feeds that nobody else has claimed meanwhile; return their rows by their ids."""
     soon = Q(next_check_at__lte=now + rate_limit.LOOK_AHEAD, slot_at__isnull=False)
     due = Feed.primary.active().filter(Q(next_check_at__lte=now) | soon, pk__in=ids)
     # Where rows cannot be skipped, a second scheduler waits for the first, and finds them claimed.
     skips = connections[primary_database()].features.has_select_for_update_skip_locked
-    rows = due.select_for_update(skip_locked=skips).values_list("id", "url", "next_check_reason")
-    return {id_: Locked(url, reason) for id_, url, reason in rows}
+    rows = due.select_for_update(skip_locked=skips)
+    return {row.id: row for row in rows.values_list("id", "url", "next_check_reason", named=True)}
 
 
-def _postpone(slots: dict[int, tuple[datetime, str]], now: datetime) -> tuple[list[Feed], list[Refusal[Feed]]]:
-    """Let feeds be due at their slots; each slot comes with the reason for the check so far."""
-    feeds = [
-        Feed(pk=id_, next_check_at=slot, slot_at=slot, claimed_at=None, next_check_reason=_reason(reason, slot, now))
-        for id_, (slot, reason) in slots.items()
-    ]
+def _postpone(
+    slots: Mapping[int, datetime], rows: Mapping[int, Any], now: datetime
+) -> tuple[list[Feed], list[Refusal[Feed]]]:
+    """Let feeds be due at their slots."""
+    feeds = [Feed(pk=id_, next_check_at=slot, slot_at=slot, claimed_at=None) for id_, slot in slots.items()]
+    for feed in feeds:
+        wait = slots[feed.pk] - now
+        feed.next_check_reason = planning.with_slot(rows[feed.pk].next_check_reason, wait.total_seconds())
     fields = ["next_check_at", "slot_at", "claimed_at", "next_check_reason"]
     return together(feeds, lambda some: Feed.primary.bulk_update(some, fields))
-
-
-def _reason(reason: str, slot: datetime, now: datetime) -> str:
-    return planning.with_slot(reason, (slot - now).total_seconds())
 
 
 def postpone(feed_id: int, slot: datetime, reason: str) -> bool:
