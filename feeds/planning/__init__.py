@@ -1,6 +1,6 @@
 """What a response and a document mean for a feed: which entry is which, what to write, when to look again. Pure."""
 
-from feeds.planning.conditions import ignored, request
+from feeds.planning.conditions import request
 from feeds.planning.identity import match_entries
 from feeds.planning.planner import EXPIRED, plan
 from feeds.planning.redirects import is_same_site
@@ -47,7 +47,6 @@ __all__ = [
     "StoredEntry",
     "Streak",
     "Trace",
-    "ignored",
     "is_same_site",
     "match_entries",
     "plan",

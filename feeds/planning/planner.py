@@ -1,6 +1,5 @@
 """What an import writes, decided at once: entries, next check, redirects, pauses. Pure: `storage` does it."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from feeds import canonical_urls
@@ -62,13 +61,13 @@ def _succeeded(
     changed = tuple(entry for entry in entries if _is_change(entry))
     document = parsed or feed.document  # a 304 leaves what the document said in force
     expired = EXPIRED if document.expired else ""
+    ignored = conditions.ignored(feed, fetched, circumstances.started_at, has_news=bool(unknown or changed))
     if expired:
         next_check = schedule.stop(interval=feed.history.interval, reason=expired)
     else:
         is_read = not (parsed and parsed.cut_short)  # else its validators are not kept
-        ignored = conditions.ignored(feed, fetched, circumstances.started_at, has_news=bool(unknown or changed))
         are_honoured = is_read and ignored < conditions.MOST_IGNORED
-        news = replace(_news(fetched, new, circumstances.now, has_validators=are_honoured), left_out=used.left_out)
+        news = _news(fetched, new, used.left_out, circumstances.now, has_validators=are_honoured)
         next_check = schedule.after_success(feed.history, news, document, rules, circumstances)
     streak = redirects.streak(feed, fetched, circumstances.started_at)
     return ImportPlan(
@@ -83,6 +82,7 @@ def _succeeded(
         next_check=next_check,
         disable=expired,
         redirect=streak,
+        validators_ignored=ignored,
         budget=used if unknown or feed.budget.left_out else None,
         move=redirects.move(feed, streak, rules, circumstances.started_at, public=fetched.public),
     )
@@ -112,12 +112,13 @@ def _listed(
 
 
 def _news(
-    fetched: Fetched | NotModified, new: tuple[PlannedEntry, ...], now: datetime, *, has_validators: bool
+    fetched: Fetched | NotModified, new: tuple[PlannedEntry, ...], left_out: int, now: datetime, *, has_validators: bool
 ) -> schedule.News:
     dates = (one.entry.published_at or one.entry.updated_at for one in new)
     return schedule.News(
         new_entries=len(new),
         dates=tuple(date for date in dates if date is not None and date < now),
+        left_out=left_out,
         has_validators=has_validators and bool(fetched.etag or fetched.last_modified),
         max_age=fetched.max_age,
         retry_after=fetched.retry_after,

@@ -231,6 +231,7 @@ class ImportPlan:
     disable: str = ""  # a reason = poll this feed no more
     pause: Pause | None = None  # of the whole host
     redirect: RedirectStreak | None = None  # to remember
+    validators_ignored: int = 0  # as in History, from now on
     budget: Budget | None = None  # to remember; None = as it was
     move: Move | None = None
 

@@ -4,7 +4,7 @@ from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 
-from feeds import canonical_urls, history, planning
+from feeds import canonical_urls, history
 from feeds.fetching import Fetched, NotModified
 from feeds.models import Feed
 from feeds.outcomes import FailureKind
@@ -43,8 +43,7 @@ def feed_fields(plan: ImportPlan) -> dict[str, Any]:
     left_out = plan.budget.left_out if plan.budget else 0
     if plan.fetched:
         values["imported_at"] = started_at
-        has_news = bool(plan.new or plan.changed or left_out)
-        values["validators_ignored"] = planning.ignored(plan.feed, plan.fetched, started_at, has_news=has_news)
+        values["validators_ignored"] = plan.validators_ignored
     if _is_full(plan):
         values["received_at"] = started_at
     is_cut_short = plan.parsed is not None and plan.parsed.cut_short
