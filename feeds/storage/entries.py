@@ -23,7 +23,6 @@ class EntryRows:
         self._feed = feed
 
     def by_identity(self, guid_digests: Iterable[bytes]) -> dict[bytes, StoredEntry]:
-        """Return what is stored under these identities, tombstones included."""
         found: dict[bytes, StoredEntry] = {}
         for chunk in chunked(guid_digests, CHUNK):
             if self._feed.pruned:
@@ -35,7 +34,6 @@ class EntryRows:
         return found
 
     def newest(self, count: int) -> list[StoredEntry]:
-        """Return the newest entries."""
         return list(_stored(Entry.primary.filter(feed_id=self._feed.id).order_by("-sorted_at")[:count]))
 
 
@@ -61,13 +59,11 @@ def chunked(items: Iterable[T], size: int) -> Iterator[list[T]]:
 
 
 def write_new(plan: ImportPlan, entries: Iterable[PlannedEntry]) -> None:
-    """Write some of the new entries of a plan."""
     # A conflict is an error: the plan has seen all rows, so it can only be with a constraint of the project's.
     Entry.primary.bulk_create((_entry(plan, planned) for planned in entries), batch_size=CHUNK)
 
 
 def write_changed(plan: ImportPlan, entries: Iterable[PlannedEntry]) -> None:
-    """Write some of the changed entries of a plan."""
     for planned in entries:
         stored_as = planned.stored.guid_digest if planned.stored else planned.guid_digest
         Entry.primary.filter(feed_id=plan.feed.id, guid_digest=stored_as).update(

@@ -125,18 +125,7 @@ def _merge(feed: FeedState, other: Feed) -> None:
         other.next_check_at, other.next_check_reason = source.next_check_at, "another feed has moved to its URL"
     # An import of the other that is under way has not seen the entries that came; it shall write nothing.
     other.revision = F("revision") + 1
-    other.save(
-        update_fields=[
-            "folder",
-            "pruned_at",
-            "imported_at",
-            "status",
-            "status_reason",
-            "next_check_at",
-            "next_check_reason",
-            "revision",
-        ]
-    )
+    other.save()  # all of it, which nobody has changed: the row is locked
     source.delete()
 
 
