@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Protocol
 
 from django.apps import apps
 
@@ -16,7 +15,7 @@ from feeds import canonical_urls, clock, planning, scheduling, storage
 from feeds.conf import FeedsSettings
 from feeds.databases import refuse_transaction
 from feeds.exceptions import telling
-from feeds.fetching import DELTA, Admit, Allowance, Failed, FeedRequest, Fetched, Fetcher, FetchOutcome, FetchSettings
+from feeds.fetching import DELTA, Failed, Fetched, Fetcher, FetchOutcome, FetchSettings
 from feeds.outcomes import AskedBy, FailureKind, Outcome
 from feeds.parsing import Document, ParsedFeed, Parser, SandboxUnavailable, Unreadable
 from feeds.planning import Circumstances, FeedState, ImportReport, NextCheck, Rules, Trace
@@ -52,14 +51,6 @@ class ImportRequest:
         return None
 
 
-class Fetches(Protocol):
-    """What an importer asks of a `Fetcher`."""
-
-    @property
-    def fetch(self) -> Callable[[FeedRequest, Allowance | None, Admit], FetchOutcome]:
-        """Return the function that fetches."""
-
-
 class Importer:
     """Imports feeds. One in each process: it holds the connections, and what was seen of the network lately.
 
@@ -77,7 +68,7 @@ class Importer:
         self,
         settings: FeedsSettings,
         *,
-        fetcher: Fetches | None = None,
+        fetcher: Fetcher | None = None,
         parser: Parser | None = None,
         admission: Admission | None = None,
         clock: Callable[[], datetime] = clock.now,
