@@ -69,8 +69,8 @@ def import_feed(url: str) -> None:
     report = get_importer().run(
         ImportRequest(
             url=known,
-            requested_at=_sent_at(message),
-            slot=_slot(message),
+            requested_at=datetime.fromtimestamp(message.message_timestamp / 1000, UTC),
+            slot=datetime.fromtimestamp(message.options[SLOT], UTC) if SLOT in message.options else None,
             create=KNOWN not in message.options,
             asked_by=message.options.get(ASKED_BY, AskedBy.CODE),
             skew=timedelta() if isinstance(import_feed.broker, StubBroker) else clock.SKEW,
@@ -138,11 +138,3 @@ def _delay(slot: datetime, shortest: float) -> int | None:
     """Return the milliseconds until a slot, between `shortest` and the longest delay, both in seconds."""
     seconds = max(shortest, (slot - clock.now()).total_seconds())
     return int(min(seconds, scheduling.LONGEST_DELAY) * 1000) + 1 if seconds > 0 else None
-
-
-def _sent_at(message: dramatiq.Message[Any]) -> datetime:
-    return datetime.fromtimestamp(message.message_timestamp / 1000, UTC)
-
-
-def _slot(message: dramatiq.Message[Any]) -> datetime | None:
-    return datetime.fromtimestamp(message.options[SLOT], UTC) if SLOT in message.options else None
