@@ -49,13 +49,10 @@ class Admission:
 
     def ask(self, feed: FeedState, slot: datetime | None) -> "Admitted | Postponed":
         """Admit the feed, or say when to come back. `slot` is when it was told to come now; None = it was not told."""
-
-        def patience() -> float:
-            return slow_servers.wait(has_waited=slot is not None, jitter=self._jitter())
-
+        wait = timedelta(seconds=slow_servers.wait(has_waited=slot is not None, jitter=self._jitter()))
         permit = self._bulkhead.permit(feed.history.fetch_seconds, is_new=feed.history.checked_at is None)
         if permit is None:
-            return Postponed(at=clock.now() + timedelta(seconds=patience()))
+            return Postponed(at=clock.now() + wait)
         pacing = Pacing(
             addresses=self._addresses,
             slot=slot,
@@ -69,7 +66,7 @@ class Admission:
             if (later := pacing.begin(feed)) is not None:
                 return Postponed(at=later)
             taken.pop_all()
-        return Admitted(permit, pacing, patience)
+        return Admitted(permit, pacing, wait)
 
 
 class Admitted:
@@ -85,15 +82,10 @@ class Admitted:
     on; where it does not, it stops, and `cut` says when to come back.
     """
 
-    def __init__(
-        self,
-        permit: slow_servers.Permit,
-        pacing: Pacing,
-        patience: Callable[[], float],
-    ) -> None:
+    def __init__(self, permit: slow_servers.Permit, pacing: Pacing, wait: timedelta) -> None:
         self._permit = permit
         self._pacing = pacing
-        self._patience = patience
+        self._wait = wait  # for a permit
         self._begun_at = time.monotonic()
         self._ended_at: float | None = None
         self._fetched_after = 0.0  # seconds
@@ -142,7 +134,7 @@ class Admitted:
     def cut(self) -> Postponed | None:
         """When to come back, where there was no permit to go on or a turn comes later: what was done does not count."""
         if self._permit.was_cut:
-            return Postponed(at=clock.now() + timedelta(seconds=self._patience()), cut_after=self.seconds)
+            return Postponed(at=clock.now() + self._wait, cut_after=self.seconds)
         return Postponed(at=self._pacing.later) if self._pacing.later else None
 
     def goes_on(self) -> bool:

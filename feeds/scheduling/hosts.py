@@ -5,9 +5,9 @@ one request of the first may be under way that the queue does not know of.
 """
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.db import connections, transaction
 from django.db.models import F, Max, Q, QuerySet
@@ -24,22 +24,13 @@ MARGIN = 5.0  # seconds a request may take beyond its deadline
 IDLE = timedelta(days=1)  # without a request, after which a host that has no feed is forgotten
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostRequest:
-    """A request that may be made now."""
-
-    host: str
-    delay: float
-    begun_at: datetime
-    free_at: datetime  # as written: until then the host is this request's
+Leave = Callable[[], None]  # to be called after a request that may be made now
 
 
 # One request
 
 
-def enter(
-    host: HostState, *, slot: datetime | None, default_delay: float, deadline: float
-) -> HostRequest | datetime | None:
+def enter(host: HostState, *, slot: datetime | None, default_delay: float, deadline: float) -> Leave | datetime | None:
     """Ask for a request that takes at most `deadline` seconds; a time is the slot, reserved, to come back with.
 
     None: the host need not be asked. Delays in seconds.
@@ -54,12 +45,12 @@ def enter(
         Host.primary.filter(name=host.name).update(
             slot_at=queue.slot_at, free_at=queue.free_at, **{counter: F(counter) + 1}
         )
-    return answer.at or HostRequest(host=host.name, delay=queue.delay, begun_at=now, free_at=queue.free_at)
+    return answer.at or partial(_leave, host.name, queue, now)
 
 
 def enter_by_name(
     name: str, *, slot: datetime | None, default_delay: float, deadline: float
-) -> HostRequest | datetime | None:
+) -> Leave | datetime | None:
     """Do the same for a host that a redirect leads to."""
     row = Host.primary.filter(name=name).first()
     delay, paused_until = (row.delay, aware(row.paused_until)) if row else (None, None)
@@ -71,11 +62,11 @@ def enter_by_name(
     return enter(host, slot=slot, default_delay=default_delay, deadline=deadline)
 
 
-def leave(request: HostRequest) -> None:
-    """Free the host after the request, when its delay is over."""
-    free_at = rate_limit.leave(begun_at=request.begun_at, now=clock.now(), delay=request.delay)
+def _leave(name: str, held: rate_limit.HostQueue, begun_at: datetime) -> None:
+    """Free the host after a request, when its delay is over."""
+    free_at = rate_limit.leave(begun_at=begun_at, now=clock.now(), delay=held.delay)
     # Where the request took longer than it was to, the host is another's by now, and this changes nothing.
-    Host.primary.filter(name=request.host, free_at=request.free_at).update(free_at=free_at)
+    Host.primary.filter(name=name, free_at=held.free_at).update(free_at=free_at)
 
 
 def pause(wanted: Pause) -> None:

@@ -31,9 +31,7 @@ class AddressQueues:
         self._mutex = threading.Lock()
         self._queues: dict[str, tuple[str, rate_limit.HostQueue]] = {}  # with the host that came last
 
-    def enter(
-        self, address: str, host: str, *, slot: datetime | None, deadline: float
-    ) -> Callable[[], None] | datetime:
+    def enter(self, address: str, host: str, *, slot: datetime | None, deadline: float) -> hosts.Leave | datetime:
         """Return what is to be called after the request, or when to come back."""
         with self._mutex:
             now = clock.now()
@@ -74,45 +72,38 @@ class Pacing:
         """
         if feed.host is not None:
             answer = hosts.enter(feed.host, slot=self.slot, default_delay=self.delay, deadline=self.deadline)
-            if isinstance(answer, datetime):
-                return answer
-            self._hold(answer)
-            self._taken.add((feed.host.name, ""))
+            self._note((feed.host.name, ""), answer)
         leads_to = canonical_urls.host_key(feed.request.validators_url)
-        return None if not leads_to or self.take(leads_to, "") else self.later
+        if self.later is None and leads_to:
+            self.take(leads_to, "")
+        return self.later
 
     def take(self, host: str, address: str) -> bool:
         """Take the turn of a host, or of its address where that is given; or note when it comes."""
         wanted = ("", address) if address else (host, "")
-        if wanted in self._taken:
-            return True
-        self.later = self._enter_address(host, address) if address else self._enter_host(host)
-        if self.later is None:
-            self._taken.add(wanted)
+        if wanted not in self._taken:
+            self._note(wanted, self._enter_address(host, address) if address else self._enter_host(host))
         return self.later is None
 
     def close(self) -> None:
-        """Give back what was taken."""
         self._held.close()
 
-    def _enter_host(self, host: str) -> datetime | None:
-        answer = hosts.enter_by_name(host, slot=self.slot, default_delay=self.delay, deadline=self.deadline)
+    def _note(self, wanted: tuple[str, str], answer: hosts.Leave | datetime | None) -> None:
         if isinstance(answer, datetime):
-            # Two feeds that redirect to each other's hosts would find them busy again and again, at the same moments.
-            apart = SCATTER * self.delay * self.jitter() if self.slot else 0.0
-            return answer + timedelta(seconds=apart)
-        self._hold(answer)
-        return None
+            self.later = answer
+            return
+        self._taken.add(wanted)
+        if answer is not None:
+            self._held.callback(answer)
 
-    def _hold(self, request: hosts.HostRequest | None) -> None:
-        if request is not None:
-            self._held.callback(hosts.leave, request)
+    def _enter_host(self, host: str) -> hosts.Leave | datetime | None:
+        answer = hosts.enter_by_name(host, slot=self.slot, default_delay=self.delay, deadline=self.deadline)
+        if not isinstance(answer, datetime) or self.slot is None:
+            return answer
+        # Two feeds that redirect to each other's hosts would find them busy again and again, at the same moments.
+        return answer + timedelta(seconds=SCATTER * self.delay * self.jitter())
 
-    def _enter_address(self, host: str, address: str) -> datetime | None:
+    def _enter_address(self, host: str, address: str) -> hosts.Leave | datetime | None:
         if is_private_host(host) or not self.delay:
             return None
-        answer = self.addresses.enter(address, host, slot=self.slot, deadline=self.deadline)
-        if isinstance(answer, datetime):
-            return answer
-        self._held.callback(answer)
-        return None
+        return self.addresses.enter(address, host, slot=self.slot, deadline=self.deadline)

@@ -84,7 +84,7 @@ def test_a_host_whose_slots_lie_far_ahead_moves_on(ahead: timedelta) -> None:
     assert known is not None
     assert known.host is not None
     answer = hosts.enter(known.host, slot=None, default_delay=1.0, deadline=60.0)
-    assert isinstance(answer, hosts.HostRequest)
+    assert callable(answer)
 
 
 def test_a_host_with_many_feeds_may_have_slots_far_ahead() -> None:
