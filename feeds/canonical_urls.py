@@ -1,4 +1,4 @@
-"""Text to the one spelling of a URL, and URLs made fit for logs."""
+"""The one spelling of each URL, and URLs made fit for logs."""
 
 import hashlib
 import re

@@ -1,4 +1,4 @@
-"""What can go wrong that a caller cannot use as a value.
+"""Errors that a caller cannot use as a value.
 
     FeedsError
     ├── InvalidURL           the text is no http(s) URL; trying again cannot help

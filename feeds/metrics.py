@@ -1,4 +1,4 @@
-"""What workers count for Prometheus; needs `feeds-project[metrics]`. Figures of the database: `status.metrics`.
+"""Metrics that workers count for Prometheus; needs `feeds-project[metrics]`. Figures of the database: `status.metrics`.
 
 It stands in MIDDLEWARE in the place of Dramatiq's own Prometheus, whose metrics and exporter (port 9191) it keeps: that
 adds up what all processes of a `rundramatiq` have counted.

@@ -1,4 +1,4 @@
-"""How an import can be asked for, how it can end, and why it can fail."""
+"""The origins of imports, their outcomes, and the kinds of failures."""
 
 from enum import StrEnum
 from typing import Self

@@ -1,4 +1,4 @@
-"""How a site reacts to imports. Sent after the commit, with `send_robust`: a failing receiver harms no import.
+"""Signals of imports, for a site to react to. Sent after the commit by `send_robust`: no receiver can harm an import.
 
     @receiver(entries_added)
     def announce(sender, feed_id, entries, **kwargs): ...

@@ -1,4 +1,4 @@
-"""What is done with feeds from their list. Each action says how many feeds it was done with."""
+"""Actions on the feeds of the list. Each says how many feeds it was done with."""
 
 import logging
 from typing import Any

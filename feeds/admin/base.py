@@ -1,4 +1,4 @@
-"""What the pages share: permissions, links and words."""
+"""Permissions, lists, links and words that the pages share."""
 
 from typing import Any
 

@@ -167,7 +167,7 @@ class FeedAdmin(Editable, FeedActions, LongList):
     def _known_by(self, request: HttpRequest, queryset: QuerySet[Feed], text: str) -> QuerySet[Feed] | None:
         url = canonical_urls.feed_url(text)
         is_public = canonical_urls.redacted(url) == url
-        # Who may not see a login may not try a guess either.
+        # People who may not see a login may not try a guess either.
         ids = Feed.primary.ids_by_url([url]) if is_public or self.has_change_permission(request) else {}
         if ids or not is_public:
             return queryset.filter(pk__in=ids.values())

@@ -1,4 +1,4 @@
-"""What a person decides of one feed: its URL, where it stands, how it is fetched."""
+"""The forms of a feed: its URL, folder and limits, and how it is fetched."""
 
 from typing import Any
 
@@ -62,7 +62,7 @@ class FeedForm(forms.ModelForm):
 
 
 class FetchOptionsForm(forms.ModelForm):
-    """How a feed is fetched. Secrets go in and never come out: empty keeps what is stored, a box clears it.
+    """The form of how a feed is fetched. Secrets go in and never come out: empty keeps what is stored, a box clears it.
 
     They are not kept where they would be sent to somebody else from now on, or in the clear.
     """

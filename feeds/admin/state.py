@@ -1,4 +1,4 @@
-"""How a feed is, in words, with a sign and a colour."""
+"""The state of a feed in words, with a sign and a colour."""
 
 from datetime import datetime
 from typing import Any

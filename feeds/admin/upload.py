@@ -1,4 +1,4 @@
-"""Subscriptions from a file: first what it would add, then, if that is wanted, the feeds."""
+"""The upload of a list of feeds: a preview of what it would add, then the feeds."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What waits in the broker's queues, and its server, asked over a connection of our own, with time-outs."""
+"""The broker's queues and its server, asked over a connection of our own, with time-outs."""
 
 from feeds.brokers.server import TIMEOUT, Depth, depths, server
 

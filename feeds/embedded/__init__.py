@@ -1,4 +1,4 @@
-"""What stands in for servers: a queue in memory, locks in the database."""
+"""Stand-ins for servers: a queue in memory, locks in the database."""
 
 from feeds.embedded.broker import EmbeddedBroker
 from feeds.embedded.locks import DatabaseLocks

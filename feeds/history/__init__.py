@@ -1,4 +1,4 @@
-"""What imports did: a row for each that did something or failed. Checks that find nothing new are counted only."""
+"""The history of imports: a row for each that did something or failed. Checks without news are counted only."""
 
 from feeds.history.records import DAYS, KEPT, counts, is_eventful, prune, record
 

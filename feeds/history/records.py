@@ -1,4 +1,4 @@
-"""The rows: which import gets one, what stands in it, and when it goes.
+"""The rows of the history: which import gets one, what stands in it, and when it goes.
 
 An unchanged poll gets none, and no statement besides its own: it adds one to a number on the feed's row, and the next
 row tells how many came before it.

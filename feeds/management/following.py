@@ -22,7 +22,7 @@ READ = ("url", "status", "checked_at", "slot_at", "next_check_reason", "last_out
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """How the import of one feed ended."""
+    """The end of one feed's import."""
 
     feed_id: int
     url: str = ""  # without a login

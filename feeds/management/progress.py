@@ -1,4 +1,4 @@
-"""What all commands print: counts, tables and progress."""
+"""Counts, tables and progress, as all commands print them."""
 
 import json
 import time

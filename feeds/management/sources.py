@@ -24,7 +24,7 @@ from feeds.storage import Registered, Subscription
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BadLine:
-    """What a source of subscriptions holds that is no subscription."""
+    """A line of a source, or a whole source, that is no subscription."""
 
     source: str
     line: int = 0  # 0 = the whole source, or `why` says where
@@ -111,7 +111,7 @@ Report = Callable[[BadLine], None]
 
 @dataclass(slots=True, kw_only=True)
 class Intake:
-    """What came of the sources. Ids and digests are what stays in memory: 40,000 URLs must not fill it."""
+    """The feeds of the sources. Only ids and digests stay in memory: 40,000 URLs must not fill it."""
 
     feed_ids: "array[int]" = field(default_factory=lambda: array("q"))
     added: int = 0

@@ -216,7 +216,7 @@ class Alias(models.Model):
 
 
 class FetchOptions(models.Model):
-    """How a feed is fetched, where that differs from the settings. Few feeds have a row."""
+    """Options of fetching a feed that differ from the settings. Few feeds have a row."""
 
     feed = models.OneToOneField(Feed, on_delete=models.CASCADE, primary_key=True, related_name="options")
     user_agent = models.TextField("User-Agent", blank=True, default="", help_text="Empty: as for all feeds.")

@@ -1,4 +1,4 @@
-"""What the program notes of itself: what imports did, which processes live, and locks."""
+"""Records of the program's own work: imports, processes, minutes and locks."""
 
 from django.db import models
 
@@ -56,7 +56,7 @@ class Process(models.Model):
 
 
 class Minute(models.Model):
-    """What all workers together did in a minute."""
+    """The work of all workers in a minute."""
 
     at = MomentField(primary_key=True, help_text="Its begin.")
     imported = models.PositiveIntegerField(default=0)

@@ -1,4 +1,4 @@
-"""What an operator looks at: whether imports go on, and if not, why, and what to do."""
+"""The state of the deployment, for operators: whether imports go on, and if not, why, and what to do."""
 
 from feeds.status.diagnosis import Finding, examine
 from feeds.status.locks import Held, break_lock, held

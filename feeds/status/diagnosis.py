@@ -1,4 +1,4 @@
-"""What is wrong, part by part, each with what to do: `manage.py doctor`, and the sentence of the status page."""
+"""The examination of a deployment, each part with what to do: `manage.py doctor`, the sentence of the status page."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ Problem = tuple[str, str]  # what is wrong, what to do
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What was found of one part."""
+    """A part of the deployment, and what is wrong with it."""
 
     part: str
     problems: tuple[Problem, ...] = ()  # none: it is well

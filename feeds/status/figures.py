@@ -15,7 +15,7 @@ from feeds.managers import LATE
 from feeds.models import Feed, Host, Import, Minute
 from feeds.outcomes import FailureKind
 
-MOST_COUNTED = 10_000  # of feeds that are due or late; who has more wants to know no better
+MOST_COUNTED = 10_000  # of feeds that are due or late; above it nobody wants to know better
 ESTIMATED = 100_000  # from so many rows on PostgreSQL's own estimate does
 DAY = timedelta(days=1)
 RECENT = 1_000  # rows of the history that are looked at for hosts
@@ -25,7 +25,7 @@ FETCHING = ("dns", "connect", "first byte", "body")  # stages
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feeds:
-    """How many feeds there are of which state."""
+    """The numbers of feeds by their state."""
 
     total: int
     due: int
@@ -83,7 +83,7 @@ def _total() -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Day:
-    """What was done in the last 24 hours."""
+    """The work of the last 24 hours."""
 
     checks: list[tuple[datetime, float]]  # per minute, as a mean of ten minutes each
     new: list[tuple[datetime, float]]  # entries in each hour

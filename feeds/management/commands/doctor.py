@@ -1,4 +1,4 @@
-"""doctor: examine the whole deployment, and say of each part that it is well, or what to do."""
+"""Examine the whole deployment, and say of each part that it is well, or what to do."""
 
 from dataclasses import asdict
 from typing import Any

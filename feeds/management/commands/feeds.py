@@ -1,4 +1,4 @@
-"""feeds: list feeds by how they are, or show one with its reasons and its history."""
+"""List feeds by their state, or show one with its reasons and its history."""
 
 from typing import Any
 

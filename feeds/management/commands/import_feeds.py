@@ -37,7 +37,7 @@ ALWAYS_SHOWN = ("imported", "unchanged", "failed")
 
 @dataclass(slots=True)
 class Tally:
-    """What has happened so far."""
+    """The outcomes so far."""
 
     sent: int = 0
     outcomes: Counter[Outcome] = field(default_factory=Counter)

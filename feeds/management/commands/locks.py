@@ -1,4 +1,4 @@
-"""locks: list who holds which lock and for how long, or break one by its token."""
+"""List the locks that are held, by whom and for how long, or break one by its token."""
 
 import time
 from dataclasses import asdict

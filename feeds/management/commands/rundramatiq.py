@@ -1,4 +1,4 @@
-"""rundramatiq: django_dramatiq's own, with defaults for feeds, and refused where there is no broker."""
+"""Run workers: django_dramatiq's command with defaults for feeds, refused where there is no broker."""
 
 import os
 from typing import Any
