@@ -27,14 +27,10 @@ def printable(text: str, *, longest: int = 1000) -> str:
 
 def table(out: OutputWrapper, names: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table under the names of its columns; numbers stand on the right."""
-    cells = [[_cell(value) for value in row] for row in rows]
+    cells = [[f"{value:,}" if isinstance(value, int) else printable(str(value)) for value in row] for row in rows]
     columns = [_column(name, [row[number] for row in cells]) for number, name in enumerate(names)]
     for line in zip(*columns, strict=True):
         out.write("  ".join(line).rstrip())
-
-
-def _cell(value: object) -> str:
-    return f"{value:,}" if isinstance(value, int) else printable(str(value))
 
 
 def _column(name: str, cells: list[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 import dramatiq
 from django.core.checks import CheckMessage
@@ -19,6 +20,7 @@ from feeds.models import Process
 MOST_CLOCK_ERROR = timedelta(seconds=2)  # between this machine's clock and the database's
 
 Problem = tuple[str, str]  # what is wrong, what to do
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,14 @@ def examine() -> Iterator[Finding]:
             problems = ((describe(error), "Is the server up, and its address in the settings right?"),)
         unfit = unfit or (part in ("database", "migrations") and bool(problems))
         yield Finding(part=part, problems=problems)
+
+
+def or_none(question: Callable[[], T]) -> T | None:
+    """Ask a server; None where it does not answer: the findings say so."""
+    try:
+        return question()
+    except Exception:  # each client has its own
+        return None
 
 
 def workers(now: datetime) -> list[Process]:

@@ -62,13 +62,6 @@ def _samples() -> Iterator[Sample]:
         yield "feeds_schedule_age_seconds", {}, (now - at).total_seconds()
     for finding in diagnosis.examine():
         yield "feeds_part_ok", {"part": finding.part}, not finding.problems
-    for depth in _depths():
+    for depth in diagnosis.or_none(lambda: brokers.depths(dramatiq.get_broker())) or ():
         for state in ("waiting", "delayed", "dead"):
             yield "feeds_queue_messages", {"queue": depth.queue, "state": state}, getattr(depth, state)
-
-
-def _depths() -> list[brokers.Depth]:
-    try:
-        return brokers.depths(dramatiq.get_broker())
-    except Exception:  # each broker's client has its own; feeds_part_ok tells
-        return []

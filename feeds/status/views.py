@@ -1,9 +1,8 @@
 """The status page: one look says whether imports go on, and if not, why. It needs no script and refreshes itself."""
 
 import secrets
-from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 import dramatiq
 from django.contrib import messages
@@ -23,8 +22,6 @@ from feeds.status import diagnosis, figures, locks
 REFRESH = 30  # seconds
 MOST_LOCKS = 50  # in the table
 STOPPING = ("database", "migrations", "broker", "lock store", "workers", "schedule")  # without them nothing is imported
-
-T = TypeVar("T")
 
 
 @staff_member_required(login_url="admin:login")  # type: ignore[untyped-decorator]
@@ -76,17 +73,9 @@ def context(now: datetime) -> dict[str, Any]:
         "hosts": hosts,
         "workers": diagnosis.workers(now),
         "schedule_at": diagnosis.schedule_at(),
-        "queues": _or_none(lambda: brokers.depths(dramatiq.get_broker())),
-        "locks": _or_none(lambda: locks.held(now.timestamp(), MOST_LOCKS)) or (),
+        "queues": diagnosis.or_none(lambda: brokers.depths(dramatiq.get_broker())),
+        "locks": diagnosis.or_none(lambda: locks.held(now.timestamp(), MOST_LOCKS)) or (),
     }
-
-
-def _or_none(question: Callable[[], T]) -> T | None:
-    """Ask a server; None where it does not answer: the findings say so."""
-    try:
-        return question()
-    except Exception:  # each client has its own
-        return None
 
 
 def _state(findings: list[diagnosis.Finding], counts: figures.Feeds) -> str:

@@ -15,6 +15,7 @@ from dramatiq.brokers.rabbitmq import RabbitmqBroker
 from dramatiq.brokers.redis import RedisBroker
 
 from feeds import brokers, heartbeat
+from feeds.brokers.server import Depth
 from feeds.locking import lock
 from feeds.models import Feed, Host, Import, Lock, Minute, Process
 from feeds.outcomes import FailureKind
@@ -240,7 +241,7 @@ def test_a_lock_is_broken_by_those_who_may_change_feeds(client: Client) -> None:
 # Queues
 
 
-def depth_of(broker: dramatiq.Broker) -> brokers.Depth:
+def depth_of(broker: dramatiq.Broker) -> Depth:
     """Return the depth of a queue with two messages, one of them for later, in this broker."""
     actor = dramatiq.Actor(
         print, broker=broker, actor_name="print", queue_name="numbers", priority=0, options={"max_retries": 0}
