@@ -1,5 +1,6 @@
 """The forms of a feed: its URL, folder and limits, and how it is fetched."""
 
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -97,11 +98,8 @@ class FetchOptionsForm(forms.ModelForm):
             self.initial[name] = ""
             state = "Stored and not shown; empty keeps it." if stored else "Not set."
             self.fields[name].help_text += f" {state}"
-
-    def clean_user_agent(self) -> str:
-        user_agent: str = self.cleaned_data["user_agent"]
-        _check(user_agent=user_agent)
-        return user_agent
+        for name in ("user_agent", "proxy"):
+            self.fields[name].validators.append(partial(_can_send, name))
 
     def clean_headers(self) -> list[list[str]]:
         lines = [line.partition(":") for line in self.cleaned_data["headers"].splitlines() if line.strip()]
@@ -111,13 +109,8 @@ class FetchOptionsForm(forms.ModelForm):
         if reserved := ", ".join(name for name, _ in headers if name.title() in fetching.OWN_HEADERS):
             text = f"{reserved}: not sent, since the importer sets or leaves out such headers itself."
             raise forms.ValidationError(text, code="reserved")
-        _check(headers=tuple(headers))
+        _can_send("headers", tuple(headers))
         return [[name, value] for name, value in headers]
-
-    def clean_proxy(self) -> str:
-        proxy: str = self.cleaned_data["proxy"]
-        _check(proxy=proxy)
-        return proxy
 
     def clean_deadline(self) -> float | None:
         deadline: float | None = self.cleaned_data["deadline"]
@@ -177,9 +170,9 @@ def _origin(url: str) -> object:
         return url
 
 
-def _check(**parts: Any) -> None:
-    """Raise ValidationError where part of a request cannot be sent."""
+def _can_send(name: str, value: Any) -> None:
+    """Raise ValidationError where this part of a request cannot be sent."""
     try:
-        fetching.plan_calls(FeedRequest(url="https://example.org/", **parts), "feeds")
+        fetching.plan_calls(FeedRequest(url="https://example.org/", **{name: value}), "feeds")
     except InvalidURL as error:
         raise forms.ValidationError(str(error), code="invalid") from error
