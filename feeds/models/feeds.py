@@ -10,6 +10,9 @@ from feeds.clock import MomentField, Now
 from feeds.managers import FeedManager, FeedQuerySet, HostManager, Primary, PrimaryFeeds
 from feeds.outcomes import FailureKind, Outcome
 
+OUTCOMES = [(outcome.value, outcome.value) for outcome in Outcome]
+FAILURES = [(kind.value, kind.label) for kind in FailureKind]
+
 
 class Feed(models.Model):
     """A feed: its URL, what it says of itself, how the last check went, and when the next one is due."""
@@ -47,33 +50,19 @@ class Feed(models.Model):
 
     etag = models.TextField("ETag", blank=True, default="", help_text="As received, byte for byte.")
     last_modified = models.TextField("Last-Modified", blank=True, default="", help_text="As received, byte for byte.")
-    validators_url = models.TextField(
-        "URL of the validators",
-        blank=True,
-        default="",
-        help_text="Where redirects led, and ETag and Last-Modified came from. Empty: the feed's own URL.",
-    )
-    validators_ignored = models.PositiveSmallIntegerField(
-        default=0,
-        editable=False,
-        help_text="Conditional requests in a row that brought a whole document, and nothing new.",
-    )
+    # Where redirects led, and ETag and Last-Modified came from; empty: the feed's own URL.
+    validators_url = models.TextField("URL of the validators", blank=True, default="")
+    # Conditional requests in a row that brought a whole document, and nothing new.
+    validators_ignored = models.PositiveSmallIntegerField(default=0, editable=False)
     body_digest = models.BinaryField(blank=True, default=b"", editable=False)
-    seen_digests = models.BinaryField(
-        blank=True, default=b"", editable=False, help_text="Digests of the last document's entries, 16 bytes each."
-    )
-    listed_digests = models.BinaryField(
-        blank=True, default=b"", editable=False, help_text="The GUID digests of the same entries, in the same order."
-    )
-    unchanged_count = models.PositiveIntegerField(
-        default=0, editable=False, help_text="Checks that found nothing new since the last row of the history."
-    )
-    import_count = models.PositiveIntegerField(default=0, editable=False, help_text="Rows that the history ever had.")
-    revision = models.PositiveBigIntegerField(
-        default=0,
-        editable=False,
-        help_text="Fence: an import adds one, and writes nothing if the number is not the one that it has read.",
-    )
+    # Digests of the last document's entries, 16 bytes each, and of the GUIDs of the same entries in the same order.
+    seen_digests = models.BinaryField(blank=True, default=b"", editable=False)
+    listed_digests = models.BinaryField(blank=True, default=b"", editable=False)
+    # Checks that found nothing new since the last row of the history, and the rows that this ever had.
+    unchanged_count = models.PositiveIntegerField(default=0, editable=False)
+    import_count = models.PositiveIntegerField(default=0, editable=False)
+    # The fence: an import adds one, and writes nothing if the number is not the one that it has read.
+    revision = models.PositiveBigIntegerField(default=0, editable=False)
 
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.ACTIVE)
     status_reason = models.TextField(blank=True, default="")
@@ -81,30 +70,17 @@ class Feed(models.Model):
     imported_at = MomentField(null=True, blank=True, help_text="When the last successful check began.")
     received_at = MomentField(null=True, blank=True, help_text="When a request without conditions was last answered.")
     changed_at = MomentField(null=True, blank=True, help_text="When a new entry was last seen.")
-    day_began_at = MomentField(
-        null=True,
-        blank=True,
-        editable=False,
-        help_text="When the first of the new entries came that `day_entries` counts.",
-    )
-    day_entries = models.PositiveIntegerField(
-        default=0, editable=False, help_text="New entries in the day that began then; FEEDS_DAILY_ENTRIES is the limit."
-    )
+    # The new entries of a day that began with the first of them; FEEDS_DAILY_ENTRIES is the limit.
+    day_began_at = MomentField(null=True, blank=True, editable=False)
+    day_entries = models.PositiveIntegerField(default=0, editable=False)
     left_out = models.PositiveIntegerField(
         default=0, help_text="New entries of the last document over FEEDS_DAILY_ENTRIES. A later check takes them."
     )
     next_check_at = MomentField(null=True, blank=True, db_default=Now())
     next_check_reason = models.TextField(blank=True, default="never checked")
     interval = models.PositiveIntegerField(default=0, help_text="Seconds between checks, learned. 0: not known yet.")
-    slot_at = MomentField(
-        null=True, blank=True, editable=False, help_text="The slot that the feed has reserved with its host."
-    )
-    claimed_at = MomentField(
-        null=True,
-        blank=True,
-        editable=False,
-        help_text="When the feed was sent to the queue, if it was not checked since.",
-    )
+    slot_at = MomentField(null=True, blank=True, editable=False)  # reserved with the host
+    claimed_at = MomentField(null=True, blank=True, editable=False)  # sent to the queue then, and not checked since
     fixed_interval = models.PositiveIntegerField(
         null=True, blank=True, help_text="Seconds between checks, instead of the learned interval."
     )
@@ -123,23 +99,16 @@ class Feed(models.Model):
     skip_hours = models.PositiveIntegerField(default=0, help_text="Bit n: not checked in hour n, GMT.")
     skip_days = models.PositiveSmallIntegerField(default=0, help_text="Bit n: not checked on weekday n; Monday is 0.")
 
-    last_outcome = models.CharField(
-        max_length=20, blank=True, default="", choices=[(outcome.value, outcome.value) for outcome in Outcome]
-    )
-    error_kind = models.CharField(
-        max_length=20, blank=True, default="", choices=[(kind.value, kind.label) for kind in FailureKind]
-    )
+    last_outcome = models.CharField(max_length=20, blank=True, default="", choices=OUTCOMES)
+    error_kind = models.CharField(max_length=20, blank=True, default="", choices=FAILURES)
     error_text = models.TextField(blank=True, default="")
     error_count = models.PositiveIntegerField(default=0, help_text="Failures in a row.")
     failing_since = MomentField(null=True, blank=True)
     fetch_seconds = models.FloatField(null=True, blank=True, help_text="Seconds that the last fetch took.")
 
     found_on = models.TextField(blank=True, default="", help_text="The page on which the feed's URL was found.")
-    public_only = models.BooleanField(
-        default=False,
-        editable=False,
-        help_text="The Internet has named the URL: it is not followed into private networks, be they allowed.",
-    )
+    # The Internet has named the URL: it is not followed into private networks, be they allowed.
+    public_only = models.BooleanField(default=False, editable=False)
     moved_to = models.TextField(blank=True, default="", help_text="Where permanent redirects lead at present.")
     moved_since = MomentField(null=True, blank=True)
     moved_count = models.PositiveIntegerField(default=0, help_text="How many checks in a row saw these redirects.")

@@ -4,8 +4,7 @@ from django.db import models
 
 from feeds.clock import MomentField
 from feeds.managers import Primary
-from feeds.models.feeds import Feed
-from feeds.outcomes import FailureKind, Outcome
+from feeds.models.feeds import FAILURES, OUTCOMES, Feed
 
 
 class Import(models.Model):
@@ -17,16 +16,15 @@ class Import(models.Model):
     asked_by = models.CharField(max_length=20, help_text="The schedule, a person, or a push.")
     waited = models.FloatField(null=True, help_text="Seconds between the request and the begin.")
     seconds = models.JSONField(default=dict, help_text="Seconds of each stage.")
-    outcome = models.CharField(max_length=20, choices=[(outcome.value, outcome.value) for outcome in Outcome])
+    outcome = models.CharField(max_length=20, choices=OUTCOMES)
     status = models.PositiveSmallIntegerField("HTTP status", null=True)
     size = models.PositiveBigIntegerField(default=0, help_text="Bytes of the document, decoded.")
     new = models.PositiveIntegerField(default=0)
     changed = models.PositiveIntegerField(default=0)
-    error_kind = models.CharField(max_length=20, default="", choices=[(kind.value, kind.label) for kind in FailureKind])
+    error_kind = models.CharField(max_length=20, default="", choices=FAILURES)
     error_text = models.TextField(default="")
-    unchanged_before = models.PositiveIntegerField(
-        default=0, help_text="Checks that found nothing new since the row before. They have none of their own."
-    )
+    # Checks that found nothing new since the row before. They have none of their own.
+    unchanged_before = models.PositiveIntegerField(default=0)
 
     objects: models.Manager["Import"] = models.Manager()
     primary: Primary["Import"] = Primary()
