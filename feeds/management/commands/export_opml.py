@@ -1,12 +1,12 @@
 """Write the feeds in the database as OPML."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
 from feeds import canonical_urls, opml, storage
+from feeds.management.progress import dump
 from feeds.models import Feed
 from feeds.opml import Outline
 
@@ -22,17 +22,16 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         outlines = _outlines(options["folder"], everything=options["all"])
-        lines = _json(outlines) if options["format"] == "json" else opml.document(outlines, title=options["title"])
-        for line in lines:
+        if options["format"] == "json":
+            dump(self.stdout, [_values(each) for each in outlines])
+            return
+        for line in opml.document(outlines, title=options["title"]):
             self.stdout.write(line, ending="")
 
 
-def _json(outlines: Iterator[Outline]) -> Iterator[str]:
-    yield "["
-    for number, each in enumerate(outlines):
-        urls = {"url": canonical_urls.redacted(each.url), "site_url": canonical_urls.redacted(each.site_url)}
-        yield f"{',' * bool(number)}\n{json.dumps(urls | {'folder': each.folder, 'title': each.title})}"
-    yield "\n]\n"
+def _values(outline: Outline) -> dict[str, str]:
+    urls = {"url": canonical_urls.redacted(outline.url), "site_url": canonical_urls.redacted(outline.site_url)}
+    return urls | {"folder": outline.folder, "title": outline.title}
 
 
 def _outlines(within: str, *, everything: bool) -> Iterator[Outline]:
