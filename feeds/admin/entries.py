@@ -7,11 +7,22 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
-from django.utils.safestring import mark_safe
 
 from feeds import canonical_urls
 from feeds.admin.base import NOTHING, SEARCHED, CappedList, LongList, feed_name, link, nobody, short
 from feeds.models import Entry
+
+# The HTML was sanitised before it was stored. Should that have failed, nothing here runs, submits or loads anything.
+FRAME_HEAD = (
+    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; {pictures}style-src 'unsafe-inline'\">"
+    '<base target="_blank"><style>img {{ max-width: 100% }} '
+    ":root {{ color-scheme: light dark }} body {{ font: 14px sans-serif }}</style>"
+)
+
+MORE = (
+    *("tags", "files", "language", "rights", "source_title", "itunes"),
+    *("guid", "first_seen_at", "changed_at", "changes", "capped"),
+)
 
 
 class EntryList(CappedList):
@@ -32,11 +43,9 @@ class EntryAdmin(LongList):
     changelist = EntryList
     fieldsets = (
         (None, {"fields": ("title", "feed_link", "web_link", "people", "published_at", "updated_at")}),
-        ("Text", {"fields": ("summary_view", "content_view")}),
-        ("More", {"fields": ("tags", "files", "language", "rights", "source_title", "itunes")}),
-        ("Record", {"fields": ("guid", "first_seen_at", "changed_at", "changes", "capped")}),
+        ("More", {"fields": MORE, "classes": ("collapse",)}),
     )
-    readonly_fields = ("feed_link", "web_link", "people", "summary_view", "content_view", "tags", "files")
+    readonly_fields = ("feed_link", "web_link", "people", "tags", "files")
 
     @admin.display(description="entry")
     def name(self, entry: Entry) -> str:
@@ -64,19 +73,13 @@ class EntryAdmin(LongList):
     def files(self, entry: Entry) -> str:
         return in_words(entry.enclosures)
 
-    @admin.display(description="summary")
-    def summary_view(self, entry: Entry) -> str:
-        return framed(entry.summary, pictures=getattr(entry, "pictures", False))
-
-    @admin.display(description="content")
-    def content_view(self, entry: Entry) -> str:
-        return framed(entry.content, pictures=getattr(entry, "pictures", False))
-
-    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Entry | None:
-        entry: Entry | None = super().get_object(request, object_id, from_field)
-        if entry is not None:
-            entry.pictures = "pictures" in request.GET  # type: ignore[attr-defined]  # for the frames
-        return entry
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """Show the texts in frames of their own, without scripts and forms; they load pictures, if anything."""
+        entry, pictures = context["original"], "pictures" in request.GET
+        head = FRAME_HEAD.format(pictures="img-src http: https:; " if pictures else "")
+        texts = {"Summary": entry.summary, "Content": entry.content}
+        frames = {name: head + html for name, html in texts.items() if html}
+        return super().render_change_form(request, context | {"frames": frames, "pictures": pictures}, *args, **kwargs)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Entry]:
         return super().get_queryset(request).select_related("feed").defer("feed__seen_digests", "feed__listed_digests")
@@ -90,26 +93,3 @@ def in_words(values: list[Any]) -> str:
     """Return what a list of JSON says, without its names."""
     rows = (each.values() if isinstance(each, dict) else [each] for each in values)
     return "; ".join(" ".join(str(value) for value in row if value) for row in rows) or NOTHING
-
-
-# The HTML was sanitised before it was stored. Should that have failed, nothing here runs, submits or loads anything.
-FRAME_HEAD = (
-    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; {pictures}style-src 'unsafe-inline'\">"
-    '<base target="_blank"><style>img {{ max-width: 100% }} '
-    ":root {{ color-scheme: light dark }} body {{ font: 14px sans-serif }}</style>"
-)
-
-
-NO_PICTURES = mark_safe('Pictures are not loaded: their servers would see you. <a href="?pictures">Load them</a>')
-
-
-def framed(html: str, *, pictures: bool) -> str:
-    """Return HTML of a feed in a frame of its own, without scripts and forms; it loads pictures, if anything."""
-    if not html:
-        return NOTHING
-    return format_html(
-        '<iframe class="feeds-frame" title="as a browser shows it" sandbox="allow-popups '
-        'allow-popups-to-escape-sandbox" referrerpolicy="no-referrer" srcdoc="{}"></iframe><br><small>{}</small>',
-        FRAME_HEAD.format(pictures="img-src http: https:; " if pictures else "") + html,
-        "Pictures are loaded." if pictures else NO_PICTURES,
-    )
