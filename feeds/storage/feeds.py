@@ -136,8 +136,9 @@ def _split(digests: bytes) -> Iterator[bytes]:
 
 
 def _redirect(feed: Any, now: datetime) -> RedirectStreak | None:
-    since = past(feed.moved_since, now)
-    return RedirectStreak(url=feed.moved_to, since=since, count=feed.moved_count) if feed.moved_to and since else None
+    if not feed.moved_to:
+        return None
+    return RedirectStreak(url=feed.moved_to, since=past(feed.moved_since, now) or now, count=feed.moved_count)
 
 
 def _host(feed: Any) -> HostState | None:

@@ -9,7 +9,7 @@ from feeds.fetching import Fetched, NotModified
 from feeds.models import Feed
 from feeds.outcomes import FailureKind
 from feeds.parsing import ParsedEntry, ParsedFeed
-from feeds.planning import Budget, FeedState, ImportPlan, PlannedEntry, RedirectStreak
+from feeds.planning import Budget, FeedState, ImportPlan, PlannedEntry, RedirectStreak, Streak
 
 # After a day or six weeks of these a feed is disabled, so they count from their own first time.
 TERMINAL = frozenset({FailureKind.GONE, FailureKind.NOT_FOUND})
@@ -37,7 +37,7 @@ def feed_fields(plan: ImportPlan) -> dict[str, Any]:
         "fetch_seconds": plan.circumstances.fetch_seconds,
         **_status_fields(plan),
         **_error_fields(plan),
-        **_redirect_fields(plan.redirect),
+        **(_redirect_fields(plan.redirect) if plan.redirect != plan.feed.redirect else {}),
         **history.counts(plan),
     }
     left_out = plan.budget.left_out if plan.budget else 0
@@ -78,7 +78,7 @@ def _status_fields(plan: ImportPlan) -> dict[str, Any]:
 
 def _error_fields(plan: ImportPlan) -> dict[str, Any]:
     if plan.failure is None:
-        return no_error()
+        return no_error() if plan.feed.failures != Streak() else {}
     return {
         "error_kind": plan.failure.kind.value,
         "error_text": plan.failure.text,
@@ -107,15 +107,15 @@ def _budget_fields(budget: Budget) -> dict[str, Any]:
 
 
 def _fetched_fields(fetched: Fetched | NotModified, feed: FeedState) -> dict[str, Any]:
+    """Return what is to be sent next time, as far as it is not the same: the ORM takes 10 µs for each column."""
     elsewhere = fetched.url != canonical_urls.redacted(feed.url)
-    values: dict[str, Any] = {
+    values = {
         "etag": fetched.etag,
         "last_modified": fetched.last_modified,
         "validators_url": fetched.url if elsewhere else "",
+        "body_digest": fetched.body_digest if isinstance(fetched, Fetched) else feed.request.body_digest,
     }
-    if isinstance(fetched, Fetched):
-        values["body_digest"] = fetched.body_digest
-    return values
+    return {name: value for name, value in values.items() if value != getattr(feed.request, name)}
 
 
 def _document_fields(parsed: ParsedFeed) -> dict[str, Any]:
