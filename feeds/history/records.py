@@ -42,7 +42,6 @@ def record(plan: ImportPlan, storing_since: float) -> None:
     """
     if not is_eventful(plan):
         return
-    is_handed_over = plan.move is not None and plan.move.across_sites
     trace, number = plan.circumstances.trace, plan.feed.history.import_count + 1
     stages = {**trace.seconds, "store": time.monotonic() - storing_since}
     row = Import(
@@ -55,8 +54,8 @@ def record(plan: ImportPlan, storing_since: float) -> None:
         outcome=plan.outcome.value,
         status=trace.status,
         size=trace.size,
-        new=0 if is_handed_over else len(plan.new),
-        changed=0 if is_handed_over else len(plan.changed),
+        new=len(plan.new),
+        changed=len(plan.changed),
         unchanged_before=plan.feed.history.unchanged_count,
         error_kind=plan.failure.kind.value if plan.failure else "",
         error_text=plan.failure.text[:MOST_TEXT] if plan.failure else "",

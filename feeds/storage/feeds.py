@@ -158,8 +158,7 @@ def apply(plan: ImportPlan) -> ImportReport:
         with transaction.atomic(using=primary_database()):
             written = advance(plan)
             if written:
-                if plan.move:
-                    plan = replace(plan, move=merging.actual(plan.feed, plan.move))
+                plan = merging.actual(plan)
                 feed_id = _write(plan, begun)
     else:
         written = advance(plan)  # one statement needs no transaction around it
@@ -176,12 +175,10 @@ def settled(plan: ImportPlan, feed_id: int, *, written: bool) -> ImportReport:
 
 def _write(plan: ImportPlan, begun: float) -> int:
     """Write the entries and the history, and move the feed; return the id of the feed at the plan's URL."""
-    is_handed_over = plan.move is not None and plan.move.across_sites
-    if not is_handed_over:
-        write_new(plan, plan.new)
-        write_changed(plan, plan.changed)
+    write_new(plan, plan.new)
+    write_changed(plan, plan.changed)
     history.record(plan, begun)
-    if plan.move and is_handed_over:
+    if plan.move and plan.move.across_sites:
         listed = plan.listed if plan.parsed else plan.feed.document.listed
         return merging.hand_over(plan.feed, plan.move, (guid_digest for _, guid_digest in listed))
     if plan.move:
@@ -199,15 +196,14 @@ def advance(plan: ImportPlan) -> bool:
 def _report(plan: ImportPlan, feed_id: int, *, written: bool) -> ImportReport:
     if not written:
         return ImportReport(feed_id=plan.feed.id, url=plan.feed.url, outcome=Outcome.SUPERSEDED)
-    is_handed_over = plan.move is not None and plan.move.across_sites
     # The feed that a page names may be known already: it is polled when it is due.
     is_known = plan.outcome is Outcome.DISCOVERED and feed_id != plan.feed.id
     return ImportReport(
         feed_id=feed_id,
         url=plan.move.url if plan.move else plan.feed.url,
         outcome=Outcome.COVERED if is_known else plan.outcome,
-        new=0 if is_handed_over else len(plan.new),
-        changed=0 if is_handed_over else len(plan.changed),
+        new=len(plan.new),
+        changed=len(plan.changed),
         left_out=plan.budget.left_out if plan.budget else 0,
         failure=plan.failure,
         next_check=plan.next_check,

@@ -13,17 +13,23 @@ from django.db.models import Exists, F, OuterRef
 from feeds import canonical_urls
 from feeds.databases import primary_database
 from feeds.models import Alias, Entry, Feed, FetchOptions, Host, Tombstone
-from feeds.planning import FeedState, Move, is_same_site
+from feeds.planning import FeedState, ImportPlan, Move, is_same_site
 from feeds.storage.entries import CHUNK, chunked
 from feeds.storage.fields import UNSEEN, no_error, url_fields
 from feeds.storage.subscriptions import Subscription, register
 
 
-def actual(feed: FeedState, move: Move) -> Move:
-    """Return the move to where it leads in truth: the new URL may be an alias of the feed of another site."""
+def actual(plan: ImportPlan) -> ImportPlan:
+    """Return a plan whose move is to where it leads in truth: the new URL may be an alias of the feed of another site.
+
+    There no entry goes along.
+    """
+    feed, move = plan.feed, plan.move
+    if move is None:
+        return plan
     if not move.found and (other := _at(move.url, other_than=feed.id)) and not is_same_site(feed.url, other.url):
-        return replace(move, url=other.url, across_sites=True)
-    return move
+        move = replace(move, url=other.url, across_sites=True)
+    return replace(plan, move=move, new=(), changed=()) if move.across_sites else plan
 
 
 def hand_over(feed: FeedState, move: Move, listed: Iterable[bytes]) -> int:

@@ -18,7 +18,7 @@ from feeds.fetching import Failed
 from feeds.models import Feed
 from feeds.outcomes import FailureKind
 from feeds.planning import ImportPlan, ImportReport, PlannedEntry
-from feeds.storage import feeds
+from feeds.storage import feeds, merging
 from feeds.storage.entries import write_changed, write_new
 from feeds.storage.fields import feed_fields
 
@@ -71,9 +71,9 @@ def _apply_accepted(plan: ImportPlan, failed: ImportPlan) -> ImportReport:
     with transaction.atomic(using=primary_database()):
         if not feeds.advance(failed):
             return feeds.settled(failed, failed.feed.id, written=False)
-        stays_here = plan.move is None or not plan.move.across_sites
-        new, refused_new = one_by_one(plan.new if stays_here else (), lambda entry: write_new(plan, [entry]))
-        changed, refused_changed = one_by_one(plan.changed if stays_here else (), lambda e: write_changed(plan, [e]))
+        plan = merging.actual(plan)
+        new, refused_new = one_by_one(plan.new, lambda entry: write_new(plan, [entry]))
+        changed, refused_changed = one_by_one(plan.changed, lambda entry: write_changed(plan, [entry]))
         refused = refused_new + refused_changed
         done = replace(
             failed,

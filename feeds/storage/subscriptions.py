@@ -37,7 +37,9 @@ def register(subscriptions: Iterable[Subscription]) -> Registered:
         wanted = {canonical_urls.url_md5(subscription.url): subscription for subscription in chunk}
         there = set(Feed.primary.filter(url_md5__in=wanted).values_list("url_md5", flat=True))
         there |= set(Alias.primary.filter(url_md5__in=wanted.keys() - there).values_list("url_md5", flat=True))
-        missing = [_feed(subscription) for md5, subscription in wanted.items() if md5 not in there]
+        missing = [
+            Feed(url=one.url, folder=one.folder, title=one.title) for md5, one in wanted.items() if md5 not in there
+        ]
         known += len(chunk) - len(missing)
         added += _store(missing)
     return Registered(added=added, known=known)
@@ -57,7 +59,3 @@ def _store(feeds: list[Feed]) -> int:
     for feed, error in refused:
         logger.warning("feed=%s: the database refuses it: %s", canonical_urls.redacted(feed.url), describe(error))
     return len(stored)
-
-
-def _feed(subscription: Subscription) -> Feed:
-    return Feed(url=subscription.url, folder=subscription.folder, title=subscription.title)
