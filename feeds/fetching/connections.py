@@ -30,7 +30,7 @@ class Call:
     """One request."""
 
     url: SplitURL
-    headers: Mapping[str, str | bytes]
+    headers: Mapping[str, str]
     proxy: Proxy | None = None
     verify_tls: bool = True
 

@@ -2,7 +2,8 @@
 
 import re
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Any, cast
+from types import SimpleNamespace
+from typing import Any
 from urllib.request import Request
 
 from urllib3 import HTTPHeaderDict
@@ -34,7 +35,9 @@ class Cookies:
         before = self._known()
         given = [_usable(value) for value in headers.getlist("set-cookie") if len(value) <= MAX_COOKIE_LENGTH]
         if given:
-            self._jar.extract_cookies(cast("Any", _Answer(given[:MAX_COOKIES])), _request(url))
+            usable = HTTPHeaderDict([("Set-Cookie", cookie) for cookie in given[:MAX_COOKIES]])
+            answer: Any = SimpleNamespace(info=lambda: usable)  # as much of one as CookieJar asks for
+            self._jar.extract_cookies(answer, _request(url))
         return self._known() != before
 
     def header(self, url: SplitURL) -> str:
@@ -58,13 +61,3 @@ def _usable(cookie: str) -> str:
 
 def _request(url: SplitURL) -> Request:
     return Request(url.public)  # noqa: S310  # http or https; nothing is opened here
-
-
-class _Answer:
-    """An answer as CookieJar asks for it."""
-
-    def __init__(self, cookies: list[str]) -> None:
-        self._headers = HTTPHeaderDict([("Set-Cookie", cookie) for cookie in cookies])
-
-    def info(self) -> HTTPHeaderDict:
-        return self._headers

@@ -30,8 +30,8 @@ class CallPlan:
 
     request: FeedRequest
     start: SplitURL
-    headers: dict[str, str | bytes]
-    secret: dict[str, str | bytes]  # credentials and the feed's own headers, for the first origin only
+    headers: dict[str, str]
+    secret: dict[str, str]  # credentials and the feed's own headers, for the first origin only
     proxy: Choose
 
     def call(self, url: SplitURL, cookie: str = "") -> Call:
@@ -43,7 +43,7 @@ class CallPlan:
         if url.origin == self.start.origin:
             headers |= self.secret
         if cookie:
-            own = _text(headers.get("Cookie", ""))
+            own = headers.get("Cookie")
             headers["Cookie"] = f"{own}; {cookie}" if own else cookie
         return Call(url=url, headers=headers, proxy=self.proxy(url.host), verify_tls=self.request.verify_tls)
 
@@ -62,12 +62,12 @@ def plan_calls(request: FeedRequest, user_agent: str, proxies: Proxies | None = 
     except InvalidURL as error:
         raise InvalidURL(f"the feed's proxy: {error}") from None
     username, password = (request.username, request.password) if request.username else url.credentials
-    headers: dict[str, str | bytes] = {
+    headers: dict[str, str] = {
         "User-Agent": _encoded("User-Agent", request.user_agent or user_agent),
         "Accept": ACCEPT,
         "Accept-Encoding": ACCEPT_ENCODING,
     }
-    secret: dict[str, str | bytes] = {}
+    secret: dict[str, str] = {}
     if username or password:
         secret["Authorization"] = "Basic " + b64encode(f"{username}:{password}".encode()).decode()
     for name, value in request.headers:
@@ -76,12 +76,8 @@ def plan_calls(request: FeedRequest, user_agent: str, proxies: Proxies | None = 
     return CallPlan(request=request, start=replace(url, userinfo=""), headers=headers, secret=secret, proxy=proxy)
 
 
-def _text(value: str | bytes) -> str:
-    return value if isinstance(value, str) else value.decode("latin-1")  # which is how http.client sends it
-
-
-def _conditions(request: FeedRequest) -> dict[str, str | bytes]:
-    conditions: dict[str, str | bytes] = {}
+def _conditions(request: FeedRequest) -> dict[str, str]:
+    conditions: dict[str, str] = {}
     if request.etag:
         # A delta is relative to the instance that If-None-Match names (RFC 3229 §10.5.3).
         conditions = {"If-None-Match": request.etag, "A-Im": "feed"}
@@ -94,12 +90,12 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 NOT_IN_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
-def _encoded(name: str, value: str) -> str | bytes:
+def _encoded(name: str, value: str) -> str:
     if not _HEADER_NAME.fullmatch(name):
         raise InvalidURL(f"the feed's own header {name[:40]!r} has a name that cannot be sent")
     if NOT_IN_HEADER.search(value):
         raise InvalidURL(f"the feed's own header {name} has a line break or control character in its value")
-    return value if value.isascii() else value.encode()
+    return value.encode().decode("latin-1")  # by which http.client encodes it again
 
 
 def default_user_agent(contact_url: str) -> str:

@@ -87,7 +87,7 @@ class Transport:
         target, headers = call.url.target, call.headers
         if call.proxy and call.url.scheme == "http" and not call.proxy.is_socks:
             target, headers = call.url.public, {**headers, **login_headers(call.proxy)}
-        connection.request("GET", target, headers=headers, preload_content=False)  # type: ignore[arg-type]
+        connection.request("GET", target, headers=headers, preload_content=False)
         with deadline.timed("first byte"):
             response = connection.getresponse()
         with closing(response):
