@@ -63,7 +63,7 @@ def _succeeded(
     expired = EXPIRED if document.expired else ""
     ignored = conditions.ignored(feed, fetched, circumstances.started_at, has_news=bool(unknown or changed))
     if expired:
-        next_check = schedule.stop(interval=feed.history.interval, reason=expired)
+        next_check = NextCheck(at=None, reason=expired, interval=feed.history.interval)
     else:
         is_read = not (parsed and parsed.cut_short)  # else its validators are not kept
         are_honoured = is_read and ignored < conditions.MOST_IGNORED
@@ -132,12 +132,10 @@ def _failed(feed: FeedState, failure: Failed, rules: Rules, circumstances: Circu
     if not circumstances.outage and (move := redirects.next_found(feed, failure)):
         return ImportPlan(feed=feed, outcome=Outcome.DISCOVERED, circumstances=circumstances, move=move)
     reason = _reason_to_stop(feed, failure, circumstances.now)
-    if circumstances.outage:
-        next_check = schedule.after_outage(feed.history, circumstances)
-    elif reason:
-        next_check = schedule.stop(interval=feed.history.interval, reason=reason)
+    if reason:
+        next_check = NextCheck(at=None, reason=reason, interval=feed.history.interval)
     else:
-        next_check = _after_failure(feed, failure, rules, circumstances)
+        next_check = schedule.after_failure(feed.history, feed.failures.count + 1, failure, rules, circumstances)
     return ImportPlan(
         feed=feed,
         outcome=Outcome.FAILED,
@@ -164,14 +162,6 @@ def _reason_to_stop(feed: FeedState, failure: Failed, now: datetime) -> str:
         case FailureKind.NOT_FOUND if failing_for >= GIVEN_UP_AFTER:
             return f"{failure.text}; failing since {since:%Y-%m-%d}"
     return ""
-
-
-def _after_failure(feed: FeedState, failure: Failed, rules: Rules, circumstances: Circumstances) -> NextCheck:
-    if failure.kind is FailureKind.GONE:
-        return schedule.to_confirm(feed.history, failure.retry_after or 0.0, circumstances)
-    if failure.retry_after is not None:
-        return schedule.after_retry_after(feed.history, failure.retry_after, rules, circumstances)
-    return schedule.after_failure(feed.history, feed.failures.count + 1, failure.kind, rules, circumstances)
 
 
 def _pause(feed: FeedState, failure: Failed, now: datetime) -> Pause | None:

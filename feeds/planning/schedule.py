@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import exp, log
 
+from feeds.fetching import Failed
 from feeds.outcomes import FailureKind
 from feeds.parsing import ParsedFeed
 from feeds.planning.values import Circumstances, DocumentState, History, NextCheck, Rules
@@ -84,41 +85,28 @@ def after_success(history: History, news: News, hints: Hints, rules: Rules, circ
 
 
 def after_failure(
-    history: History, failures: int, kind: FailureKind, rules: Rules, circumstances: Circumstances
+    history: History, failures: int, failure: Failed, rules: Rules, circumstances: Circumstances
 ) -> NextCheck:
-    """Return the next check after `failures` failures in a row: exponential, with full jitter, bounded below."""
+    """Return the next check after `failures` failures in a row, of which this is the last one."""
     jitter = circumstances.jitter
-    ceiling = min(LONGEST_BACKOFF, BACKOFF.get(kind, PASSING) * 2 ** min(failures - 1, 20))
-    least = rules.min_interval if history.fixed_interval is None else history.fixed_interval
-    wait = max(least * (1 + JITTER * jitter), ceiling * jitter)
-    reason = f"{kind.label}; failure {failures} in a row, back-off up to {ceiling:.0f} s"
-    return _check(history, wait, reason, circumstances)
-
-
-def after_retry_after(history: History, retry_after: float, rules: Rules, circumstances: Circumstances) -> NextCheck:
-    """Return the next check where the server said when: not before, and not all feeds at that very second."""
-    wait = max(retry_after, float(rules.min_interval))
-    shortest = f" < shortest interval {rules.min_interval} s" if wait > retry_after else ""
-    reason = f"Retry-After {retry_after:.0f} s{shortest}"
-    return _check(history, wait * (1 + JITTER * circumstances.jitter), reason, circumstances)
-
-
-def to_confirm(history: History, retry_after: float, circumstances: Circumstances) -> NextCheck:
-    """Return the check that is to confirm a 410: they come from broken deployments, too."""
-    wait = max(CONFIRMATION, retry_after) * (1 + JITTER * circumstances.jitter)
-    return _check(history, wait, "the server says gone; asked once more after a day", circumstances)
-
-
-def after_outage(history: History, circumstances: Circumstances) -> NextCheck:
-    """Return the next check of a feed that failed while nothing could be reached: soon, and not all at once."""
-    wait = AFTER_OUTAGE * (1 + circumstances.jitter)
-    reason = "no host could be reached: the fault is on our side and does not count against the feed"
-    return _check(history, wait, reason, circumstances)
-
-
-def stop(*, interval: int, reason: str) -> NextCheck:
-    """Stop polling the feed."""
-    return NextCheck(at=None, reason=reason, interval=interval)
+    apart = 1 + JITTER * jitter  # feeds that failed together are not looked at again all at once
+    if circumstances.outage:
+        wait = AFTER_OUTAGE * (1 + jitter)
+        reason = "no host could be reached: the fault is on our side and does not count against the feed"
+    elif failure.kind is FailureKind.GONE:  # which broken deployments say, too
+        wait = max(CONFIRMATION, failure.retry_after or 0.0) * apart
+        reason = "the server says gone; asked once more after a day"
+    elif failure.retry_after is not None:
+        wait = max(failure.retry_after, rules.min_interval) * apart
+        reason = f"Retry-After {failure.retry_after:.0f} s"
+        if failure.retry_after < rules.min_interval:
+            reason += f" < shortest interval {rules.min_interval} s"
+    else:  # exponential, with full jitter, bounded below
+        ceiling = min(LONGEST_BACKOFF, BACKOFF.get(failure.kind, PASSING) * 2 ** min(failures - 1, 20))
+        least = rules.min_interval if history.fixed_interval is None else history.fixed_interval
+        wait = max(least * apart, ceiling * jitter)
+        reason = f"{failure.kind.label}; failure {failures} in a row, back-off up to {ceiling:.0f} s"
+    return NextCheck(at=circumstances.now + timedelta(seconds=wait), reason=reason, interval=history.interval)
 
 
 def with_slot(reason: str, seconds: float) -> str:
@@ -136,10 +124,6 @@ def unread(history: History, fault: str, now: datetime) -> NextCheck:
 def _check_reason(reason: str) -> str:
     """Return why the check was due at first."""
     return reason.partition(SLOT)[0].partition(UNREAD)[0]
-
-
-def _check(history: History, wait: float, reason: str, circumstances: Circumstances) -> NextCheck:
-    return NextCheck(at=circumstances.now + timedelta(seconds=wait), reason=reason, interval=history.interval)
 
 
 # The learned interval

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from feeds.fetching import Failed
 from feeds.outcomes import FailureKind
 from feeds.planning import schedule
 from feeds.planning.schedule import DAY, HOUR, News
@@ -184,8 +185,11 @@ def test_feeds_that_skip_the_same_hours_do_not_all_come_on_the_hour() -> None:
 # Failures
 
 
-def after_failure(failures: int, jitter: float, kind: FailureKind = FailureKind.CONNECT) -> NextCheck:
-    return schedule.after_failure(HISTORY, failures, kind, RULES, circumstances(jitter))
+def after_failure(
+    failures: int, jitter: float, kind: FailureKind = FailureKind.CONNECT, retry_after: float | None = None
+) -> NextCheck:
+    failure = Failed(kind=kind, text="", retry_after=retry_after)
+    return schedule.after_failure(HISTORY, failures, failure, RULES, circumstances(jitter))
 
 
 def test_failures_back_off_exponentially_to_a_week_with_full_jitter() -> None:
@@ -208,7 +212,7 @@ def test_what_has_to_be_repaired_backs_off_further_than_what_passes() -> None:
 
 def test_retry_after_is_waited_for_but_never_less_than_the_shortest_interval() -> None:
     def wait(asked: float, jitter: float = 0.0) -> float:
-        return seconds(schedule.after_retry_after(HISTORY, asked, RULES, circumstances(jitter)))
+        return seconds(after_failure(1, jitter, FailureKind.TOO_MANY, asked))
 
     assert wait(10_000) == 10_000
     assert wait(0) == 3600

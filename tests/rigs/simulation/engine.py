@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from math import exp
 
+from feeds.fetching import Failed
 from feeds.outcomes import FailureKind
 from feeds.planning import Circumstances, History, NextCheck, Rules, schedule
 from feeds.scheduling import rate_limit
@@ -221,7 +222,8 @@ class Engine:
     def _failed(self, feed: Feed, now: datetime) -> NextCheck:
         feed.failures += 1
         history = History(created_at=now, interval=feed.interval)
-        return schedule.after_failure(history, feed.failures, FailureKind.TIMEOUT, self.rules, self._circumstances(now))
+        failure = Failed(kind=FailureKind.TIMEOUT, text="")
+        return schedule.after_failure(history, feed.failures, failure, self.rules, self._circumstances(now))
 
     def _stormed(self, feed: Feed, host: Host, now: datetime) -> NextCheck:
         feed.failures += 1
@@ -231,7 +233,8 @@ class Engine:
             host.queue = replace(host.queue, paused_until=at(self.now + seconds))
             self.figures.pause_ends = self.now + seconds
         history = History(created_at=now, interval=feed.interval)
-        return schedule.after_retry_after(history, STORM_WAIT, self.rules, self._circumstances(now))
+        failure = Failed(kind=FailureKind.TOO_MANY, text="", retry_after=STORM_WAIT)
+        return schedule.after_failure(history, feed.failures, failure, self.rules, self._circumstances(now))
 
     def _circumstances(self, now: datetime) -> Circumstances:
         return Circumstances(started_at=now, now=now, jitter=self.rng.random())
