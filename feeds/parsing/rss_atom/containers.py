@@ -1,4 +1,4 @@
-"""feedparser's dictionary and texts, quicker, or not translated."""
+"""feedparser's dictionary and texts, quicker."""
 
 import re
 from typing import Any
@@ -33,12 +33,3 @@ class Text(str):
 
     def translate(self, table: Any) -> str:
         return super().translate(table) if not self.isascii() and _C1.search(self) else str(self)
-
-
-class Verbatim(str):
-    """A text that is not translated."""
-
-    __slots__ = ()
-
-    def translate(self, table: Any) -> str:
-        return str(self)

@@ -128,6 +128,7 @@ class _StrictParser(Texts, feedparser.api.StrictFeedParser):  # type: ignore[mis
 
     def _end_mapping(self, prefix: str | None) -> None:
         self._tags.clear()
+        self.handlers.clear()
         for names, key, value in self._outer.pop():
             if value is None:
                 names.pop(key, None)
