@@ -70,7 +70,7 @@ _IN_TABLES = {
     *("table", "tbody", "thead", "tfoot", "tr", "td", "th", "caption", "col", "colgroup"),
 }
 _ROWS = {"table", "tbody", "thead", "tfoot", "tr", "colgroup"}
-_NAMES = re.compile(r"</?([a-zA-Z][^\s/>]*+)")
+_NAMES = re.compile(r"<([a-zA-Z][^\s/>]*+)")
 # URLs whose host may be long and not ASCII: nh3 maps such hosts in quadratic time. They are known by what else can
 # begin like http:, ftp:, file: or ws: to a browser.
 _ODD_URL = re.compile(
@@ -79,7 +79,7 @@ _ODD_URL = re.compile(
     r"(?=[\x00-\x20&]|(?:h(?:t(?:tp?)?)?|https|f(?:tp?|i(?:le?)?)?|ws?s?)[:&\t\n\r])",
     re.IGNORECASE,
 )
-_PLAYED = re.compile(r"<(?:audio|video)", re.IGNORECASE)
+_PLAYED = frozenset({"audio", "video"})
 
 _links: ContextVar[Links] = ContextVar("links")  # of the value that is being cleaned
 
@@ -97,13 +97,13 @@ def clean_html(value: str, base: str, page: str = "") -> Cleaned:
     if is_to_be_edited(kept, names):
         kept = edited(kept, links)
         names = _names(kept)
-    safe = _cleaned(kept, links) if _is_plain(kept, names) else ""
+    safe = _cleaned(kept, names, links) if _is_plain(kept, names) else ""
     capped, limit = links.capped, OUTPUT_LIMIT
     if not safe or "<img>" in safe or len(safe) > min(4 * len(kept) + 10_000, OUTPUT_LIMIT):
         while True:
             links = Links(base, page)
             short, cut = rewritten(kept, links, limit)
-            safe, capped = _cleaned(short, links), cut or links.capped
+            safe, capped = _cleaned(short, _names(short), links), cut or links.capped
             if len(safe) <= OUTPUT_LIMIT:
                 break
             limit //= 2
@@ -121,10 +121,10 @@ def require_escaping(clean: Callable[[str], str]) -> None:
         raise ImportError("this nh3 does not escape attributes; install the version that feeds-project asks for")
 
 
-def _cleaned(value: str, links: Links) -> str:
+def _cleaned(value: str, names: frozenset[str], links: Links) -> str:
     token = _links.set(links)
     try:
-        return _CLEANERS["<iframe" in value, "<math" in value, _PLAYED.search(value) is not None].clean(value)
+        return _CLEANERS["iframe" in names, "math" in names, not names.isdisjoint(_PLAYED)].clean(value)
     finally:
         _links.reset(token)
 
@@ -154,14 +154,14 @@ def _cleaner(frames: bool, formulas: bool, played: bool) -> nh3.Cleaner:
 
 
 _CLEANERS = {flags: _cleaner(*flags) for flags in product((False, True), repeat=3)}
-require_escaping(lambda value: _cleaned(value, Links()))
+require_escaping(lambda value: _cleaned(value, frozenset(), Links()))
 
 
 # What is cheap
 
 
 def _names(value: str) -> frozenset[str]:
-    """Return the names of elements, and of what looks like one, in lower case."""
+    """Return the names of elements that begin, and of what looks like one, in lower case."""
     return frozenset(map(str.lower, set(_NAMES.findall(value))))
 
 
