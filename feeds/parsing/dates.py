@@ -47,7 +47,7 @@ _TIME = re.compile(
 )
 # asctime, Unix's date(1), Java and Ruby put the year last: Fri May 24 22:05:03 CEST 2024.
 _YEAR_LAST = re.compile(
-    r"((?:[a-z]+\s)?[a-z]+\s\d\d?)\s(\d\d?:\d\d(?::\d\d)?)((?:\s(?:[a-z]+|[+-]\d{4}))?)\s(\d{4})", re.IGNORECASE
+    rf"\A({_WEEKDAY}[a-z]+\s\d\d?)\s(\d\d?:\d\d(?::\d\d)?)((?:\s(?:[a-z]+|[+-]\d{{4}}))?)\s(\d{{4}})", re.IGNORECASE
 )
 _COMMENT = re.compile(r"\([^()]*\)")  # RFC 822 §3.4.3
 _MONTHS = {

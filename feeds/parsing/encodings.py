@@ -88,6 +88,7 @@ _PAIR = re.compile(
     rb"&(?:amp;)?#(?:[xX]0{0,4}(?P<high>[dD][89abAB][0-9a-fA-F]{2})|(?P<HIGH>5[56]\d{3}));"
     rb"&(?:amp;)?#(?:[xX]0{0,4}(?P<low>[dD][c-fC-F][0-9a-fA-F]{2})|(?P<LOW>5[67]\d{3}));"
 )
+_HALF = re.compile(rb"#(?:[xX]0{0,4}[dD][89abAB]|5[56]\d{3};)")
 _PAIR_OF_BYTES = re.compile(rb"\xed[\xa0-\xaf][\x80-\xbf]\xed[\xb0-\xbf][\x80-\xbf]")  # CESU-8: each half by itself
 
 # XML 1.0 §2.2 allows no other character below the space than tab, line feed and carriage return.
@@ -114,7 +115,8 @@ def without_forbidden_bytes(body: bytes) -> bytes:
 
 def without_forbidden(text: str) -> str:
     """Return the text without NUL, surrogates and control characters."""
-    return text.translate(_FORBIDDEN) if _FORBIDDEN_PATTERN.search(text) else text
+    is_clean = text.isprintable() or not _FORBIDDEN_PATTERN.search(text)
+    return text if is_clean else text.translate(_FORBIDDEN)
 
 
 # What comes before, and what comes after
@@ -145,7 +147,7 @@ def ungzipped(body: bytes, limit: int) -> bytes:
 
 def joined_surrogates(body: bytes) -> bytes:
     """Return a document in UTF-8 with the character for each pair of references to its surrogates (feedparser #591)."""
-    return _PAIR.sub(_joined, body) if b";&#" in body or b";&amp;#" in body else body
+    return _PAIR.sub(_joined, body) if _HALF.search(body) else body
 
 
 def _joined(pair: re.Match[bytes]) -> bytes:

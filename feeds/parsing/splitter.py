@@ -112,7 +112,8 @@ def split(body: bytes, salt: bytes = b"") -> Split | Unreadable | None:
 
     `salt` goes into every digest: whatever outside of the document gives an entry its meaning.
     """
-    if any(tag[0].count(b"=") > MAX_EQUALS_SIGNS for tag in _LONG_TAG.finditer(body)):
+    most = MAX_EQUALS_SIGNS
+    if body.count(b"=") > most and any(tag[0].count(b"=") > most for tag in _LONG_TAG.finditer(body)):
         return Unreadable(kind=FailureKind.HOSTILE, text="too many attributes")
     walk = _Walk(body, salt)
     try:
