@@ -18,8 +18,8 @@ MEGABYTE = 1024 * 1024
 OPEN, CLOSE = b'<?xml version="1.0"?><rss version="2.0"><channel><title>t</title>', b"</channel></rss>"
 SMALL = OPEN + b"<item><title>small</title></item>" + CLOSE
 NOT_WELL_FORMED = OPEN + b"<item><title>small</title></item>"
-# 10 MiB of HTML that is dear to clean: five seconds of a processor.
-ENDLESS = OPEN + (b"<item><description><![CDATA[" + b"<a>x" * 124_000 + b"]]></description></item>") * 21
+# 10 MiB of HTML that is dear to clean: ten seconds of a processor.
+ENDLESS = OPEN + (b"<item><description><![CDATA[" + b"<a href=//x>" * 41_000 + b"]]></description></item>") * 21
 PROGRAM = """
 import os, signal, sys
 from feeds.parsing import Document, ParsedFeed, Parser, SandboxUnavailable
