@@ -18,7 +18,6 @@ from feeds.parsing.html.frames import SANDBOX
 from feeds.parsing.html.links import URLS, Links
 from feeds.parsing.html.plain_text import (
     HTML_LIMIT,
-    OUTPUT_LIMIT,
     TEXT_LIMIT,
     Cleaned,
     plain_text,
@@ -31,7 +30,6 @@ from feeds.parsing.html.urls import safe_url
 
 __all__ = [
     "HTML_LIMIT",
-    "OUTPUT_LIMIT",
     "TEXT_LIMIT",
     "Cleaned",
     "clean_html",
@@ -98,13 +96,13 @@ def clean_html(value: str, base: str, page: str = "") -> Cleaned:
         kept = edited(kept, links)
         names = _names(kept)
     safe = _cleaned(kept, names, links) if _is_plain(kept, names) else ""
-    capped, limit = links.capped, OUTPUT_LIMIT
-    if not safe or "<img>" in safe or len(safe) > min(4 * len(kept) + 10_000, OUTPUT_LIMIT):
+    capped, limit = links.capped, HTML_LIMIT
+    if not safe or "<img>" in safe or len(safe) > min(4 * len(kept) + 10_000, HTML_LIMIT):
         while True:
             links = Links(base, page)
             short, cut = rewritten(kept, links, limit)
             safe, capped = _cleaned(short, _names(short), links), cut or links.capped
-            if len(safe) <= OUTPUT_LIMIT:
+            if len(safe) <= HTML_LIMIT:
                 break
             limit //= 2
     if "&#" in kept:

@@ -1,6 +1,6 @@
 """How many new entries of one feed are stored in a day. Pure.
 
-A document may hold 10,000 entries, and the next one 10,000 others; or a few of 2 MB each. What is over the budget is
+A document may hold 10,000 entries, and the next one 10,000 others; or a few of 6 MB each. What is over the budget is
 left out, not forgotten: the document does not count as seen, so a later check takes what still stands in it.
 """
 

@@ -7,6 +7,7 @@ import pytest
 from feeds.outcomes import FailureKind
 from feeds.parsing import caps, parser
 from feeds.parsing.caps import MAX_DOCUMENT_BYTES, MAX_ENTRY_BYTES, bytes_of, entries_that_fit, fitted
+from feeds.parsing.html.plain_text import HTML_LIMIT
 from feeds.parsing.rss_atom.elements import MAX_ELEMENTS
 from feeds.parsing.rss_atom.parsers import MAX_MARKS
 from feeds.parsing.values import Category, Enclosure, ParsedEntry, ParsedFeed, Person, Unreadable
@@ -64,12 +65,17 @@ def test_of_long_lists_the_first_are_kept(piece: bytes) -> None:
 
 
 def test_an_entry_keeps_what_fits_and_is_marked() -> None:
-    enclosures = tuple(Enclosure(url=f"https://example.com/{number}/{'a' * 4_000}") for number in range(999))
+    enclosures = tuple(Enclosure(url=f"https://example.com/{number}/{'a' * 7_900}") for number in range(999))
     entry = fitted(replace(SMALL, enclosures=enclosures, summary="s" * 400_000))
     assert (entry.content, len(entry.summary), entry.capped) == ("<p>x</p>", 400_000, True)
-    assert entry.enclosures == enclosures[:249]
+    assert entry.enclosures == enclosures[:499]
     categories = fitted(replace(SMALL, categories=tuple(Category(term=str(number)) for number in range(1_001))))
     assert (len(categories.categories), categories.capped) == (1_000, True)
+
+
+def test_a_text_within_its_limit_fits_in_any_script() -> None:
+    entry = replace(SMALL, content="漢" * (HTML_LIMIT - 1_000))
+    assert fitted(entry) == entry
 
 
 @pytest.mark.parametrize("name", ["url", "comments_url", "source_url", "image_url"])

@@ -48,6 +48,14 @@ def test_the_entrys_own_text_comes_first(inner: str, summary: str, content: str)
     assert (entry.summary, entry.content) == (summary, content)
 
 
+def test_to_compare_long_texts_is_no_loss() -> None:
+    """As one line, which nobody stores, they are longer than is kept of a line: the entry was marked."""
+    long = f"<content:encoded>{'&lt;p&gt;word&lt;/p&gt;' * 2_000}</content:encoded>"
+    entry = item(OWN + long + DC)
+    assert (entry.content.count("word"), entry.capped) == (2_000, False)
+    assert item(OWN + long + DC.replace("dublin", "said " * 3_000)).capped
+
+
 @pytest.mark.parametrize(
     ("written", "stored"),
     [

@@ -10,8 +10,7 @@ from feeds.parsing.html.tokens import tokens, without_cdata
 from feeds.parsing.html.urls import safe_url
 
 TEXT_LIMIT = 10_000  # characters of a title, a name, a category
-HTML_LIMIT = 500_000  # characters of one value
-OUTPUT_LIMIT = 2 * HTML_LIMIT  # characters of one value, cleaned: URLs become absolute, "<" is written "&lt;"
+HTML_LIMIT = 2_000_000  # characters of one value, as it comes and cleaned
 
 _BARE_URL = re.compile(r"https?://[^\s<>\"]+", re.IGNORECASE)
 _AFTER_URLS = ".,;:!?'…”’»*_"
@@ -53,7 +52,7 @@ def text_of_html(value: str) -> Cleaned:
 def text_as_html(value: str) -> Cleaned:
     """Return plain text as HTML: empty lines part paragraphs, other line ends are kept, URLs become links."""
     kept = value[:HTML_LIMIT]
-    while len(written := _as_html(without_forbidden(kept))) > OUTPUT_LIMIT:
+    while len(written := _as_html(without_forbidden(kept))) > HTML_LIMIT:
         kept = kept[: len(kept) // 2]
     return Cleaned(written, len(kept) < len(value))
 

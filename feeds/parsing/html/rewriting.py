@@ -209,6 +209,7 @@ class _Writer:
             if self._stack and self._stack[-1] in ROWS:
                 self._begin_parents("")
             self._is_next = False
+        text = text.replace("<", "&lt;")
         if len(text) > self._room:
             text, self.is_full, self.capped = text[: max(self._room, 0)], True, True
         self._room -= len(text)
@@ -216,7 +217,7 @@ class _Writer:
         if references + self._references > _MOST_REFERENCES:
             text, references = _BREAK + _broken(text), _MOST_REFERENCES
         self._references += references
-        self._out.append(text.replace("<", "&lt;") if text == "<" else text)
+        self._out.append(text)
 
     # Formulas and pictures
 

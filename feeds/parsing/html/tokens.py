@@ -19,6 +19,7 @@ _ATTRIBUTE = re.compile(
     rf"([^{_SPACE}/>][^{_SPACE}/>=]*+)"
     rf"(?:[{_SPACE}]*+=[{_SPACE}]*+(?:\"([^\"]*+)\"|'([^']*+)'|([^{_SPACE}>\"'][^{_SPACE}>]*+)))?+"
 )
+_MARKUP = re.compile(r"<[a-zA-Z/!?]")  # any other "<" is text
 _COMMENT_END = re.compile(r"--!?>")
 # What is in them is no markup, whatever it looks like.
 _RAW = {
@@ -36,15 +37,13 @@ Token = tuple[str, str, str, bool]
 def tokens(value: str) -> Iterator[Token]:
     """Yield the texts and tags. What stands in scripts, styles, frames and comments is left out."""
     position = 0
-    find, match = value.find, TAG.match
-    while (start := find("<", position)) >= 0:
+    search, match = _MARKUP.search, TAG.match
+    while found := search(value, position):
+        start = found.start()
         if start > position:
             yield value[position:start], "", "", False
         if (tag := match(value, start)) is None:
             position = _after_declaration(value, start)
-            if position == start:
-                yield "<", "", "", False
-                position += 1
             continue
         closing, name, attributes, end = tag.groups()
         if not end:  # browsers drop a tag that does not end
@@ -52,22 +51,20 @@ def tokens(value: str) -> Iterator[Token]:
         name, position = name.lower(), tag.end()
         yield "", name, attributes, bool(closing)
         if name in _RAW and not closing:
-            found = _RAW[name].search(value, position)
-            position = found.start() if found else len(value)
+            ended = _RAW[name].search(value, position)
+            position = ended.start() if ended else len(value)
     if position < len(value):
         yield value[position:], "", "", False
 
 
 def _after_declaration(value: str, start: int) -> int:
-    """Return where a comment, or what is taken for one, ends; `start` if there is none."""
+    """Return where a comment, or what is taken for one, ends."""
     if value.startswith("<!--", start):
         if value.startswith((">", "->"), start + 4):
             return value.index(">", start) + 1
         end = _COMMENT_END.search(value, start + 4)
         return end.end() if end else len(value)
-    if value.startswith(("<!", "<?", "</"), start):
-        return value.find(">", start) + 1 or len(value)
-    return start
+    return value.find(">", start) + 1 or len(value)
 
 
 def attributes_of(text: str) -> dict[str, str]:

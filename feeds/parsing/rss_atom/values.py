@@ -75,7 +75,7 @@ class Values:
     @cached_property
     def roles(self) -> Roles:
         contents = [one for one in self.all("content") if dict.get(one, "value") and self._is_shown(one)]
-        return divided(self.all("feeds_texts"), contents, self.line)
+        return divided(self.all("feeds_texts"), contents, lambda one: self._read(one).text)
 
     def html(self, detail: Detail | None) -> str:
         """Return a text as safe HTML."""
@@ -100,8 +100,11 @@ class Values:
         return not is_strict and _MARKUP.search(dict.get(detail, "value") or "") is not None
 
     def line(self, detail: Detail) -> str:
+        return self._keep(self._read(detail))
+
+    def _read(self, detail: Detail) -> Cleaned:
         value = dict.get(detail, "value") or ""
-        return self._keep(text_of_html(value) if self._is_markup(detail) else plain_text(without_cdata(value)))
+        return text_of_html(value) if self._is_markup(detail) else plain_text(without_cdata(value))
 
     def _keep(self, cleaned: Cleaned) -> str:
         self.capped |= cleaned.capped

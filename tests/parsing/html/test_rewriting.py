@@ -6,8 +6,9 @@ from itertools import product
 import pytest
 
 from feeds.parsing.html.links import MAX_URL_GROWTH, Links
-from feeds.parsing.html.plain_text import HTML_LIMIT, OUTPUT_LIMIT
+from feeds.parsing.html.plain_text import HTML_LIMIT
 from feeds.parsing.html.rewriting import MAX_DEPTH, rewritten
+from feeds.parsing.html.tokens import tokens
 from feeds.parsing.sanitizer import clean_html
 from tests.rigs.growth import EIGHTFOLD, LIMIT, growth_of
 from tests.rigs.html_growth import PIECES
@@ -41,6 +42,13 @@ def test_html_becomes_no_more_than_it_is(name: str) -> None:
     assert len(clean_html(value[:4_000], BASE).text) < 50_000
 
 
+def test_openers_that_open_nothing_are_text() -> None:
+    """Each was a piece of its own, and 500,000 took 2 s."""
+    cleaned = clean_html("<p>" + "< " * 1_000 + "<" * 1_000 + "<3<b>x", BASE)
+    assert cleaned == ("<p>" + "&lt; " * 1_000 + "&lt;" * 1_001 + "3<b>x</b></p>", False)
+    assert list(tokens("a<<<1 <b>")) == [("a<<<1 ", "", "", False), ("", "b", "", False)]
+
+
 @pytest.mark.parametrize("name", ["lists in terms", "paragraphs in formatting", "text in tables", "references"])
 def test_html_costs_no_more_than_it_is_long(name: str) -> None:
     numbered = "".join(map(PIECES[name], range(20_000)))
@@ -63,10 +71,17 @@ def test_pairs_of_tags_become_no_more_than_they_are() -> None:
         assert many <= 3.5 * few + 20 * MAX_DEPTH, (one, other)
 
 
+@pytest.mark.parametrize("piece", ["<p>A word.</p>", "<p title='x' class='y'>A word.<br>"])
+def test_an_article_of_hundreds_of_pages_is_kept_whole(piece: str) -> None:
+    """A real one of 762,498 characters, most of them attributes, was cut."""
+    cleaned = clean_html(piece * (1_500_000 // len(piece)), BASE)
+    assert (cleaned.text.count("A word."), cleaned.capped) == (1_500_000 // len(piece), False)
+
+
 def test_no_text_is_lost_at_the_limits() -> None:
     deep = "<div>" * 2_000 + "here" + "</div>" * 2_000 + "there"
     assert clean_html(deep, BASE) == ("<div>" * MAX_DEPTH + "here" + "</div>" * MAX_DEPTH + "there", True)
-    cleaned = clean_html("<p>x</p>" * 100_000, BASE)
+    cleaned = clean_html("<p>x</p>" * (HTML_LIMIT // 4), BASE)
     assert cleaned.capped
     assert cleaned.text.count("<p>x</p>") > HTML_LIMIT // 9
 
@@ -104,7 +119,7 @@ def test_urls_grow_by_so_much_and_no_more() -> None:
     ],
 )
 def test_html_is_written_as_it_was_meant(value: str, html: str) -> None:
-    assert rewritten(value, Links(BASE), OUTPUT_LIMIT)[0] == html
+    assert rewritten(value, Links(BASE), HTML_LIMIT)[0] == html
 
 
 @pytest.mark.parametrize(
