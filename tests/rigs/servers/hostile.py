@@ -71,6 +71,7 @@ ENDLESS = {
 }
 # Begin, middle, end: of the middle there is as much as makes a document of CAP bytes.
 ITEM = b"<item><title>Title</title><link>https://example.com/</link><description>" + b"text " * 180 + b"</description>"
+LARGE_ITEM = b"<item><description>" + b"text " * 390_000 + b"</description></item>"  # almost as large as a text may be
 DOCUMENTS = {
     "zeros": (b"", b"\0", b""),
     "no-feed": (b"", b"no feed ", b""),
@@ -80,6 +81,7 @@ DOCUMENTS = {
     "attributes": (b"<rss><channel><item ", b'a="" ', b"/></channel></rss>"),
     "nested": (b"<rss><channel><item>", b"<a>", b""),
     "entries": (b"<rss><channel>", ITEM + b"</item>", b"</channel></rss>"),
+    "large-entries": (b"<rss><channel>", LARGE_ITEM, b"</channel></rss>"),
     "small-entries": (b"<rss><channel>", b"<item><title>t</title></item>", b"</channel></rss>"),
     "one-entry": (b"<rss><channel><item><description>", b"&lt;p>x&lt;/p>", b"</description></item></channel></rss>"),
     "not-well-formed": (b"<rss><channel>&nbsp;", ITEM + b"</item>", b"</channel></rss>"),
