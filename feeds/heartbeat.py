@@ -20,7 +20,6 @@ from dramatiq.middleware import Middleware
 
 from feeds import clock
 from feeds.databases import primary_database
-from feeds.outcomes import Outcome
 from feeds.signals import feed_failed, feed_imported
 
 if TYPE_CHECKING:
@@ -37,8 +36,6 @@ SILENT_AFTER = timedelta(seconds=90)  # a worker that gave none for so long is t
 LATE_AFTER = timedelta(minutes=5)  # the schedule runs every minute
 KEPT_DAYS = 2  # for which minutes and silent processes are kept
 SCHEDULER = "scheduler"
-
-COUNTED = {Outcome.IMPORTED: "imported", Outcome.UNCHANGED: "unchanged", Outcome.FAILED: "failed"}
 
 
 class Heartbeat(Middleware):
@@ -63,9 +60,8 @@ class Heartbeat(Middleware):
             self._thread.join(EVERY)
 
     def _count(self, report: ImportReport, **_: Any) -> None:
-        if (name := COUNTED.get(report.outcome)) is not None:
-            with self._mutex:
-                self._counts.update({name: 1, "new": report.new})
+        with self._mutex:
+            self._counts.update({"checks": 1, "new": report.new})
 
     def _run(self, threads: int) -> None:
         name = f"{socket.gethostname()}:{os.getpid()}:{id(self):x}"

@@ -52,19 +52,16 @@ def test_what_it_imported_is_counted_when_it_ends(worker: Worker) -> None:
     import_document(None)
     import_feed(URL, fetch=lambda *_: Failed(kind=FailureKind.DNS, text=""))
     worker.stop()
-    counts = [
-        sum(column)
-        for column in zip(*Minute.objects.values_list("imported", "unchanged", "failed", "new"), strict=True)
-    ]
-    assert counts == [1, 1, 1, 2]
+    counts = [sum(column) for column in zip(*Minute.objects.values_list("checks", "new"), strict=True)]
+    assert counts == [3, 2]
 
 
 def test_two_add_up_in_one_minute() -> None:
     now = timezone.now()
     for _ in range(2):
-        heartbeat._add(Counter(imported=2, new=5), now)
+        heartbeat._add(Counter(checks=2, new=5), now)
     minute = Minute.objects.get()
-    assert (minute.imported, minute.new, minute.failed) == (4, 10, 0)
+    assert (minute.checks, minute.new) == (4, 10)
 
 
 def test_what_is_old_is_forgotten() -> None:

@@ -90,9 +90,7 @@ class Migration(migrations.Migration):
             name='Minute',
             fields=[
                 ('at', models.DateTimeField(help_text='Its begin.', primary_key=True, serialize=False)),
-                ('imported', models.PositiveIntegerField(default=0)),
-                ('unchanged', models.PositiveIntegerField(default=0)),
-                ('failed', models.PositiveIntegerField(default=0)),
+                ('checks', models.PositiveIntegerField(default=0)),
                 ('new', models.PositiveIntegerField(default=0, help_text='Entries.')),
             ],
         ),

@@ -57,9 +57,7 @@ class Minute(models.Model):
     """The work of all workers in a minute."""
 
     at = MomentField(primary_key=True, help_text="Its begin.")
-    imported = models.PositiveIntegerField(default=0)
-    unchanged = models.PositiveIntegerField(default=0)
-    failed = models.PositiveIntegerField(default=0)
+    checks = models.PositiveIntegerField(default=0)
     new = models.PositiveIntegerField(default=0, help_text="Entries.")
 
     objects: models.Manager["Minute"] = models.Manager()

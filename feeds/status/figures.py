@@ -97,7 +97,7 @@ def day(now: datetime) -> Day:
     new: Counter[datetime] = Counter()
     for row in rows:
         at = aware(row.at)
-        checks[at.replace(minute=at.minute // 10 * 10)] += row.imported + row.unchanged + row.failed
+        checks[at.replace(minute=at.minute // 10 * 10)] += row.checks
         new[at.replace(minute=0)] += row.new
     hour = now.replace(minute=0, second=0, microsecond=0)
     ten = timedelta(minutes=10)

@@ -111,7 +111,7 @@ def test_feeds_that_are_late_are_told_first(operator: Client) -> None:
 
 
 def test_without_workers_it_says_for_how_long_and_what_to_start(operator: Client) -> None:
-    Minute.objects.create(at=timezone.now() - timedelta(minutes=12, seconds=5), imported=1)
+    Minute.objects.create(at=timezone.now() - timedelta(minutes=12, seconds=5), checks=1)
     text = page(operator)
     assert heading(text).startswith("✗ Nothing has been imported for 12 minutes: no worker is running")
     assert "Start `manage.py crontab`" in text
@@ -190,7 +190,7 @@ def test_hosts_that_fail_or_are_paused_are_named(operator: Client) -> None:
 @pytest.mark.usefixtures("alive")
 def test_the_charts_say_in_words_what_they_show(operator: Client) -> None:
     now = timezone.now().replace(second=0, microsecond=0)
-    Minute.objects.create(at=now - timedelta(minutes=10), imported=4, unchanged=25, failed=1)
+    Minute.objects.create(at=now - timedelta(minutes=10), checks=30)
     Minute.objects.create(at=now, new=7)
     text = page(operator)
     assert "Checks per minute: 0 at the end, 3 at the most" in text

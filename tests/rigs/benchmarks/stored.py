@@ -88,7 +88,7 @@ def fill(feeds: int, entries: int) -> None:
     entry = Entry.objects.create(feed=feed, guid_digest=b"0" * 16, content_digest=b"1" * 16, **dates)
     seconds = {"connect": 0.02, "body": 0.1}
     record = Import.objects.create(feed=feed, number=9, started_at=now, asked_by="schedule", seconds=seconds)
-    minute = Minute.objects.create(at=now, imported=300, unchanged=3900, failed=40, new=500)
+    minute = Minute.objects.create(at=now, checks=4240, new=500)
     _copy(host, HOST_ROWS, "(SELECT n FROM generate_series(1, {hosts}) AS n)", sizes)
     _copy(feed, FEEDS, FEED_ROWS, sizes)
     _copy(entry, ENTRIES, ENTRY_ROWS, sizes)
