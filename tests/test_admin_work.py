@@ -10,6 +10,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import urlencode
 
 from feeds import opml
 from feeds.admin import base
@@ -204,6 +205,23 @@ def test_what_was_shown_is_added_and_queued(admin_client: Client, queue: Embedde
     assert "2 feeds added, 0 known." in page
     assert "1 line could not be read." in page
     assert set(Feed.objects.values_list("folder", flat=True)) == {"News"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_list_as_large_as_may_be_is_added_the_way_its_form_says(admin_client: Client, queue: EmbeddedBroker) -> None:
+    comment = "<!-- " + '"é" ' * 300_000 + "-->"  # percent-encoded it would be more than Django takes
+    outlines = OPML.replace("user:secret@", "").replace("https://example.com", "http://127.0.0.1:9")
+    page = upload(admin_client, comment + outlines)
+    assert "2 new" in page
+    text = page.partition('<textarea name="text" hidden>\n')[2].partition("</textarea>")[0]
+    token = {"csrfmiddlewaretoken": ""}
+    if 'method="post" enctype="multipart/form-data"' in page:
+        answer = admin_client.post(UPLOAD, token | {"text": text})
+    else:
+        encoded = urlencode(token | {"text": text})
+        answer = admin_client.post(UPLOAD, encoded, content_type="application/x-www-form-urlencoded")
+    assert answer.status_code == 302
+    assert Feed.objects.count() == 2
 
 
 def test_uploads_are_for_those_who_may_add_feeds_and_not_too_large(client: Client) -> None:

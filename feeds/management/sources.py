@@ -34,7 +34,6 @@ class BadLine:
 
 STDIN = "-"
 MAX_BYTES = 128 * 1024 * 1024  # of a list: two million URLs
-MAX_LINE = 64 * 1024  # characters; what is longer is no URL
 SHOWN = 200  # characters of a line that is none
 URL = re.compile(r"(https?|feed):", re.IGNORECASE)
 COMMENT = re.compile(r"(^|\s)#.*")  # in a URL a fragment follows without a space
@@ -92,9 +91,7 @@ def _outlines(source: str, text: bytes) -> Iterator[Item]:
 
 def _lines(source: str, text: str) -> Iterator[Item]:
     for number, line in enumerate(io.StringIO(text, newline=None), start=1):
-        if len(line) > MAX_LINE:
-            yield BadLine(source=source, line=number, text=line[:SHOWN], why="the line is too long")
-        elif url := COMMENT.sub("", line).strip():
+        if url := COMMENT.sub("", line).strip():
             yield _subscription(source, number, url)
 
 

@@ -142,7 +142,7 @@ def test_of_a_line_without_end_the_beginning_is_told(tmp_path: Path) -> None:
     items = read(file(tmp_path, b"http://a.example/\n" + b"x" * 1_000_000 + b"\nhttp://b.example/\n"))
     assert good(items) == ["http://a.example/", "http://b.example/"]
     (line,) = bad(items)
-    assert line.why == "the line is too long"
+    assert line.why == "the URL is longer than 8,000 characters"
     assert line.text == "x" * sources.SHOWN
 
 
