@@ -101,6 +101,28 @@ def test_several_authors() -> None:
     assert atom_entry(inner).authors == (Person(name="A & B"), Person(email="e@example.com"))
 
 
+@pytest.mark.parametrize(
+    ("elements", "categories"),
+    [
+        (
+            '<category domain="d">a</category><category domain="d">b</category><category domain="d">a</category>',
+            (Category(term="a", scheme="d"), Category(term="b", scheme="d")),
+        ),
+        ('<category domain="d"/><category>News</category>', (Category(term="News"),)),
+        (
+            '<media:category scheme="s" label="L"/><category>News</category>',
+            (Category(term="L", scheme="s", label="L"), Category(term="News")),
+        ),
+        (
+            "".join(f'<media:category scheme="s" label="L">{text}</media:category>' for text in "xy"),
+            (Category(term="x", scheme="s", label="L"), Category(term="y", scheme="s", label="L")),
+        ),
+    ],
+)
+def test_each_category_has_its_own_scheme_and_text(elements: str, categories: tuple[Category, ...]) -> None:
+    assert item(elements).categories == categories
+
+
 def test_categories_with_their_scheme() -> None:
     assert item('<category domain="d">a</category><category>b</category>').categories == (
         Category(term="a", scheme="d"),

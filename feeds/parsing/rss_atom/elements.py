@@ -262,10 +262,16 @@ class Elements(feedparser.mixin._FeedParserMixin):  # type: ignore[misc]  # feed
     _end_modified = _end_lastbuilddate = _end_updated
 
     def _add_tag(self, term: str | None, scheme: str | None, label: str | None) -> None:
-        """Add a category of an entry, once, unless there are many; feedparser compares each with all before it."""
+        """Add a category of an entry, once, unless there are many; feedparser compares each with all before it.
+
+        One without a term has a text to come; if none came for the one before it, that text is not for that one.
+        """
         tags = self._get_context().setdefault("tags", [])
+        if tags and not tags[-1]["term"]:
+            tags[-1]["term"] = tags[-1]["label"] or " "
         named = (self.insource, term, scheme, label)
-        if self.inentry and any(named[1:]) and named not in self._named and len(tags) < MAX_TAGS:
+        is_new = not term or named not in self._named
+        if self.inentry and any(named[1:]) and is_new and len(tags) < MAX_TAGS:
             self._named.add(named)
             tags.append({"term": term, "scheme": scheme, "label": label})
 
