@@ -19,7 +19,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -104,7 +104,7 @@ def expected_entry(said: Said) -> Said:
         "summary": _html(said.get("summary_detail")),
         "content": max((_html(detail) for detail in said.get("content") or []), key=len, default=""),
         "authors": _people(said),
-        "categories": list(dict.fromkeys(filter(None, (_plain(tag.get("term")) for tag in said.get("tags") or [])))),
+        "categories": _categories(said),
         "enclosures": _enclosures(said),
         "published_at": _moment(said.get("published_parsed") or said.get("created_parsed")),
         "updated_at": _moment(said.get("updated_parsed")),
@@ -151,6 +151,11 @@ def _people(said: Said) -> list[str]:
     return list(dict.fromkeys(filter(None, named)))
 
 
+def _categories(said: Said) -> list[tuple[str, str]]:
+    named = ((_plain(tag.get("term")), _plain(tag.get("scheme"))) for tag in said.get("tags") or [])
+    return list(dict.fromkeys((term, scheme) for term, scheme in named if term))
+
+
 def _enclosures(said: Said) -> list[str]:
     links = [link.get("href") for link in said.get("links") or [] if link.get("rel") == "enclosure"]
     media = [one.get("url") for one in said.get("media_content") or []]
@@ -172,7 +177,7 @@ def stored_value(row: Any, field: str) -> Any:
     if field == "authors":
         return list(dict.fromkeys(one["name"] or one["email"] for one in value if one["name"] or one["email"]))
     if field == "categories":
-        return list(dict.fromkeys(one["term"] for one in value))
+        return list(dict.fromkeys((one["term"], one["scheme"]) for one in value))
     if field == "enclosures":
         return [one["url"] for one in value]
     return value
@@ -247,12 +252,11 @@ def deviations(document: str, said: tuple[Said, list[Said]], feed: Any, rows: li
     """Yield where a feed and its rows differ from what feedparser says."""
     yield from _differences(document, "feed", expected_feed(said[0]), feed)
     entries = [expected_entry(one) for one in said[1]]
-    distinct = {_name(entry["guid"], entry["url"], entry["title"]): entry for entry in reversed(entries)}
     if len(entries) != len(rows):
-        is_once = len(distinct) == len(rows)
+        is_once = len({_name(entry["guid"], entry["url"], entry["title"]) for entry in entries}) == len(rows)
         why = "an entry that stands there twice is stored once" if is_once else _listed(document, "entries")
         yield Deviation(document=document, field="entries", said=len(entries), stored=len(rows), reason=why)
-    for row, entry in _pairs(rows, distinct):
+    for row, entry in _pairs(rows, entries):
         yield from _differences(document, "entry", entry, row)
 
 
@@ -260,12 +264,17 @@ def _name(guid: str, url: str, title: str) -> tuple[str, str]:
     return guid.removeprefix(URL.removesuffix("feed")).lstrip("./") or url, title
 
 
-def _pairs(rows: list[Any], distinct: dict[tuple[str, str], Said]) -> Iterator[tuple[Any, Said]]:
-    """Pair rows and entries by name; those whose name the other side does not have, by their places."""
-    named = {_name(row.guid, row.url, row.title): row for row in rows}
-    yield from ((row, distinct[name]) for name, row in named.items() if name in distinct)
-    left = [row for name, row in named.items() if name not in distinct]
-    yield from zip(left, (entry for name, entry in distinct.items() if name not in named), strict=False)
+def _pairs(rows: list[Any], entries: list[Said]) -> Iterator[tuple[Any, Said]]:
+    """Pair rows and entries of one name in their order; those of a name that the other side does not have, by place."""
+    named: defaultdict[tuple[str, str], tuple[list[Any], list[Said]]] = defaultdict(lambda: ([], []))
+    for row in rows:
+        named[_name(row.guid, row.url, row.title)][0].append(row)
+    for entry in entries:
+        named[_name(entry["guid"], entry["url"], entry["title"])][1].append(entry)
+    for stored, said in named.values():
+        yield from zip(stored, said, strict=False)
+    left = [row for stored, said in named.values() if not said for row in stored]
+    yield from zip(left, (said[0] for stored, said in named.values() if not stored), strict=False)
 
 
 def _differences(document: str, kind: str, said: Said, row: Any) -> Iterator[Deviation]:
