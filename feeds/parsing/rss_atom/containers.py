@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from feedparser.html import _cp1252
 from feedparser.util import FeedParserDict
 
 _C1 = re.compile("[\x80-\x9f]")
@@ -33,3 +34,7 @@ class Text(str):
 
     def translate(self, table: Any) -> str:
         return super().translate(table) if not self.isascii() and _C1.search(self) else str(self)
+
+    def repaired(self) -> str:
+        """Return the text with the characters that windows-1252 has where C1 controls stand."""
+        return self.translate(_cp1252)

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from html import unescape
 from typing import Any, ClassVar
 
-from feedparser.html import _cp1252
-
 from feeds.parsing.rss_atom.containers import Dictionary, Text
 from feeds.parsing.rss_atom.elements import Elements
 
@@ -55,7 +53,7 @@ class Texts(Elements):
             text = unescape(text) if self.refers else text
         else:
             text = self.resolve_uri(text) if text and element in self.can_be_relative_uri else text
-            text = self.decode_entities(element, text).translate(_cp1252)
+            text = self.decode_entities(element, text).repaired()
         if element not in _LISTED and not (element == "title" and -1 < self.title_depth <= self.depth):
             self._keep(element, text, kind)
         return text
@@ -74,7 +72,7 @@ class Texts(Elements):
             else:
                 entry[f"{element}_detail"] = detail
 
-    def decode_entities(self, element: str, data: str) -> str:
+    def decode_entities(self, element: str, data: str) -> Text:
         return Text(super().decode_entities(element, data))
 
     def note_text(self, origin: str, kind: str) -> None:
