@@ -12,6 +12,8 @@ The path of a feed, from top to bottom:
     storage      the plan into the database, in one transaction, fenced by the feed's revision
     history      what each import did, the last fifty of a feed
 
-`embedded` stands in for servers, `brokers` asks the one that there is; `models` holds the
-tables, `conf` the settings, `outcomes` how an import can end.
+Beside it stand `admin`, `status` (the page, /metrics, doctor) and `management` (the commands) for
+people; `models` with the tables, `databases` with the rules for them, `conf`, the settings, and
+`outcomes`, how an import can end; `embedded` instead of servers, `brokers` to ask the broker's;
+and `testing` for the tests of other projects.
 """

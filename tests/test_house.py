@@ -57,6 +57,12 @@ def test_every_name_that_a_package_offers_is_used_outside_of_it() -> None:
     none(FOR_USERS.keys() - offered, "no such name")
 
 
+def test_every_package_is_named_where_reading_begins() -> None:
+    docstring = ast.get_docstring(_tree(APP / "__init__.py")) or ""
+    packages = {path.parent.name for path in APP.glob("*/__init__.py")} - {"migrations"}
+    none((name for name in packages if not re.search(rf"\b{name}\b", docstring)), "not in feeds/__init__.py")
+
+
 def test_no_function_imports() -> None:
     found = {
         f"{_name(path)}: {function.name}"
