@@ -27,7 +27,9 @@ def delete_rows(
     """
     model, deleted = rows.model, Counter[str]()
     has_receivers = signals.pre_delete.has_listeners(model) or signals.post_delete.has_listeners(model)
-    while ids := list(rows.order_by("pk").values_list("pk", flat=True)[: WHOLE if has_receivers else BATCH]):
+    left = rows.order_by("pk")
+    while ids := list(left.values_list("pk", flat=True)[: WHOLE if has_receivers else BATCH]):
+        left = left.filter(pk__gt=ids[-1])  # what a trigger keeps is not tried for ever
         for relation in relations(model, models.CASCADE):
             if relation.related_model not in {model, *above}:
                 deleted += delete_rows(referring(relation, ids, rows.db), advance, above | {model})

@@ -4,8 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
+from django.db import IntegrityError, connection
 
+from feeds.models import Feed
 from tests.rigs.foreign_project import ForeignProject
+from tests.test_admin import new_entry, new_feed
 
 FILES = {
     "shop/models.py": """
@@ -117,3 +120,19 @@ def test_a_feed_goes_with_all_that_refers_to_it_in_batches(tmp_path: Path) -> No
     assert found["kept behind"] == ["active", 10, 10]
     assert found["heard"] == [10, 0]
     assert found["said"] == "1 feed with 10 entries deleted\n"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_rows_that_a_trigger_keeps_end_the_deletion() -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("the trigger is one of SQLite's")
+    feed = new_feed()
+    new_entry(feed)
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TRIGGER keep BEFORE DELETE ON feeds_entry BEGIN SELECT RAISE(IGNORE); END")
+        try:
+            with pytest.raises(IntegrityError):
+                feed.delete()
+        finally:
+            cursor.execute("DROP TRIGGER keep")
+    assert Feed.objects.get().entries.count() == 1
