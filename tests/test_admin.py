@@ -387,7 +387,9 @@ def test_import_now_goes_through_the_queue(admin_client: Client, queue: Embedded
 @pytest.mark.django_db(transaction=True)
 def test_import_now_says_that_a_paused_feed_stays_as_it_is(admin_client: Client, queue: EmbeddedBroker) -> None:
     feed = new_feed(status=Feed.Status.PAUSED)
-    assert "1 feed paused: not imported until resumed." in act(admin_client, "import_now", feed)
+    page = act(admin_client, "import_now", feed)
+    assert "1 feed paused: not imported until resumed." in page
+    assert "queued for import" not in page
 
 
 def test_a_broker_that_is_down_is_an_error_message_without_credentials(

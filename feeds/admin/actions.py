@@ -29,7 +29,7 @@ class FeedActions(admin.ModelAdmin):
 
     @admin.action(description="Import now", permissions=["change"])
     def import_now(self, request: HttpRequest, queryset: QuerySet[Feed]) -> None:
-        if sent := self.send(request, queryset):
+        if sent := self.send(request, queryset.exclude(status=Feed.Status.PAUSED)):
             self.message_user(request, f"{counted(sent, 'feed')} queued for import.", messages.SUCCESS)
         if paused := queryset.filter(status=Feed.Status.PAUSED).count():
             text = f"{counted(paused, 'feed')} paused: not imported until resumed."
