@@ -15,6 +15,7 @@ from feeds.planning.values import (
     NextCheck,
     Pause,
     PlannedEntry,
+    RedirectStreak,
     Rules,
 )
 
@@ -78,7 +79,7 @@ def _succeeded(
         parsed=parsed,
         new=new,
         changed=changed,
-        listed=_listed(feed, parsed, entries, unknown[len(new) :]) if parsed else (),
+        listed=_listed(feed, streak, parsed, entries, unknown[len(new) :]) if parsed else (),
         next_check=next_check,
         disable=expired,
         redirect=streak,
@@ -96,17 +97,22 @@ def _is_change(entry: PlannedEntry) -> bool:
 
 
 def _listed(
-    feed: FeedState, parsed: ParsedFeed, entries: tuple[PlannedEntry, ...], left_out: tuple[PlannedEntry, ...]
+    feed: FeedState,
+    streak: RedirectStreak | None,
+    parsed: ParsedFeed,
+    entries: tuple[PlannedEntry, ...],
+    left_out: tuple[PlannedEntry, ...],
 ) -> tuple[tuple[bytes, bytes], ...]:
     """Return what the document lists: the digest of each entry, and its guid digest, also where it was not parsed.
 
     What was left out is to be read again.
     """
+    is_elsewhere = (streak and streak.url) != (feed.redirect and feed.redirect.url)
     guids = dict(feed.document.listed) | {one.entry.digest: one.guid_digest for one in entries}
     forgotten = {one.entry.digest for one in left_out}
     pairs = [(digest, guids.get(digest, UNKNOWN)) for digest in parsed.digests if digest not in forgotten]
     pairs += [(UNKNOWN, one.guid_digest) for one in entries if not one.entry.digest]
-    if not parsed.complete:  # absence means nothing
+    if not parsed.complete and not is_elsewhere:  # absence means nothing
         pairs += feed.document.listed
     return (*tuple(dict.fromkeys(pair for pair in pairs if pair != READER))[: MOST_LISTED - 1], READER)
 

@@ -66,8 +66,13 @@ def write_new(plan: ImportPlan, entries: Iterable[PlannedEntry]) -> None:
 def write_changed(plan: ImportPlan, entries: Iterable[PlannedEntry]) -> None:
     for planned in entries:
         stored_as = planned.stored.guid_digest if planned.stored else planned.guid_digest
+        values = entry_fields(planned)
+        if planned.stored and not planned.stored.content_digest:  # from another site: its date says nothing here
+            is_dated = planned.entry.published_at or planned.entry.updated_at
+            first_seen = models.F("first_seen_at")
+            values["sorted_at"] = sorted_at(planned, plan.circumstances.started_at) if is_dated else first_seen
         Entry.primary.filter(feed_id=plan.feed.id, guid_digest=stored_as).update(
-            changes=models.F("changes") + 1, changed_at=plan.circumstances.started_at, **entry_fields(planned)
+            changes=models.F("changes") + 1, changed_at=plan.circumstances.started_at, **values
         )
 
 

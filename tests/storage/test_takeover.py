@@ -46,16 +46,24 @@ def document(*titles: str) -> bytes:
     return answer(200, f"<rss version='2.0'><channel><title>x</title>{items}</channel></rss>".encode())
 
 
+def dated(title: str, date: str) -> bytes:
+    """Return a feed of one entry."""
+    item = f"<item><guid>{POST}</guid><title>{title}</title><pubDate>{date}</pubDate></item>"
+    return answer(200, f"<rss version='2.0'><channel><title>x</title>{item}</channel></rss>".encode())
+
+
 def redirect(stranger: FeedServer, victim: FeedServer) -> str:
     """Let the stranger's feed list what the victim has not published yet, and then lead to the victim for good."""
     url = stranger.url("/feed")
     stranger.routes = {"/feed": document("", "forged")}
     import_feed(url)
-    stranger.routes = {"/feed": answer(301, location=victim.url("/feed"))}
-    import_feed(url)
-    Feed.objects.exclude(moved_since=None).update(moved_since=timezone.now() - timedelta(days=9))
-    import_feed(url)
+    redirect_to(stranger, victim)
     return url
+
+
+def redirect_to(stranger: FeedServer, victim: FeedServer) -> None:
+    stranger.routes = {"/feed": answer(301, location=victim.url("/feed"))}
+    moved(stranger.url("/feed"))
 
 
 def titles(feed: Feed) -> set[str]:
@@ -228,3 +236,41 @@ def test_at_another_url_of_the_same_site_what_was_pruned_stays_away(stranger: Fe
     feed = Feed.objects.get()
     storage.change_url(feed.pk, feed.url, stranger.url("/new"), reason="", now=timezone.now())
     assert import_feed(stranger.url("/new")).new == 0
+
+
+# What the feed at a URL that nobody has subscribed to yet begins with
+
+
+def test_what_only_the_stranger_listed_stays_with_it_where_the_victims_document_is_cut_short(
+    stranger: FeedServer, victim: FeedServer
+) -> None:
+    """Of what such a document does not list nothing is concluded; what the stranger's listed counted as listed."""
+    whole = document("first")
+    victim.routes = {"/feed": answer(200, whole.partition(b"\r\n\r\n")[2].removesuffix(b"</channel></rss>"))}
+    redirect(stranger, victim)
+    theirs = Feed.objects.get(url=victim.url("/feed"))
+    assert titles(theirs) == {"first"}
+
+
+@pytest.mark.parametrize("date", ["Mon, 02 Nov 2026 10:00:00 GMT", ""])
+def test_a_date_that_a_stranger_gave_is_replaced_too(stranger: FeedServer, victim: FeedServer, date: str) -> None:
+    """By it the entry would stand at the end of every list, and be the first to be pruned."""
+    victim.routes = {"/feed": dated("first", date)}
+    stranger.routes = {"/feed": dated("first", "Thu, 01 Jan 1970 00:00:00 GMT")}
+    import_feed(stranger.url("/feed"))
+    Entry.objects.update(changes=24)
+    redirect_to(stranger, victim)
+    theirs = Feed.objects.get(url=victim.url("/feed"))
+    import_feed(theirs.url)
+    (entry,) = theirs.entries.all()
+    assert entry.sorted_at == (entry.published_at or entry.first_seen_at)
+
+
+def test_nothing_that_the_victim_lists_is_pruned_before_its_first_import(
+    stranger: FeedServer, victim: FeedServer
+) -> None:
+    victim.routes = {"/feed": document("first", "second")}
+    redirect(stranger, victim)
+    theirs = Feed.objects.get(url=victim.url("/feed"))
+    long_after = timezone.now() + timedelta(days=30)
+    assert storage.prune(theirs, storage.Keep(days=1, entries=1), long_after) == 0
