@@ -45,7 +45,9 @@ def _frame(attributes: dict[str, str], links: Links) -> str:
     if frame:
         return f"{tag('iframe', {**attributes, 'src': frame})}</iframe>"
     text = attributes.get("title", "").strip() or link
-    return f'<a href="{escape(link)}">{escape(text, quote=False)}</a>' if link else ""
+    return (
+        f'<a href="{escape(link)}">{escape(text, quote=False)}</a>' if link else "<!---->"
+    )  # a frame around it is not empty
 
 
 def _loaded(found: re.Match[str]) -> str:

@@ -20,6 +20,7 @@ HOSTS = frozenset(
         "archive.org",
     }
 )
+_UPLOADS = {"archive.org": "/embed/"}  # the path of its player; at others stand pages that anybody uploaded
 # A player needs its scripts and its own cookies, and opens its site in a window; it may not take this one elsewhere.
 SANDBOX = "allow-scripts allow-same-origin allow-popups allow-popups-to-escape-sandbox allow-presentation"
 
@@ -32,5 +33,5 @@ def frame_url(value: str, base: str) -> str:
         base = f"https:{value.strip()}"
     url = browser_url(value, base)
     # The parts of what a browser would write: no credentials, no port.
-    is_player = url.startswith("https://") and urlsplit(url).netloc in HOSTS
-    return url if is_player else ""
+    scheme, host, path, *_ = urlsplit(url)
+    return url if scheme == "https" and host in HOSTS and path.startswith(_UPLOADS.get(host, "/")) else ""

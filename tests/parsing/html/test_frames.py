@@ -18,6 +18,7 @@ def html(value: str, base: str = "https://example.com/post") -> str:
         "https://youtube-nocookie.com/embed/x",
         "https://www.youtube-nocookie.com/embed/x?a=1",
         "https://player.vimeo.com/video/1",
+        "https://archive.org/embed/x",
     ],
 )
 def test_players_stay_in_a_sandbox(url: str) -> None:
@@ -42,6 +43,9 @@ def test_a_player_inherits_no_scheme() -> None:
         "https://www.youtube.com./",
         "https://www.youtube.com.evil.example/",
         "https://m.youtube.com/embed/x",
+        "https://archive.org/download/uploaded/page.html",
+        "https://archive.org/embed/%2E%2e/download/uploaded/page.html",
+        "https://archive.org//embed/x",
         "https://evil.example/www.youtube.com",
         "/embed/x",
         "javascript:alert(1)",
@@ -70,6 +74,12 @@ def test_a_frame_that_may_not_stay_leaves_a_link() -> None:
     assert html("<iframe data-src=/player src=about:blank></iframe>") == (
         '<a href="https://example.com/player" rel="noopener noreferrer">https://example.com/player</a>'
     )
+
+
+@pytest.mark.parametrize("url", ["x:y", "https://www.youtube.com:8443/", "//", ""])
+def test_of_a_frame_in_a_frame_nothing_stays(url: str) -> None:
+    """The inner one was taken out, and the outer one, without its URL, stayed as an empty box."""
+    assert "<iframe" not in html(f'<iframe src="{url}"><iframe src="{url}"></iframe></iframe>')
 
 
 def test_what_a_script_would_load_into_a_frame_stays() -> None:
