@@ -63,11 +63,6 @@ def expire_problems(expire: object) -> list[str]:
     return [f"must be a whole number of seconds from {SHORTEST_EXPIRE} to {LONGEST_EXPIRE}, not {expire!r}"]
 
 
-def lock_expire(options: dict[str, Any], default: int) -> int:
-    """Return the seconds until the lock of an actor with these options ends by itself."""
-    return int(options.get("lock_expire", default))
-
-
 def time_limit_problems(broker: Broker, expire: int) -> list[str]:
     """Say which actors may run longer than their lock lives: `expire` seconds, if they do not say otherwise."""
     limits = [item.time_limit for item in broker.middleware if isinstance(item, TimeLimit)]
@@ -79,7 +74,7 @@ def time_limit_problems(broker: Broker, expire: int) -> list[str]:
         for actor in broker.actors.values()
         if "lock_key" in actor.options
         for limit in [(actor.options.get("time_limit") or limits[0]) / 1000]
-        if limit >= (life := lock_expire(actor.options, expire)) - MARGIN
+        if limit >= (life := actor.options.get("lock_expire", expire)) - MARGIN
     ]
 
 

@@ -163,7 +163,7 @@ class LockMiddleware(Middleware):
         if not isinstance(subject, UUID):
             subject = str(subject)
         key = lock.lock_key(actor.actor_name, subject)
-        lease = lock.claim(key, message.message_id, checks.lock_expire(actor.options, self.expire))
+        lease = lock.claim(key, message.message_id, actor.options.get("lock_expire", self.expire))
         answer = self._acquire(message, lease)
         if isinstance(answer, lock.Acquired):
             logger.debug("lock=acquired key=%s message=%s", key, message.message_id)

@@ -60,23 +60,24 @@ def load(url: str, *, create: bool = True, now: datetime | None = None) -> FeedS
 
     A feed not known yet is stored first, or is None where `create` is false.
     """
-    md5 = canonical_urls.url_md5(url)
-    row = _row(url_md5=md5) or _row(aliases__url_md5=md5)
+    row = _row(canonical_urls.url_md5(url))
     if row is None and create:
         register([Subscription(url=url)])
-        row = _row(url_md5=md5)
+        row = _row(canonical_urls.url_md5(url))
     return _state(row, now or clock.now()) if row else None
 
 
 def url_of(md5: UUID) -> str | None:
     """Return the URL of the feed that is known by a URL with this digest."""
-    row = _row(url_md5=md5) or _row(aliases__url_md5=md5)
+    row = _row(md5)
     return str(row.url) if row else None
 
 
-def _row(**lookup: UUID) -> Any:
-    """Return the values of the feed, as a named tuple; None if there is none."""
-    return next(iter(ROWS.using(primary_database()).filter(**lookup)), None)
+def _row(md5: UUID) -> Any:
+    """Return the values of the feed that is known by this URL, as a named tuple; None if there is none."""
+    rows = ROWS.using(primary_database())
+    found = list(rows.filter(url_md5=md5)) or list(rows.filter(aliases__url_md5=md5))
+    return found[0] if found else None
 
 
 def _state(feed: Any, now: datetime) -> FeedState:
