@@ -16,7 +16,7 @@ from feeds.fetching.ip_policy import EVERYWHERE, PUBLIC, IPPolicy, is_literal, i
 from feeds.fetching.proxies import Proxy, ask_socks
 from feeds.fetching.resolver import GetAddressInfo, Resolver
 from feeds.fetching.sockets import TimedContext, TimedSocket, TransportError, client_context
-from feeds.fetching.values import Admit, FetchSettings, at_once
+from feeds.fetching.values import Admit, FetchSettings
 from feeds.outcomes import FailureKind
 
 MAX_INTERIM_ANSWERS = 10  # 100 Continue, 103 Early Hints
@@ -40,7 +40,7 @@ class Bounds:
     """What a request must keep to."""
 
     deadline: Deadline
-    admit: Admit = at_once
+    admit: Admit
     public_only: bool = False  # the Internet has led here: a private address is refused, whatever is allowed
 
 

@@ -53,9 +53,7 @@ class Dialer:
         sock.deadline, sock.read_timeout, sock.budget = deadline, self._read_timeout, Budget()
         return sock
 
-    def look_up(
-        self, host: str, port: int, policy: IPPolicy, deadline: Deadline, admit: Admit = at_once
-    ) -> list[Address]:
+    def look_up(self, host: str, port: int, policy: IPPolicy, deadline: Deadline, admit: Admit) -> list[Address]:
         """Return the addresses to try, in their order; at least one."""
         found = self._checked_addresses(host, port, policy, deadline)
         if not found:

@@ -38,6 +38,9 @@ WAITS = "lock_waits"  # how often in succession
 UNCONFIRMED = "lock_unconfirmed"  # tokens that the store may hold although no reply said so; nothing ran under them
 MOST_UNCONFIRMED = 10
 
+# The lease stands on the proxy of the delivery that acquired it, in its `__dict__`: attributes are the message's.
+LEASE = "lock_lease"
+
 
 class LockError(MiddlewareError):
     """The lock could not be asked for. Fails the message like an error in the actor, which does not run."""
@@ -188,7 +191,7 @@ class LockMiddleware(Middleware):
                 lock.delete_own(store, lease.key, answer.holder)
                 answer = lock.acquire(store, lease)
             if isinstance(answer, lock.Acquired):
-                set_lease(message, lease)
+                message.__dict__[LEASE] = lease
                 message.options.pop(WAITS, None)  # or a retry, or a copy that the body sends, would wait as long
         except (Exception, Interrupt) as error:  # an Interrupt here was meant for the message before: no limit runs yet
             return lock.Unknown(f"{type(error).__name__}: {error}")
@@ -198,9 +201,9 @@ class LockMiddleware(Middleware):
         """Give back what this delivery acquired, once, whatever interrupts. Never raises."""
         for _ in range(3):
             try:
-                if (lease := get_lease(message)) is not None:
+                if (lease := message.__dict__.get(LEASE)) is not None:
                     self._give_back(lease)
-                    set_lease(message, None)
+                    message.__dict__[LEASE] = None
                 return
             except Exception:
                 logger.exception("lock=unreleased message=%s", message.message_id)
@@ -213,17 +216,6 @@ class LockMiddleware(Middleware):
         level = logging.DEBUG if answer is lock.Release.RELEASED else logging.WARNING
         held = time.monotonic() - lease.begun
         logger.log(level, "lock=%s key=%s held_seconds=%.3f", answer.value, lease.key, held)
-
-
-# The lease stands on the proxy of the delivery that acquired it, and goes with it.
-
-
-def get_lease(message: MessageProxy) -> lock.Lease | None:
-    return message.__dict__.get("lock_lease")  # not getattr: the proxy would look on the message
-
-
-def set_lease(message: MessageProxy, lease: lock.Lease | None) -> None:
-    message.__dict__["lock_lease"] = lease
 
 
 def _delay(actor: Actor[..., Any], message: MessageProxy, text: str, expire: int) -> float | None:
