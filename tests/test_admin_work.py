@@ -44,9 +44,7 @@ def test_a_state_is_told_by_a_sign_and_in_words(admin_client: Client, fields: di
 
 def test_the_next_check_is_told_as_a_duration_with_its_reason(admin_client: Client) -> None:
     now = timezone.now()
-    new_feed(
-        "https://a.example/", next_check_at=now + timedelta(hours=3.1), next_check_reason="learned interval 14400 s"
-    )
+    new_feed("https://a.example/", next_check_at=now + timedelta(hours=3.1), next_check_reason="learned interval 4 h")
     new_feed("https://b.example/", next_check_at=now - timedelta(hours=2.1))
     page = text_at(admin_client, FEEDS).replace("\xa0", " ")
     assert ">in 3 hours</time>" in page

@@ -2,7 +2,7 @@
 
 import pytest
 
-from feeds.admin import durations
+from feeds import durations
 
 
 @pytest.mark.parametrize(
@@ -30,9 +30,3 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
 @pytest.mark.parametrize("seconds", [0, 1, 60, 900, 3_600, 5_400, 86_400, 129_600])
 def test_what_is_shown_is_read_as_the_same(seconds: int) -> None:
     assert durations.parsed(durations.in_words(seconds)) == seconds
-
-
-def test_reasons_have_durations_in_them() -> None:
-    assert (
-        durations.humanized("ttl 9000 s > own 7200 s; host slot +42 s") == "ttl 2 h 30 min > own 2 h; host slot +42 s"
-    )

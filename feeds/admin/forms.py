@@ -8,8 +8,7 @@ from django.contrib.admin.widgets import AdminTextInputWidget
 from django.forms.models import BaseInlineFormSet
 from django.utils.functional import cached_property
 
-from feeds import canonical_urls, fetching
-from feeds.admin import durations
+from feeds import canonical_urls, durations, fetching
 from feeds.conf import feeds_settings
 from feeds.exceptions import InvalidURL
 from feeds.fetching import FeedRequest

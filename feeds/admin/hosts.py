@@ -9,8 +9,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.timesince import timeuntil
 
-from feeds import clock, scheduling
-from feeds.admin import durations
+from feeds import clock, durations, scheduling
 from feeds.admin.base import Editable, link, list_of
 from feeds.admin.state import marked
 from feeds.models import Feed, Host

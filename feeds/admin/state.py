@@ -9,8 +9,7 @@ from django.utils.safestring import SafeString
 from django.utils.timesince import timesince, timeuntil
 from django.utils.timezone import localtime
 
-from feeds import canonical_urls, clock, history
-from feeds.admin import durations
+from feeds import canonical_urls, clock, durations, history
 from feeds.admin.base import NOTHING, short
 from feeds.clock import aware
 from feeds.models import Feed
@@ -44,8 +43,7 @@ def next_check(feed: Feed) -> SafeString | str:
     """Say when the feed is checked next, and why then."""
     if feed.status != Feed.Status.ACTIVE or feed.next_check_at is None:
         return NOTHING
-    reason = durations.humanized(feed.next_check_reason)
-    return format_html("{}<br><small>{}</small>", _until(feed.next_check_at), reason)
+    return format_html("{}<br><small>{}</small>", _until(feed.next_check_at), feed.next_check_reason)
 
 
 def _until(when: datetime) -> SafeString:

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from feeds import canonical_urls
+from feeds.durations import in_words
 from feeds.fetching import Failed, Fetched, FetchOutcome, NotModified, is_private_host
 from feeds.outcomes import FailureKind, Outcome
 from feeds.parsing import ParsedFeed, Unreadable
@@ -183,5 +184,6 @@ def _pause(feed: FeedState, failure: Failed, now: datetime) -> Pause | None:
     seconds = schedule.host_pause(failure.status, failure.retry_after)
     if is_private_host(host) or not seconds:
         return None
-    said = f"{failure.status}, " + ("Retry-After" if failure.retry_after is not None else "without Retry-After")
-    return Pause(host=host, feed_id=feed.id, until=now + timedelta(seconds=seconds), reason=f"{said}: {seconds:.0f} s")
+    asked = "Retry-After" if failure.retry_after is not None else "without Retry-After"
+    reason = f"{failure.status}, {asked}: {in_words(seconds)}"
+    return Pause(host=host, feed_id=feed.id, until=now + timedelta(seconds=seconds), reason=reason)

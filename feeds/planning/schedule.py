@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import exp, log
 
+from feeds.durations import in_words
 from feeds.fetching import Failed
 from feeds.outcomes import FailureKind
 from feeds.parsing import ParsedFeed
@@ -76,9 +77,9 @@ def after_success(history: History, news: News, hints: Hints, rules: Rules, circ
     asked = news.retry_after or 0.0
     if history.fixed_interval is not None:
         fixed = float(history.fixed_interval)
-        reason = f"Retry-After {asked:.0f} s > " if asked > fixed else ""
+        reason = f"Retry-After {in_words(asked)} > " if asked > fixed else ""
         at = now + timedelta(seconds=max(asked, fixed) * (1 + JITTER * jitter))
-        return NextCheck(at=at, reason=f"{reason}fixed interval {fixed:.0f} s", interval=interval)
+        return NextCheck(at=at, reason=f"{reason}fixed interval {in_words(fixed)}", interval=interval)
     wait, reason = _longest(_constraints(interval, history, news, hints, rules, now) | {"Retry-After": asked})
     at, skipped = _skip(now + timedelta(seconds=wait * (1 + JITTER * jitter)), hints, jitter)
     return NextCheck(at=at, reason=reason + skipped, interval=interval)
@@ -98,20 +99,20 @@ def after_failure(
         reason = "the server says gone; asked once more after a day"
     elif failure.retry_after is not None:
         wait = max(failure.retry_after, rules.min_interval) * apart
-        reason = f"Retry-After {failure.retry_after:.0f} s"
+        reason = f"Retry-After {in_words(failure.retry_after)}"
         if failure.retry_after < rules.min_interval:
-            reason += f" < shortest interval {rules.min_interval} s"
+            reason += f" < shortest interval {in_words(rules.min_interval)}"
     else:  # exponential, with full jitter, bounded below
         ceiling = min(LONGEST_BACKOFF, BACKOFF.get(failure.kind, PASSING) * 2 ** min(failures - 1, 20))
         least = rules.min_interval if history.fixed_interval is None else history.fixed_interval
         wait = max(least * apart, ceiling * jitter)
-        reason = f"{failure.kind.label}; failure {failures} in a row, back-off up to {ceiling:.0f} s"
+        reason = f"{failure.kind.label}; failure {failures} in a row, back-off up to {in_words(ceiling)}"
     return NextCheck(at=circumstances.now + timedelta(seconds=wait), reason=reason, interval=history.interval)
 
 
 def with_slot(reason: str, seconds: float) -> str:
     """Add to a reason that the host's queue postpones the check by so many seconds."""
-    return f"{_check_reason(reason)}{SLOT}+{seconds:.0f} s"
+    return f"{_check_reason(reason)}{SLOT}+{in_words(seconds)}"
 
 
 def unread(history: History, fault: str, now: datetime) -> NextCheck:
@@ -193,8 +194,8 @@ def _longest(waits: dict[str, float]) -> tuple[float, str]:
     learned = waits[LEARNED]
     name = max(waits, key=waits.__getitem__)  # of equals the first: the learned one
     if name == LEARNED:
-        return learned, f"{LEARNED} {learned:.0f} s"
-    return waits[name], f"{name} {waits[name]:.0f} s > {LEARNED} {learned:.0f} s"
+        return learned, f"{LEARNED} {in_words(learned)}"
+    return waits[name], f"{name} {in_words(waits[name])} > {LEARNED} {in_words(learned)}"
 
 
 # Hours and days that the feed asks to skip

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from feeds import durations
 from feeds.fetching import Failed
 from feeds.outcomes import FailureKind
 from feeds.planning import schedule
@@ -57,7 +58,7 @@ def seconds(check: NextCheck) -> float:
 def test_a_new_feed_is_polled_after_the_shortest_interval() -> None:
     check = after_success(interval=0)
     assert seconds(check) == HOUR
-    assert check.reason == "learned interval 3600 s"
+    assert check.reason == "learned interval 1 h"
 
 
 def test_no_feed_is_polled_sooner_however_much_it_publishes() -> None:
@@ -67,7 +68,7 @@ def test_no_feed_is_polled_sooner_however_much_it_publishes() -> None:
 def test_a_server_without_validators_is_asked_once_a_day() -> None:
     check = after_success(has_validators=False)
     assert seconds(check) == DAY
-    assert check.reason == "no validators 86400 s > learned interval 7200 s"
+    assert check.reason == "no validators 1 d > learned interval 2 h"
 
 
 def test_the_dates_of_the_first_entries_give_a_first_pace() -> None:
@@ -90,13 +91,13 @@ def test_several_new_entries_share_the_time_before_them() -> None:
 def test_quiet_feeds_are_stretched_over_days() -> None:
     waits = [seconds(after_success(silent=days * DAY)) / DAY for days in (1, 8, 31, 91, 366)]
     assert waits == [0.125, 1.0, 2.0, 4.0, 7.0]
-    assert after_success(silent=31 * DAY).reason == "silence 172800 s > learned interval 7200 s"
+    assert after_success(silent=31 * DAY).reason == "silence 2 d > learned interval 2 h"
 
 
 def test_a_new_entry_snaps_back() -> None:
     check = after_success(silent=400 * DAY, new_entries=1)
     assert seconds(check) < 5 * HOUR
-    assert check.reason == f"learned interval {check.interval} s"
+    assert check.reason == f"learned interval {durations.in_words(check.interval)}"
 
 
 def test_unchanged_polls_leave_the_learned_interval_alone() -> None:
@@ -106,14 +107,14 @@ def test_unchanged_polls_leave_the_learned_interval_alone() -> None:
 def test_a_fixed_interval_overrides_pace_and_hints() -> None:
     check = after_success(fixed_interval=600, max_age=5000.0, hints=DocumentState(skip_days=0b100))
     assert seconds(check) == 600
-    assert check.reason == "fixed interval 600 s"
+    assert check.reason == "fixed interval 10 min"
 
 
 @pytest.mark.parametrize("fixed_interval", [None, 600])
 def test_the_retry_after_of_a_redirect_is_waited_for_whatever_else_is_said(fixed_interval: int | None) -> None:
     check = after_success(retry_after=2 * DAY, fixed_interval=fixed_interval)
     assert seconds(check) == 2 * DAY
-    assert check.reason.startswith("Retry-After 172800 s > ")
+    assert check.reason.startswith("Retry-After 2 d > ")
 
 
 # Hints
@@ -126,12 +127,12 @@ def test_the_retry_after_of_a_redirect_is_waited_for_whatever_else_is_said(fixed
 def test_hints_lengthen(hint: dict[str, Any]) -> None:
     check = after_success(**hint)
     assert seconds(check) == 30_000
-    assert "30000 s > learned interval 7200 s" in check.reason
+    assert "8 h 20 min > learned interval 2 h" in check.reason
 
 
 def test_the_longest_of_all_wins() -> None:
     check = after_success(max_age=8000.0, hints=DocumentState(ttl=9000, update_period=8500))
-    assert check.reason == "ttl 9000 s > learned interval 7200 s"
+    assert check.reason == "ttl 2 h 30 min > learned interval 2 h"
 
 
 def test_hints_never_shorten() -> None:
@@ -145,7 +146,7 @@ def test_absurd_hints_are_capped_at_a_day() -> None:
 def test_skipped_hours_and_days_are_skipped() -> None:
     check = after_success(interval=0, hints=DocumentState(skip_hours=1 << 13, skip_days=1 << 3))
     assert check.at == NOW.replace(hour=14)
-    assert check.reason == "learned interval 3600 s; skipHours or skipDays until Wed 14:00 UTC"
+    assert check.reason == "learned interval 1 h; skipHours or skipDays until Wed 14:00 UTC"
 
 
 WEEKENDS = DocumentState(skip_days=0b1100000)
@@ -195,7 +196,7 @@ def after_failure(
 def test_failures_back_off_exponentially_to_a_week_with_full_jitter() -> None:
     assert [seconds(after_failure(failures, 1.0)) for failures in (4, 5, 30)] == [4 * HOUR, 8 * HOUR, 7 * DAY]
     assert seconds(after_failure(5, 0.5)) == 4 * HOUR
-    assert after_failure(4, 0.5).reason == "no connection; failure 4 in a row, back-off up to 14400 s"
+    assert after_failure(4, 0.5).reason == "no connection; failure 4 in a row, back-off up to 4 h"
 
 
 @pytest.mark.parametrize("failures", [1, 4, 30, 10_000])
@@ -220,6 +221,6 @@ def test_retry_after_is_waited_for_but_never_less_than_the_shortest_interval() -
 
 
 def test_the_reason_names_the_slot_of_the_host_once() -> None:
-    reason = schedule.with_slot("ttl 9000 s > learned interval 7200 s", 42)
-    assert reason == "ttl 9000 s > learned interval 7200 s; host slot +42 s"
-    assert schedule.with_slot(reason, 7) == "ttl 9000 s > learned interval 7200 s; host slot +7 s"
+    reason = schedule.with_slot("ttl 2 h 30 min > learned interval 2 h", 42)
+    assert reason == "ttl 2 h 30 min > learned interval 2 h; host slot +42 s"
+    assert schedule.with_slot(reason, 7) == "ttl 2 h 30 min > learned interval 2 h; host slot +7 s"

@@ -183,7 +183,7 @@ def test_due_feeds_of_a_host_get_different_slots_and_those_far_off_are_postponed
     off = list(Feed.objects.filter(slot_at__isnull=False).order_by("next_check_at"))
     assert [feed.next_check_at for feed in off] == [now + number * SLOT for number in range(58, 100)]
     assert all(feed.next_check_at == feed.slot_at and feed.claimed_at is None for feed in off)
-    assert off[0].next_check_reason == "never checked; host slot +61 s"
+    assert off[0].next_check_reason == "never checked; host slot +1 min 1 s"
 
 
 def test_a_postponed_feed_is_sent_in_time_with_its_slot() -> None:

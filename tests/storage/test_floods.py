@@ -73,7 +73,7 @@ def test_a_document_of_which_something_was_left_out_is_not_known_by_its_validato
     import_document(rss(*items(range(3, 30))), etag="new")
     feed = Feed.objects.get()
     assert feed.etag == "x"
-    assert feed.next_check_reason.startswith("17 new entries over the day's limit 86400 s > learned interval")
+    assert feed.next_check_reason.startswith("17 new entries over the day's limit 1 d > learned interval")
     let_a_day_pass()
     import_document(rss(*items(range(3, 20))), etag="new")
     assert Feed.objects.get().etag == "new"

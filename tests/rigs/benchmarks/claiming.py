@@ -206,7 +206,7 @@ def _check(urls: list[str], now: datetime, interval: timedelta) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE feeds_feed SET checked_at = new.column2, next_check_at = new.column3, claimed_at = NULL,"
-            " slot_at = NULL, revision = revision + 1, next_check_reason = 'own 14400 s'"
+            " slot_at = NULL, revision = revision + 1, next_check_reason = 'learned interval 4 h'"
             f" FROM {checked} WHERE url_md5 = new.column1",
             values,
         )

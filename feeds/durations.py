@@ -5,23 +5,17 @@ import re
 UNITS = {"d": 86_400, "h": 3_600, "min": 60, "s": 1}
 BY_LETTER = {unit[0]: size for unit, size in UNITS.items()}
 PART = re.compile(r"(\d{1,9})\s*(days?|d|hours?|h|minutes?|min|m|seconds?|sec|s)?\b")
-SECONDS = re.compile(r"\b(\d{2,9}) s\b")
 
 
-def in_words(seconds: int) -> str:
+def in_words(seconds: float) -> str:
     """Return a duration by its two largest units."""
     parts = []
-    rest = seconds
+    rest = round(seconds)
     for unit, size in UNITS.items():
         count, rest = divmod(rest, size)
         if count:
             parts.append(f"{count} {unit}")
     return " ".join(parts[:2]) or "0 s"
-
-
-def humanized(text: str) -> str:
-    """Return a text of ours with the seconds in it as durations."""
-    return SECONDS.sub(lambda found: in_words(int(found[1])), text)
 
 
 def parsed(text: str) -> int:
