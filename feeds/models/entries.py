@@ -4,11 +4,10 @@ from django.db import models
 
 from feeds import canonical_urls
 from feeds.clock import MomentField
-from feeds.managers import Primary
-from feeds.models.feeds import Feed
+from feeds.models.feeds import Feed, Stored
 
 
-class Entry(models.Model):
+class Entry(Stored):
     """An entry of a feed, identified in it by `guid_digest`."""
 
     feed = models.ForeignKey(Feed, on_delete=models.CASCADE, related_name="entries", db_index=False)
@@ -39,9 +38,6 @@ class Entry(models.Model):
     changed_at = MomentField(null=True, blank=True, help_text="When a change was last stored.")
     changes = models.PositiveIntegerField(default=0)
 
-    objects: models.Manager["Entry"] = models.Manager()
-    primary: Primary["Entry"] = Primary()
-
     class Meta:
         verbose_name_plural = "entries"
         # The constraint's index serves the foreign key, too.
@@ -52,15 +48,12 @@ class Entry(models.Model):
         return self.title or canonical_urls.redacted(self.url or self.guid)
 
 
-class Tombstone(models.Model):
+class Tombstone(Stored):
     """The identity of a pruned entry, so that it does not come back while the feed still lists it."""
 
     feed = models.ForeignKey(Feed, on_delete=models.CASCADE, related_name="tombstones", db_index=False)
     guid_digest = models.BinaryField(max_length=16, editable=False)
     created_at = MomentField()
-
-    objects: models.Manager["Tombstone"] = models.Manager()
-    primary: Primary["Tombstone"] = Primary()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["feed", "guid_digest"], name="feeds_tombstone_unique")]

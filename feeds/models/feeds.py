@@ -1,6 +1,6 @@
 """Feeds, how they are fetched, and their hosts."""
 
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -12,6 +12,16 @@ from feeds.outcomes import FailureKind, Outcome
 
 OUTCOMES = [(outcome.value, outcome.value) for outcome in Outcome]
 FAILURES = [(kind.value, kind.label) for kind in FailureKind]
+
+
+class Stored(models.Model):
+    """A row of which `primary` reads what decides about writing; `objects` may read it from a replica."""
+
+    objects: ClassVar[models.Manager[Self]] = models.Manager()
+    primary: ClassVar[Primary[Self]] = Primary()
+
+    class Meta:
+        abstract = True
 
 
 class Feed(models.Model):
@@ -164,7 +174,7 @@ class Feed(models.Model):
         return deleted
 
 
-class Alias(models.Model):
+class Alias(Stored):
     """Another URL of a feed: an earlier one, the page it was found on, or that of a feed merged into it."""
 
     feed = models.ForeignKey(Feed, on_delete=models.CASCADE, related_name="aliases")
@@ -172,9 +182,6 @@ class Alias(models.Model):
     url_md5 = models.UUIDField("MD5 of the URL", editable=False)
     reason = models.TextField(blank=True, default="")
     created_at = MomentField()
-
-    objects: models.Manager["Alias"] = models.Manager()
-    primary: Primary["Alias"] = Primary()
 
     class Meta:
         verbose_name_plural = "aliases"

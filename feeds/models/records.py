@@ -3,11 +3,10 @@
 from django.db import models
 
 from feeds.clock import MomentField
-from feeds.managers import Primary
-from feeds.models.feeds import FAILURES, OUTCOMES, Feed
+from feeds.models.feeds import FAILURES, OUTCOMES, Feed, Stored
 
 
-class Import(models.Model):
+class Import(Stored):
     """An import that did something, or failed. `history` says how many are kept."""
 
     feed = models.ForeignKey(Feed, on_delete=models.CASCADE, related_name="imports", db_index=False)
@@ -26,9 +25,6 @@ class Import(models.Model):
     # Checks that found nothing new since the row before. They have none of their own.
     unchanged_before = models.PositiveIntegerField(default=0)
 
-    objects: models.Manager["Import"] = models.Manager()
-    primary: Primary["Import"] = Primary()
-
     class Meta:
         # The constraint's index serves the foreign key, too.
         constraints = [models.UniqueConstraint(fields=["feed", "number"], name="feeds_import_number_unique")]
@@ -38,7 +34,7 @@ class Import(models.Model):
         return f"import {self.number} of feed {self.feed_id}"
 
 
-class Process(models.Model):
+class Process(Stored):
     """A worker that is alive, or was when it was last seen; and, by the name `scheduler`, the schedule."""
 
     name = models.CharField(max_length=255, primary_key=True)
@@ -46,22 +42,16 @@ class Process(models.Model):
     began_at = MomentField()
     seen_at = MomentField()
 
-    objects: models.Manager["Process"] = models.Manager()
-    primary: Primary["Process"] = Primary()
-
     def __str__(self) -> str:
         return self.name
 
 
-class Minute(models.Model):
+class Minute(Stored):
     """The work of all workers in a minute."""
 
     at = MomentField(primary_key=True, help_text="Its begin.")
     checks = models.PositiveIntegerField(default=0)
     new = models.PositiveIntegerField(default=0, help_text="Entries.")
-
-    objects: models.Manager["Minute"] = models.Manager()
-    primary: Primary["Minute"] = Primary()
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M}"
