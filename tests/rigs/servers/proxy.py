@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from enum import Enum
 from typing import Self
 
@@ -34,6 +35,7 @@ class Proxy:
         self.fault = Fault.NONE
         self.asked = threading.Event()  # set by every connection and request since the last `set`
         self.held = threading.Event()  # set once a request is held
+        self._repeating: set[socket.socket] = set()  # connections that still get a reply for the second time
         self._hold: tuple[bytes, ...] = ()
         self._go_on = threading.Event()
         self._late = late  # seconds
@@ -70,6 +72,11 @@ class Proxy:
         self._hold = ()
         self._go_on.set()
 
+    def wait_until_repeated(self) -> None:
+        """Wait until every reply that is to come twice has come twice."""
+        while self._repeating:
+            time.sleep(0.01)
+
     def _accept(self) -> None:
         while True:
             try:
@@ -88,6 +95,7 @@ class Proxy:
         except OSError:
             reset(client)
             return
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # or a second reply waits for the next command
         self._open |= {client, server}
         for pump in (self._requests, self._replies):
             threading.Thread(target=self._until_closed, args=(pump, client, server), daemon=True).start()
@@ -98,6 +106,7 @@ class Proxy:
         except OSError:
             pass
         finally:
+            self._repeating.discard(client)
             for connection in (client, server):
                 reset(connection)
                 self._open.discard(connection)
@@ -128,10 +137,13 @@ class Proxy:
             else:
                 if fault is Fault.LATE:
                     self._ended.wait(self._late)
+                if fault is Fault.TWICE:
+                    self._repeating.add(client)
                 client.sendall(b"\x00\xffGARBAGE 17\r\n" if fault is Fault.GARBLED else reply)
                 if fault is Fault.TWICE:
                     self._ended.wait(0.01)  # a segment of its own: what comes along with the reply goes with it
                     client.sendall(reply)
+                    self._repeating.discard(client)
 
     def _trickle(self, client: socket.socket, reply: bytes) -> None:
         for number in range(len(reply)):
