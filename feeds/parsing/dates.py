@@ -26,18 +26,18 @@ _SHAPES = tuple(
         r"(?P<year>(?:19|20)\d\d)(?P<month>[01]\d)(?P<day>[0-3]\d)(?=\d{4}(?:\d\d)?(?!\d)|\D|$)",
         rf"(?P<year>\d{{4}})[\s,-]+{_MONTH}[.\s-]+(?P<day>\d\d?)(?!\d)",
         # RFC 822 and the like: Fri, 24 May 2024; 24-May-24; 24. Mai 2024; 24 de mayo de 2024
-        rf"{_WEEKDAY}(?P<day>\d\d?)(?:st|nd|rd|th|\.)?[\s-]*(?:de\s)?{_MONTH}[.,\s-]*(?:de\s)?{_YEAR}",
+        rf"{_WEEKDAY}(?P<day>\d\d?)(?:st|nd|rd|th|\.)?[\s-]*(?:de\s|of\s)?{_MONTH}[.,\s-]*(?:de\s)?{_YEAR}",
         # May 24, 2024; Fri May 24th 2024
         rf"{_WEEKDAY}{_MONTH}[.\s-]*(?P<day>\d\d?)(?:st|nd|rd|th)?[,\s-]+{_YEAR}",
         rf"{_WEEKDAY}(?P<day>\d\d?)\.\s?(?P<month>\d\d?)\.\s?(?P<year>\d{{4}})(?!\d)",
         # With slashes the day comes first in most countries, the month in one, and there AM and PM are written.
-        r"(?P<month>0?[1-9]|1[0-2])/(?P<day>\d\d?)/(?P<year>\d{4}|\d\d)(?!\d)(?=.*\d\s?[ap]\.?m)",
-        r"(?P<month>\d\d?)([/-])(?P<day>1[3-9]|[23]\d)\2(?P<year>\d{4})(?!\d)",
-        r"(?P<day>1[3-9]|[23]\d)([/-])(?P<month>\d\d?)\2(?P<year>\d{4})(?!\d)",
+        rf"{_WEEKDAY}(?P<month>0?[1-9]|1[0-2])/(?P<day>\d\d?)/(?P<year>\d{{4}}|\d\d)(?!\d)(?=.*\d\s?[ap]\.?m)",
+        rf"{_WEEKDAY}(?P<month>\d\d?)([/-])(?P<day>1[3-9]|[23]\d)\2(?P<year>\d{{4}})(?!\d)",
+        rf"{_WEEKDAY}(?P<day>1[3-9]|[23]\d)([/-])(?P<month>\d\d?)\2(?P<year>\d{{4}})(?!\d)",
     )
 )
 _TIME = re.compile(
-    r"(?:[T,\s]*(?:(?:at|um|-)\s)?(?:(?P<half>[ap])m\s)?"
+    r"(?:[T,\s]*(?:(?:at|um|à|às|alle|-)\s)?(?:(?P<half>[ap])m\s)?"
     r"(?:(?P<hour>\d\d?)(?:\s?:\s?|[.h])(?P<minute>\d\d?)(?:(?:\s?:\s?|\.)0?(?P<second>\d\d?)(?:[.,]\d+)?)?"
     r"|(?P<hour2>\d\d)(?P<minute2>\d\d)(?P<second2>\d\d)?(?:[.,]\d+)?"
     r"|(?P<hour3>\d\d?)(?=\s?[ap]\.?\s?m|z$))"
@@ -49,7 +49,7 @@ _TIME = re.compile(
 _YEAR_LAST = re.compile(
     rf"\A({_WEEKDAY}[a-z]+\s\d\d?)\s(\d\d?:\d\d(?::\d\d)?)((?:\s(?:[a-z]+|[+-]\d{{4}}))?)\s(\d{{4}})", re.IGNORECASE
 )
-_COMMENT = re.compile(r"\([^()]*\)")  # RFC 822 §3.4.3
+_COMMENT = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")  # RFC 822 §3.4.3; the zone that Java writes behind its offset
 _MONTHS = {
     name: number
     for number, names in enumerate(
@@ -84,16 +84,22 @@ _ZONES = {  # hours; RFC 822 §5.1 without its military letters (RFC 5322 §4.3)
 }
 # Zones that say no more than where: their hours differ between summer and winter.
 _REGIONS = {"et": "America/New_York", "ct": "America/Chicago", "mt": "America/Denver", "pt": "America/Los_Angeles"}
-# How Chinese, Japanese and Korean write year, month, day, AM and PM.
+# How Chinese, Japanese and Korean write year, month, day, AM and PM, hour, minute and second; marks that show nothing.
 _SIGNS = {
     **{ord(sign): "-" for sign in "年月년월"},
     **{ord(sign): " " for sign in "日일午오"},
     **{ord(sign): " am " for sign in "上前전"},
     **{ord(sign): " pm " for sign in "下後후"},
+    **{ord(sign): ":" for sign in "時时시分분"},
+    **{ord(sign): "" for sign in "秒초\u200b\u200e\u200f\ufeff"},
     **{ord(sign): "-" for sign in "‐‑‒–−"},
 }
 _HANGUL = re.compile("[가-힣]")
 _DURATION = re.compile(r"(?:(?:(\d{1,4}):)?(\d{1,4}):)?(\d{1,7})(?:\.\d+)?")
+_IN_WORDS = re.compile(  # and in ISO 8601
+    r"(?:pt)?(?:(\d{1,4})\s?h[a-z]*\.?)?[\s,]*(?:(\d{1,4})\s?m[a-z]*\.?)?[\s,]*(?:(\d{1,7})(?:\.\d+)?\s?s[a-z]*\.?)?",
+    re.IGNORECASE,
+)
 _UNIX = re.compile(r"\d{8,10}(?:\.\d+)?|\d{12,13}")  # seconds or milliseconds
 
 
@@ -111,8 +117,9 @@ def parse_date(text: str) -> datetime | None:
 
 
 def parse_duration(text: str) -> int | None:
-    """Return the seconds of "HH:MM:SS", "MM:SS" or a number of seconds; None for any other text, and for nothing."""
-    match = _DURATION.fullmatch(text.strip()[:30])
+    """Return the seconds of "HH:MM:SS", "MM:SS", "1h 2m" or a number of seconds; None for others, and for nothing."""
+    text = text.strip()[:30]
+    match = _DURATION.fullmatch(text) or _IN_WORDS.fullmatch(text)
     if match is None:
         return None
     hours, minutes, seconds = (int(part or 0) for part in match.groups())
@@ -123,8 +130,8 @@ def _tidy(text: str) -> str:
     """Return the text in single spaces, without comments, with the year in its place and in signs that we know."""
     if not text.isascii():
         korean = " kst" if _HANGUL.search(text) else ""
-        text = text.translate(_SIGNS) + korean
-    if "(" in text:
+        text = text.translate(_SIGNS).rstrip(": ") + korean
+    if "(" in text or "[" in text:
         text = _COMMENT.sub(" ", text)
     text = " ".join(text.split())
     return _YEAR_LAST.sub(r"\1 \4 \2\3", text) if text[-4:].isdecimal() else text

@@ -87,6 +87,11 @@ def test_twelve_hours_are_told_apart_by_am_and_pm(text: str, moment: str) -> Non
         ("Mon, May 25 2020 04:45:26 +0000", "2020-05-25T04:45:26"),  # NetNewsWire #2109
         ("1704103445", "2024-01-01T10:04:05"),  # Unix time
         ("1704103445000", "2024-01-01T10:04:05"),  # milliseconds
+        ("Fri, 05/24/2024 - 10:00", "2024-05-24T10:00:00"),  # Drupal
+        ("Fri, 24/05/2024 - 10:00", "2024-05-24T10:00:00"),
+        ("2024-05-24T10:00:00+02:00[Europe/Berlin]", "2024-05-24T08:00:00"),  # Java's ZonedDateTime
+        ("2024-05-24T10:00Z[UTC]", "2024-05-24T10:00:00"),
+        ("\u200e24 May 2024 10:00", "2024-05-24T10:00:00"),  # Windows
     ],
 )
 def test_what_programs_print_is_read(text: str, moment: str) -> None:
@@ -144,6 +149,13 @@ def test_a_zone_is_a_number_or_a_name_and_an_unknown_one_is_utc(text: str, momen
         ("2004-05-25 오후 11:23:17", "2004-05-25T14:23:17"),
         ("2004년 05월 28일  01:31:15", "2004-05-27T16:31:15"),
         ("2024年5月7日 下午8:18", "2024-05-07T20:18:00"),
+        ("2024年05月07日 20时18分", "2024-05-07T20:18:00"),
+        ("2024年5月7日(火) 20時18分30秒", "2024-05-07T20:18:30"),
+        ("2024년 5월 7일 20시 18분", "2024-05-07T11:18:00"),
+        ("le 7 mai 2024 à 20h18", "2024-05-07T20:18:00"),
+        ("7 de maio de 2024 às 20:18", "2024-05-07T20:18:00"),
+        ("7 ottobre 2024 alle 20:18", "2024-10-07T20:18:00"),
+        ("Tuesday 7th of May 2024", "2024-05-07T00:00:00"),
     ],
 )
 def test_months_are_known_in_some_languages(text: str, moment: str) -> None:
@@ -206,7 +218,11 @@ def test_next_year_is_still_a_date() -> None:
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("1:02:03", 3723), ("62:03", 3723), ("3723", 3723), ("3723.9", 3723), ("0", None), ("", None), ("1h", None)],
+    [
+        *(("1:02:03", 3723), ("62:03", 3723), ("3723", 3723), ("3723.9", 3723), ("0", None), ("", None), ("x", None)),
+        *(("PT1H2M3S", 3723), ("PT62M3.5S", 3723), ("1h 2m", 3720), ("1 hr, 2 min", 3720), ("62 mins", 3720)),
+        *(("PT", None), ("P1D", None), ("2 weeks", None)),
+    ],
 )
-def test_a_duration_is_a_number_of_seconds_or_has_colons(text: str, seconds: int | None) -> None:
+def test_a_duration_is_a_number_of_seconds_or_has_colons_or_units(text: str, seconds: int | None) -> None:
     assert parse_duration(text) == seconds
