@@ -154,6 +154,23 @@ def test_podcast_fields() -> None:
     assert entry.image_url == "https://example.com/i.jpg"
 
 
+@pytest.mark.parametrize(
+    "inner",
+    [
+        '<enclosure url="/i.jpg" type="image/jpeg"/>',
+        '<enclosure url="/a.mp3" type="audio/mpeg"/><enclosure url="/i.jpg" type="image/jpeg"/>',
+        "<image><url>/i.jpg</url></image>",
+        "<image><url>/i.jpg</url><title>I</title><link>/elsewhere</link></image>",
+        "<image>https://example.com/i.jpg</image>",
+        '<image>/i.jpg</image><enclosure url="/other.jpg" type="image/jpeg"/>',
+    ],
+)
+def test_the_picture_of_an_item_is_its_own_or_an_enclosure(inner: str) -> None:
+    entry = item(f"<title>x</title><link>https://example.com/1</link>{inner}<description>d</description>")
+    assert (entry.image_url, entry.title, entry.url) == ("https://example.com/i.jpg", "x", "https://example.com/1")
+    assert entry.summary == "d"
+
+
 def test_source_comments_and_unknown_extensions() -> None:
     entry = item(
         '<source url="https://o.example/rss">Other</source><comments>/c</comments>'

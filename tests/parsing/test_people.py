@@ -41,6 +41,20 @@ def test_an_author_in_one_text(written: str, name: str, email: str) -> None:
     assert atom_entry(f"<author><name>{written}</name></author>").authors == (person,)
 
 
+@pytest.mark.parametrize(
+    ("written", "people"),
+    [
+        ("<author>a@e.org (Ada)</author><dc:creator>Ada</dc:creator>", (Person(name="Ada", email="a@e.org"),)),
+        ("<itunes:author>Ada</itunes:author><author>a@e.org (Ada)</author>", (Person(name="Ada", email="a@e.org"),)),
+        ("<dc:creator>Ada</dc:creator><dc:creator>Ada</dc:creator>", (Person(name="Ada"),)),
+        ("<author>a@e.org (Ada)</author><author>b@e.org (Ada)</author>", (Person(name="Ada", email="a@e.org"),)),
+    ],
+)
+def test_an_author_that_is_named_twice_is_one(written: str, people: tuple[Person, ...]) -> None:
+    assert item(written).authors[:1] == people
+    assert len(item(written).authors) == 1 + ("b@e.org" in written)
+
+
 def test_an_entry_without_authors_has_those_of_its_source_or_its_feed() -> None:
     def people(inner: str, of_feed: str = "<author><name>F</name></author>") -> list[str]:
         return [one.name for one in parsed(atom(f"{of_feed}<entry>{inner}</entry>")).entries[0].authors]

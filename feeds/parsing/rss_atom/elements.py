@@ -229,6 +229,13 @@ class Elements(feedparser.mixin._FeedParserMixin):  # type: ignore[misc]  # feed
 
     _end_id = _end_guid
 
+    def _end_image(self) -> None:
+        """Note the picture of an item, a URL in it or in its <url>, which feedparser leaves out."""
+        text = self.pop("image")
+        if self.inentry and (url := text or dict.pop(self.entries[-1], "href", None)):
+            self.entries[-1].setdefault("image", {"href": url})
+        self.inimage = 0
+
     def _end_link(self) -> None:
         """Mark the links of RSS, which are texts."""
         if self.pop("link") and not self.inimage:

@@ -62,9 +62,10 @@ class Texts(Elements):
         """Note a text of an entry, of two the outer one, else the last; and what it is, if it is more than a value."""
         entry = self.entries[-1]
         depths = dict.setdefault(entry, "feeds_depths", {})
-        if element != "content" and depths.get(element, self.depth) >= self.depth:
+        is_outer = depths.get(element, self.depth) >= self.depth
+        if element != "content" and is_outer:
             depths[element], entry[element] = self.depth, text
-        if self.incontent:
+        if self.incontent and (is_outer or element != "title"):
             is_marked = kind == "text/plain" and not self.version.startswith("atom") and self.looks_like_html(text)
             detail = Dictionary(self.contentparams, type="text/html" if is_marked else kind, value=text)
             if element == "content":

@@ -147,21 +147,23 @@ class Values:
                 yield url
 
     def image(self) -> str:
-        """Return the picture: the cover, its own, a thumbnail, or a media:content that is an image."""
+        """Return the picture: the cover, its own, a thumbnail, or a media:content or enclosure that is an image."""
         image = dict.get(self._said, "image")
         candidates = [self.raw("feeds_cover"), dict.get(image, "href") if isinstance(image, dict) else None]
         candidates += [self.raw("logo"), *(dict.get(thumbnail, "url") for thumbnail in self.all("media_thumbnail"))]
         candidates += [dict.get(media, "url") for media in self.all("media_content") if is_image(media)]
+        enclosed = (link for link in self.all("links") if relation(link) == "enclosure" and is_image(link))
+        candidates += [dict.get(link, "href") for link in enclosed]
         return next((url for one in candidates if (url := self.absolute(one))), "")
 
     # People, categories, dates
 
     def people(self) -> tuple[Person, ...]:
         people = [self._person(author) for author in self.all("authors")]
-        named = tuple(dict.fromkeys(person for person in people if person != Person()))
-        if not named and (author := self.raw("author")):
+        if not any(person != Person() for person in people) and (author := self.raw("author")):
             return (self._person({"name": author}),)
-        return named
+        known = {Person(name=person.name) for person in people if person.email or person.url}
+        return tuple(dict.fromkeys(person for person in people if person != Person() and person not in known))
 
     def _person(self, author: Said) -> Person:
         name, email = dict.get(author, "name") or "", dict.get(author, "email") or ""
