@@ -70,6 +70,26 @@ def test_a_second_text_is_html_where_it_looks_so(written: str, stored: str) -> N
     assert item(f"<description>own</description><itunes:summary>{written}</itunes:summary>").content == stored
 
 
+@pytest.mark.parametrize(
+    ("written", "stored"),
+    [
+        ("one\ntwo\n\nthree", "<p>one<br>two</p><p>three</p>"),
+        (
+            "Hi &amp; bye\n \n https://e.org/1",
+            '<p>Hi &amp; bye</p><p><a href="https://e.org/1" rel="noopener noreferrer">https://e.org/1</a></p>',
+        ),
+        ("wrapped at\n  eighty columns", "wrapped at\n  eighty columns"),
+        ("AT&amp;amp;T\n\nx", "AT&amp;T\n\nx"),
+        ("one\n\n&lt;section&gt;two&lt;/section&gt;", "one\n\n<section>two</section>"),
+    ],
+)
+def test_a_text_of_rss_that_has_paragraphs_and_no_markup_is_plain(written: str, stored: str) -> None:
+    """Bluesky's feeds are so."""
+    assert item(f"<description>{written}</description>").summary == stored
+    assert item(f"<content:encoded>{written}</content:encoded>").content == stored
+    assert "<p>" not in atom_entry(f'<content type="html">{written}</content>').content
+
+
 def test_the_texts_of_media_belong_to_them() -> None:
     said = (
         "<media:title>I</media:title><media:description>one</media:description>",

@@ -26,6 +26,8 @@ _MARKUP = re.compile(
     re.IGNORECASE,
 )
 
+_EMPTY_LINE = re.compile(r"\S[^\S\n]*\n[^\S\n]*\n\s*\S")
+
 Said = dict[str, Any]  # a dictionary of feedparser's
 
 
@@ -95,7 +97,7 @@ class Values:
         """Tell whether a text is HTML: what is not, in RSS, is whatever it looks like."""
         kind, origin = dict.get(detail, "type") or "text/html", dict.get(detail, "origin", "")
         if kind != "text/plain":
-            return kind in _HTML
+            return kind in _HTML and (self._is_atom or not _is_lined(dict.get(detail, "value") or ""))
         is_strict = self._is_atom and origin not in ("itunes_summary", "itunes_subtitle")
         return not is_strict and _MARKUP.search(dict.get(detail, "value") or "") is not None
 
@@ -199,6 +201,11 @@ class Values:
         yield "publisher", self.short(self.raw("publisher"))
         yield "contributor", "; ".join(self.short(dict.get(one, "name")) for one in self.all("contributors"))
         yield "media:credit", "; ".join(self.short(dict.get(one, "content")) for one in self.all("media_credit"))
+
+
+def _is_lined(text: str) -> bool:
+    """Tell whether a text that nothing marks as HTML has paragraphs of its own."""
+    return "<" not in text and _EMPTY_LINE.search(text) is not None and not _MARKUP.search(text)
 
 
 def short_base(base: str | None) -> str:
