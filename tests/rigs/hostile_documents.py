@@ -102,11 +102,10 @@ def measured(parser: Parser, body: bytes, number: int = 0) -> Cost:
 
 
 def stored(parsed: ParsedFeed) -> int:
-    """Return the bytes of all values of a document, as JSON."""
-    return sum(
-        len(json.dumps(asdict(one), default=str, ensure_ascii=False).encode("utf-8", "surrogatepass"))
-        for one in (*parsed.entries, _without_entries(parsed))
-    )
+    """Return the bytes of all values of a document: of texts as they are, of lists as JSON."""
+    values = (value for one in (*parsed.entries, _without_entries(parsed)) for value in asdict(one).values())
+    texts = (one if isinstance(one, str) else json.dumps(one, default=str, ensure_ascii=False) for one in values)
+    return sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
 
 
 def _without_entries(parsed: ParsedFeed) -> ParsedFeed:
