@@ -165,7 +165,8 @@ _LABEL = re.compile(r"[a-z0-9_-]{1,63}")
 _HOST = re.compile(r"https?://(?:[^/?#@]*@)?([^/?#:]*)")  # of what ada-url wrote; an IPv6 address is cut short
 
 
-def _host_and_port(location: str) -> tuple[str, int | None]:
+def _host_and_port(location: str) -> tuple[str, int]:
+    """Return the host, and the port that is named, or 0."""
     host, colon, port = location.rpartition(":")
     if not colon or location.endswith("]"):
         host, port = location, ""
@@ -173,9 +174,7 @@ def _host_and_port(location: str) -> tuple[str, int | None]:
         raise InvalidURL("after the host's colon there must be a port from 1 to 65535")
     if len(host) > MAX_HOST_LENGTH:
         raise InvalidURL("the host name is too long")
-    if host.startswith("["):
-        return _ipv6_host(host), int(port) if port else None
-    return _named_host(host), int(port) if port else None
+    return _ipv6_host(host) if host.startswith("[") else _named_host(host), int(port or 0)
 
 
 def _ipv6_host(text: str) -> str:

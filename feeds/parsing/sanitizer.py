@@ -13,7 +13,7 @@ import nh3
 
 from feeds.parsing.encodings import without_forbidden
 from feeds.parsing.html.edits import NOT_EMPTY, edited, is_to_be_edited
-from feeds.parsing.html.elements import ATTRIBUTES, MATHML, MATHML_ATTRIBUTES, TAGS, VOID
+from feeds.parsing.html.elements import ATTRIBUTES, MATHML, MATHML_ATTRIBUTES, ROWS, TABLE_PARTS, TAGS, VOID
 from feeds.parsing.html.frames import SANDBOX
 from feeds.parsing.html.links import URLS, Links
 from feeds.parsing.html.plain_text import (
@@ -49,25 +49,9 @@ _WITHOUT_TEXT = {"iframe", "math", "noembed", "noframes", "noscript", "plaintext
 _SMALL, _SMALL_TAGS = 20_000, 300  # characters, tags
 _MOST_REFERENCES = 20_000
 _MOST_OF_A_TAG = 5_000  # characters
-_PLAIN = TAGS | {
-    "body",
-    "button",
-    "font",
-    "form",
-    "head",
-    "html",
-    "input",
-    "label",
-    "link",
-    "meta",
-    "nobr",
-    "o:p",
-    "iframe",
-}
-_IN_TABLES = {
-    *("table", "tbody", "thead", "tfoot", "tr", "td", "th", "caption", "col", "colgroup"),
-}
-_ROWS = {"table", "tbody", "thead", "tfoot", "tr", "colgroup"}
+_PLAIN = TAGS | {"body", "button", "font", "form", "head", "html", "iframe"}
+_PLAIN |= {"input", "label", "link", "meta", "nobr", "o:p"}
+_IN_TABLES = TABLE_PARTS | {"table"}
 _NAMES = re.compile(r"<([a-zA-Z][^\s/>]*+)")
 # URLs whose host may be long and not ASCII: nh3 maps such hosts in quadratic time. They are known by what else can
 # begin like http:, ftp:, file: or ws: to a browser.
@@ -184,7 +168,7 @@ def _is_well_nested(value: str, has_tables: bool) -> bool:
             elif name not in VOID:
                 return False
         elif name:
-            if len(attributes) > _MOST_OF_A_TAG or (has_tables and stack[-1] in _ROWS and name not in _IN_TABLES):
+            if len(attributes) > _MOST_OF_A_TAG or (has_tables and stack[-1] in ROWS and name not in _IN_TABLES):
                 return False
             if name not in VOID:
                 stack.append(name)

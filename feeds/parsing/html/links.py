@@ -23,24 +23,23 @@ class Links:
         """Return an attribute as it may stay; None where it may not."""
         if name not in URLS or (name != "srcset" and tag != "iframe" and is_plain(value)):
             return value
-        if self.capped and name in URLS and not value.startswith("http"):  # it would not fit, and takes time
+        if self.capped and not value.startswith("http"):  # it would not fit, and takes time
             return None
-        if name == "href":
-            return self._bounded(value, self._href(value)) or None
-        if name == "src" and tag == "iframe":
-            return self._bounded(value, frame_url(value, self.base)) or None
         if name == "src" and tag == "img" and value.lstrip()[:5].lower() == "data:":
             return data_picture(value) or None
-        if name in ("src", "poster"):
-            return self._bounded(value, safe_url(value, self.base)) or None
-        if name == "srcset":
-            return self._bounded(value, safe_srcset(value, lambda url: safe_url(url, self.base))) or None
-        return value
+        return self._bounded(value, self._url(tag, name, value)) or None
 
     def frame(self, value: str) -> tuple[str, str]:
         """Return the URL of a frame that may stay, or that of a link to it; at least one of them is empty."""
         frame = self._bounded(value, frame_url(value, self.base))
         return frame, "" if frame else self._bounded(value, safe_url(value, self.base))
+
+    def _url(self, tag: str, name: str, value: str) -> str:
+        if name == "href":
+            return self._href(value)
+        if name == "srcset":
+            return safe_srcset(value, lambda url: safe_url(url, self.base))
+        return frame_url(value, self.base) if tag == "iframe" else safe_url(value, self.base)
 
     def _href(self, value: str) -> str:
         fragment = value.strip()

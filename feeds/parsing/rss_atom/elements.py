@@ -10,6 +10,7 @@ from feedparser.util import FeedParserDict
 
 from feeds.canonical_urls import MAX_URL_LENGTH
 from feeds.parsing.caps import MAX_DOCUMENT_BYTES, MAX_ENTRIES, MAX_ENTRY_BYTES, Enough
+from feeds.parsing.html.elements import VOID
 from feeds.parsing.rss_atom.containers import Dictionary
 
 MAX_ELEMENTS = 250_000  # of one document; 20 to 60 µs each
@@ -17,7 +18,6 @@ MAX_TAGS = 1_000  # categories of one entry
 _ROOTS = frozenset({"feed", "rss", "rdf:rdf"})
 _KEEP_IN_IMAGE = frozenset({"title", "link", "description", "url", "href", "width", "height"})
 _KEEP_IN_TEXTINPUT = frozenset({"title", "link", "description", "name"})
-_VOID = frozenset("area base br col embed hr img input link meta param source track wbr".split())  # noqa: SIM905
 # Of feedparser, at an element where it expects none. (contextlib.suppress takes 0.5 µs, at each end of each element.)
 _FAULTS = (AttributeError, LookupError, TypeError, ValueError)
 _NEVER = 1 << 30  # deeper than any element
@@ -136,7 +136,7 @@ class Elements(feedparser.mixin._FeedParserMixin):  # type: ignore[misc]  # feed
                 self._leave()
                 return
             self.contentparams["type"] = "application/xhtml+xml"
-        if name not in _VOID:  # HTML takes </br> for a second <br>
+        if name not in VOID:  # HTML takes </br> for a second <br>
             self.handle_data(f"</{name}>", escape=0)
         self._leave()
 
