@@ -159,7 +159,7 @@ def test_without_time_zones_feeds_are_imported_and_polled(found: Any) -> None:
     assert found["claimed"] == 0
     assert found["imports"] > 3
     assert "404" in found["/missing"] or "not found" in found["/missing"]
-    assert "Retry-After 7200 s" in found["/busy"]
+    assert "Retry-After 2 h" in found["/busy"]
     assert "We would come back" in found["probed"]
     assert {"OK     schedule", "OK     clock"} <= {*found["doctor"].splitlines()}
 
