@@ -129,8 +129,7 @@ def _status_text(status: int) -> str:
 
 
 def _first(headers: HTTPHeaderDict, name: str) -> str:
-    values = headers.getlist(name)
-    return values[0] if values else ""
+    return next(iter(headers.getlist(name)), "")
 
 
 def _text(value: str) -> str:

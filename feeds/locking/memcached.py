@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import unquote
 
@@ -33,7 +34,7 @@ class MemcachedLocks(LockStore):
             connect_timeout=_positive(self.options.get("connect_timeout", 0.5)),
             timeout=_positive(self.options.get("timeout", 1.0)),
             no_delay=True,
-            socket_module=_Sockets(),
+            socket_module=SOCKETS,
             default_noreply=False,  # True would answer every add with True
         ).client_pool
 
@@ -143,13 +144,7 @@ class _Socket(socket.socket):
         return not poll.poll(0)
 
 
-class _Sockets:
-    """The socket module, as far as pymemcache asks it, but for the class."""
-
-    socket = _Socket
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(socket, name)
+SOCKETS = SimpleNamespace(**vars(socket) | {"socket": _Socket})  # the module as pymemcache asks it, but for the class
 
 
 def _server(location: str) -> str | tuple[str, int]:

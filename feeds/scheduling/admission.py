@@ -89,10 +89,8 @@ class Admitted:
         self._begun_at = time.monotonic()
         self._ended_at: float | None = None
         self._fetched_after = 0.0  # seconds
-        self._parsing_until = 0.0  # seconds, without a permit
 
     def __enter__(self) -> Self:
-        self._begun_at = time.monotonic()
         return self
 
     def __exit__(
@@ -107,7 +105,6 @@ class Admitted:
         with closing(self._pacing):
             yield
         self._fetched_after = self.seconds
-        self._parsing_until = self._fetched_after + slow_servers.PARSE_ALLOWANCE
 
     @property
     def admit(self) -> Admit:
@@ -139,4 +136,5 @@ class Admitted:
 
     def goes_on(self) -> bool:
         """Tell whether it may take longer: past the allowance that takes a permit, which lifts all but deadlines."""
-        return self.seconds < max(self.allowance.seconds, self._parsing_until) or self.allowance.ask()
+        until = max(self.allowance.seconds, self._fetched_after + slow_servers.PARSE_ALLOWANCE)
+        return self.seconds < until or self.allowance.ask()

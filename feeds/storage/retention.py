@@ -13,7 +13,7 @@ from typing import Any
 from django.db import models, transaction
 
 from feeds import canonical_urls
-from feeds.databases import UNAVAILABLE, Refusal, primary_database, together
+from feeds.databases import UNAVAILABLE, primary_database, together
 from feeds.exceptions import describe
 from feeds.models import Entry, Feed, Tombstone
 from feeds.planning import ImportReport
@@ -125,15 +125,10 @@ def _remove(feed: Feed, entry_ids: list[int], now: datetime) -> int:
             Entry.primary.filter(pk__in=ids).delete()
 
         removed, refused = together(removable, remove)
-    if refused:
-        _tell(feed, refused)
+    for entry_id, error in refused[:1]:  # of thousands one is told
+        url, count = canonical_urls.redacted(feed.url), f"{len(refused):,}"
+        logger.warning("feed=%s entry=%s: not pruned, %s in all: %s", url, entry_id, count, describe(error))
     return len(removed)
-
-
-def _tell(feed: Feed, refused: list[Refusal[int]]) -> None:
-    """Name the first of the entries that stay."""
-    (entry_id, error), url = refused[0], canonical_urls.redacted(feed.url)
-    logger.warning("feed=%s entry=%s: not pruned, %s in all: %s", url, entry_id, f"{len(refused):,}", describe(error))
 
 
 def _expire_tombstones(feed_id: int, now: datetime) -> None:
