@@ -45,8 +45,8 @@ _STRUCTURE = frozenset({"rss", "rdf", "feed", "channel", "item", "entry"})
 # that the next entry meets.
 _CONSTRUCTS = frozenset(
     """
-    title subtitle tagline summary content description abstract encoded fullitem body info rights copyright
-    browserfriendly
+    title subtitle tagline summary content description abstract encoded fullitem full-text body info rights
+    copyright browserfriendly
     """.split()  # noqa: SIM905
 )
 _MARKUP_TYPES = frozenset({"xhtml", "application/xhtml+xml"})

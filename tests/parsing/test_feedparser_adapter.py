@@ -77,6 +77,27 @@ def test_content_encoded_is_the_content_and_the_description_the_summary() -> Non
         assert (item(inner).summary, item(inner).content) == ("short", "<p>long</p>")
 
 
+def test_the_full_text_of_yandex_is_the_content() -> None:
+    """Russian newspapers write it for Yandex News, plain or escaped."""
+    said = (
+        '<description>short</description><yandex:full-text xmlns:yandex="http://news.yandex.ru">{}</yandex:full-text>'
+    )
+    for written, stored in (
+        ("whole", "whole"),
+        ("&lt;p&gt;whole&lt;/p&gt;", "<p>whole</p>"),
+        ("1\n\n2", "<p>1</p><p>2</p>"),
+    ):
+        entry = item(said.format(written))
+        assert (entry.summary, entry.content) == ("short", stored)
+
+
+def test_an_empty_value_takes_no_other_away() -> None:
+    date = "<pubDate>Fri, 24 May 2024 10:00:00 GMT</pubDate>"
+    for twice in (f"{date}<pubDate/>", f"<pubDate> </pubDate>{date}"):
+        assert item(f"{twice}<guid>a</guid><guid/>").published_at == datetime(2024, 5, 24, 10, tzinfo=UTC)
+    assert item("<guid>a</guid><guid/><language>ru</language><language/>").guid == "a"
+
+
 def test_the_type_of_atom_texts_is_respected() -> None:
     assert atom_entry('<title type="text">&lt;b&gt; &amp;amp;</title>').title == "<b> &amp;"
     assert atom_entry('<title type="html">&lt;b&gt;x&lt;/b&gt; &amp;amp;</title>').title == "x &"

@@ -155,7 +155,8 @@ class Elements(feedparser.mixin._FeedParserMixin):  # type: ignore[misc]  # feed
             prefix, name = tag.split(":", 1) if ":" in tag else ("", tag)
             prefix = self.namespacemap.get(prefix, prefix)
             name = f"{prefix}_{name}" if prefix else name
-            begin, end = (getattr(type(self), f"_{which}_{name}", None) for which in ("start", "end"))
+            local = name.replace("-", "_")
+            begin, end = (getattr(type(self), f"_{which}_{local}", None) for which in ("start", "end"))
             self.handlers[tag] = name, begin, end
         return self.handlers[tag]
 

@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 from feeds.parsing.rss_atom.containers import Dictionary, Text
 from feeds.parsing.rss_atom.elements import Elements
 
-_NOT_PLAIN = frozenset({"link", "description"})
 _PLAIN_TYPES = frozenset({"text/plain", "text/html"})
 _LISTED = frozenset({"category", "tags", "itunes_keywords"})
 
@@ -39,7 +38,7 @@ class Texts(Elements):
     def pop(self, element: str, strip_whitespace: int = 1) -> str | None:
         """End an element, and keep its text; feedparser asks of each what few have, 3 % of the time of a feed."""
         kind = dict.get(self.contentparams, "type", "text/html")
-        is_plain = kind in _PLAIN_TYPES and element not in _NOT_PLAIN and not dict.get(self.contentparams, "base64")
+        is_plain = kind in _PLAIN_TYPES and element != "link" and not dict.get(self.contentparams, "base64")
         if not is_plain or not self.inentry or self.insource:
             value: str | None = super().pop(element, strip_whitespace)
             return value
@@ -59,11 +58,11 @@ class Texts(Elements):
         return text
 
     def _keep(self, element: str, text: str, kind: str) -> None:
-        """Note a text of an entry, of two the outer one, else the last; and what it is, if it is more than a value."""
+        """Note a text of an entry, of two the outer one, else the last that is not empty; and what it is, in a text."""
         entry = self.entries[-1]
         depths = dict.setdefault(entry, "feeds_depths", {})
         is_outer = depths.get(element, self.depth) >= self.depth
-        if element != "content" and is_outer:
+        if element != "content" and is_outer and (text or element not in depths):
             depths[element], entry[element] = self.depth, text
         if self.incontent and (is_outer or element != "title"):
             is_marked = kind == "text/plain" and not self.version.startswith("atom") and self.looks_like_html(text)
@@ -105,6 +104,7 @@ class Texts(Elements):
         self.pop_content("content")
 
     _end_body = _end_xhtml_body = _end_content_encoded = _end_fullitem = _end_content
+    _start_yandex_full_text, _end_yandex_full_text = Elements._start_content_encoded, _end_content
 
     # Media and podcasts
 
