@@ -1,7 +1,6 @@
 """Turn feedparser's dictionaries into values that are safe to store."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from feeds.parsing.caps import entries_that_fit, fitted
 from feeds.parsing.people import common
@@ -83,7 +82,7 @@ def _entry(values: Values, authors: tuple[Person, ...]) -> ParsedEntry:
     published, updated = values.raw("published") or values.raw("created"), values.raw("updated")
     source, roles, title, enclosures = values.source(), values.roles, values.title(), media.enclosures(values)
     shown = "\n".join([title, *(f"{one.title}\n{one.description}" for one in enclosures)])
-    entry = ParsedEntry(
+    return ParsedEntry(
         guid=values.raw("id"),
         url=values.page,
         title=title,
@@ -103,5 +102,5 @@ def _entry(values: Values, authors: tuple[Person, ...]) -> ParsedEntry:
         source_url=(source.url("href") or source.page) if source else "",
         image_url=values.image(),
         itunes=media.itunes(values, shown),
+        capped=values.capped,  # by what was read above
     )
-    return replace(entry, capped=values.capped) if values.capped else entry

@@ -1,7 +1,7 @@
 """The media of an entry, and what a podcast says of an episode, from what feedparser says."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import islice
 from typing import Any
 
@@ -51,14 +51,8 @@ def _said_of(values: Values, medium: Said | None, origin: str) -> str:
 
 def _joined(first: Enclosure, second: Enclosure) -> Enclosure:
     """Return what both say of one URL."""
-    return Enclosure(
-        url=first.url,
-        type=first.type or second.type,
-        length=first.length or second.length,
-        title=first.title or second.title,
-        duration=first.duration or second.duration,
-        description=first.description or second.description,
-    )
+    said = {each.name: getattr(first, each.name) for each in fields(first)}
+    return replace(second, **{name: value for name, value in said.items() if value})
 
 
 def _with_common(values: Values, found: list[Enclosure], links: int) -> tuple[Enclosure, ...]:
