@@ -1,5 +1,7 @@
 """What a podcast says of itself and of an episode."""
 
+import pytest
+
 from tests.rigs.feeds import item, parsed, rss
 
 
@@ -35,6 +37,22 @@ def test_simple_chapters_stay_also_one_without_a_start() -> None:
     assert dict(entry.itunes) == {
         "psc:chapters": [{"start": "00:01:00", "title": "One", "href": "http://e.org/"}, {"title": "Two"}]
     }
+
+
+@pytest.mark.parametrize(
+    ("href", "stored"),
+    [
+        ("javascript:alert(1)", {}),
+        ("/notes#one", {"href": "https://example.com/notes#one"}),
+        (f"https://example.com/{'a' * 300}", {"href": f"https://example.com/{'a' * 300}"}),
+        (f"https://example.com/{'a' * 8_000}", {}),
+    ],
+)
+def test_where_a_simple_chapter_leads_is_a_url(href: str, stored: dict[str, str]) -> None:
+    """It was a text, cut at 200 characters: a script, where somebody made a link of it."""
+    marks = f'<psc:chapter title="One" href="{href}"/>'
+    entry = item(f'<psc:chapters xmlns:psc="http://podlove.org/simple-chapters">{marks}</psc:chapters>')
+    assert dict(entry.itunes) == {"psc:chapters": [{"title": "One", **stored}]}
 
 
 def test_a_duration_belongs_to_the_medium_that_it_is_said_of() -> None:

@@ -79,8 +79,10 @@ def itunes(values: Values, shown: str) -> tuple[tuple[str, Any], ...]:
     said: dict[str, Any] = {name: values.short(values.raw(f"itunes_{name}")) for name in _ITUNES}
     for key in ("transcripts", "chapters"):
         said[key] = list(islice(_files(values, key), MAX_FILES))
-    marks = (_named(values, mark, ("start", "title", "href")) for mark in values.all("feeds_marks")[:MAX_FILES])
-    said["psc:chapters"] = list(filter(None, marks))
+    marks = values.all("feeds_marks")[:MAX_FILES]
+    said["psc:chapters"] = [
+        named for mark in marks if (named := _named(values, mark, ("start", "title")) | _url(values, mark, "href"))
+    ]
     for name, text in values.others():
         if text and text not in shown and len(said) < MAX_OTHERS:
             said[name] = f"{said[name]}\n{text}" if said.get(name) else text
@@ -89,9 +91,13 @@ def itunes(values: Values, shown: str) -> tuple[tuple[str, Any], ...]:
 
 def _files(values: Values, key: str) -> Iterator[dict[str, str]]:
     for attributes in values.all(f"feeds_{key}"):
-        url = values.absolute(dict.get(attributes, "url"))
-        if 0 < len(url) <= MAX_URL_LENGTH:
-            yield {"url": url} | _named(values, attributes, ("type", "language", "rel"))
+        if url := _url(values, attributes, "url"):
+            yield url | _named(values, attributes, ("type", "language", "rel"))
+
+
+def _url(values: Values, attributes: Said, name: str) -> dict[str, str]:
+    url = values.absolute(dict.get(attributes, name))
+    return {name: url} if 0 < len(url) <= MAX_URL_LENGTH else {}
 
 
 def _named(values: Values, attributes: Said, names: tuple[str, ...]) -> dict[str, str]:
