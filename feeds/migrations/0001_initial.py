@@ -71,7 +71,7 @@ class Migration(migrations.Migration):
                 ('error_count', models.PositiveIntegerField(default=0, help_text='Failures in a row.')),
                 ('failing_since', models.DateTimeField(blank=True, null=True)),
                 ('fetch_seconds', models.FloatField(blank=True, help_text='Seconds that the last fetch took.', null=True)),
-                ('found_on', models.TextField(blank=True, default='', help_text="The page on which the feed's URL was found.")),
+                ('found_on', models.TextField(blank=True, default='', help_text="Where its URL was found: a page, or a feed.")),
                 ('public_only', models.BooleanField(default=False, editable=False)),
                 ('moved_to', models.TextField(blank=True, default='', help_text='Where permanent redirects lead at present.')),
                 ('moved_since', models.DateTimeField(blank=True, null=True)),

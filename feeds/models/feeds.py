@@ -116,7 +116,7 @@ class Feed(models.Model):
     failing_since = MomentField(null=True, blank=True)
     fetch_seconds = models.FloatField(null=True, blank=True, help_text="Seconds that the last fetch took.")
 
-    found_on = models.TextField(blank=True, default="", help_text="The page on which the feed's URL was found.")
+    found_on = models.TextField(blank=True, default="", help_text="Where its URL was found: a page, or a feed.")
     # The Internet has named the URL: it is not followed into private networks, be they allowed.
     public_only = models.BooleanField(default=False, editable=False)
     moved_to = models.TextField(blank=True, default="", help_text="Where permanent redirects lead at present.")

@@ -113,7 +113,7 @@ class FeedState:
     redirect: RedirectStreak | None = None
     budget: Budget = field(default_factory=Budget)
     host: HostState | None = None  # None = requests are not spaced
-    found_on: str = ""  # the page that led to this feed; "" = a person gave its URL
+    found_on: str = ""  # the page, or the feed of another site, that led to this one; "" = a person gave its URL
     paused: bool = False  # by a person
     pruned: bool = False  # have entries been removed that must not come back?
 

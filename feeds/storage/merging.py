@@ -44,8 +44,9 @@ def hand_over(feed: FeedState, move: Move, listed: Iterable[bytes]) -> int:
         register([Subscription(url=move.url, folder=source.folder, title=source.title)])
         other = Feed.primary.get(url_md5=canonical_urls.url_md5(move.url))
         listed = tuple(listed)
-        # What it lists is not pruned before its own first import.
-        Feed.primary.filter(pk=other.pk).update(public_only=move.public, listed_digests=b"".join(listed))
+        # What it lists is not pruned before its own first import, and it is no page whose feed is yet to be found.
+        values = {"listed_digests": b"".join(listed), "found_on": canonical_urls.redacted(feed.url)}
+        Feed.primary.filter(pk=other.pk).update(public_only=move.public, **values)
         for digests in chunked(listed, CHUNK):
             entries = Entry.primary.filter(feed_id=feed.id, guid_digest__in=digests)
             entries.update(feed=other, changes=0, content_digest=b"")

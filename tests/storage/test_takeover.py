@@ -252,6 +252,22 @@ def test_what_only_the_stranger_listed_stays_with_it_where_the_victims_document_
     assert titles(theirs) == {"first"}
 
 
+def test_a_page_that_entries_were_handed_to_brings_none_to_the_feed_that_it_names(
+    stranger: FeedServer, victim: FeedServer
+) -> None:
+    """A feed moves to another site of the stranger's, which turns into a page before it is imported itself."""
+    victim.routes = {"/feed": document("first")}
+    with FeedServer() as other:
+        other.routes = {"/page": document("", "forged")}
+        stranger.routes = {"/feed": answer(301, location=other.url("/page"))}
+        moved(stranger.url("/feed"))
+        html = f'<link rel="alternate" type="application/rss+xml" href="{victim.url("/feed")}">'
+        other.routes = {"/page": answer(200, html.encode(), content_type="text/html")}
+        import_feed(other.url("/page"))
+    import_feed(victim.url("/feed"))
+    assert titles(Feed.objects.get(url=victim.url("/feed"))) == {"first"}
+
+
 @pytest.mark.parametrize("date", ["Mon, 02 Nov 2026 10:00:00 GMT", ""])
 def test_a_date_that_a_stranger_gave_is_replaced_too(stranger: FeedServer, victim: FeedServer, date: str) -> None:
     """By it the entry would stand at the end of every list, and be the first to be pruned."""
