@@ -169,7 +169,7 @@ def _parse_rooted(document: Document, seen: frozenset[bytes], read: Read) -> Par
 
 def _parse_split(document: Document, parts: Split, seen: frozenset[bytes], read: Read) -> ParsedFeed | Unreadable:
     rest = parts.without(seen, MAX_ENTRIES)
-    parsed = read(replace(document, body=rest.body), seen)
+    parsed = read(replace(document, body=rest.body, digests=rest.digests), seen)
     if isinstance(parsed, Unreadable):
         return parsed
     count = len(parsed.entries)
@@ -179,9 +179,6 @@ def _parse_split(document: Document, parts: Split, seen: frozenset[bytes], read:
     left_out = frozenset(rest.digests[count:]) - frozenset(rest.digests[:count])  # until the document changes
     return replace(
         parsed,
-        entries=tuple(
-            replace(entry, digest=digest) for entry, digest in zip(parsed.entries, rest.digests, strict=False)
-        ),
         digests=tuple(digest for digest in parts.digests[:MAX_ENTRIES] if digest not in left_out),
         complete=len(parts.entries) <= MAX_ENTRIES and not are_over_limits,
         cut_short=False,

@@ -29,6 +29,6 @@ def read(document: Document, seen: frozenset[bytes] = frozenset()) -> ParsedFeed
         return NOT_A_FEED
     if result.partial and not result.entries:
         return Unreadable(kind=FailureKind.HOSTILE, text="one entry says more than is read of a document")
-    parsed = read_feed(result.feed, result.entries, result.version or "", document.url)
+    parsed = read_feed(result.feed, result.entries, result.version or "", document)
     has_ended = _ENDING.search(document.body, max(len(document.body) - 1_000, 0)) is not None
     return replace(parsed, complete=parsed.complete and has_ended and not result.partial, cut_short=not has_ended)

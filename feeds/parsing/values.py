@@ -25,6 +25,7 @@ class Document:
     content_language: str = ""
     links: tuple[str, ...] = ()  # raw Link header values
     is_delta: bool = False  # a 226 (RFC 3229): what it does not list is not gone
+    digests: tuple[bytes, ...] = ()  # of its entries, once it is split
 
     @property
     def is_json(self) -> bool:

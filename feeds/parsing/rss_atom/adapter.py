@@ -1,19 +1,21 @@
 """Turn feedparser's dictionaries into values that are safe to store."""
 
 from collections.abc import Iterable
+from itertools import chain, repeat
 
 from feeds.parsing.caps import entries_that_fit, fitted
 from feeds.parsing.people import common
 from feeds.parsing.rss_atom import media
 from feeds.parsing.rss_atom.values import Said, Values, short_base
-from feeds.parsing.values import ParsedEntry, ParsedFeed, Person
+from feeds.parsing.values import Document, ParsedEntry, ParsedFeed, Person
 
 _PERIODS = {"hourly": 3_600, "daily": 86_400, "weekly": 604_800, "monthly": 2_592_000, "yearly": 31_536_000}
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
-def read_feed(feed: Said, entries: list[Said], format: str, url: str) -> ParsedFeed:
-    """Turn what feedparser says of the document at `url` into values that are safe to store."""
+def read_feed(feed: Said, entries: list[Said], format: str, document: Document) -> ParsedFeed:
+    """Turn what feedparser says of a document into values that are safe to store."""
+    url = document.url
     is_atom = format.startswith("atom")
     site_url = Values(feed, url, is_atom=is_atom).page
     base = url if is_atom else short_base(site_url) or url
@@ -21,8 +23,8 @@ def read_feed(feed: Said, entries: list[Said], format: str, url: str) -> ParsedF
     authors = values.people()
     default = common(authors) if is_atom else ()  # in RSS the editor of a feed is not the author of what stands there
     kept = entries_that_fit(
-        _entry(Values(entry, short_base(dict.get(entry, "feeds_base")) or base, is_atom=is_atom), default)
-        for entry in entries
+        _entry(Values(entry, short_base(dict.get(entry, "feeds_base")) or base, is_atom=is_atom), default, digest)
+        for entry, digest in zip(entries, chain(document.digests, repeat(b"")), strict=False)
     )
     said = ParsedFeed(
         format=format,
@@ -77,7 +79,7 @@ def _mask(numbers: Iterable[int | None], count: int) -> int:
 # The entries
 
 
-def _entry(values: Values, authors: tuple[Person, ...]) -> ParsedEntry:
+def _entry(values: Values, authors: tuple[Person, ...], digest: bytes) -> ParsedEntry:
     """Return an entry; `authors` are those of an entry that names none."""
     published, updated = values.raw("published") or values.raw("created"), values.raw("updated")
     source, roles, title, enclosures = values.source(), values.roles, values.title(), media.enclosures(values)
@@ -103,4 +105,5 @@ def _entry(values: Values, authors: tuple[Person, ...]) -> ParsedEntry:
         image_url=values.image(),
         itunes=media.itunes(values, shown),
         capped=values.capped,  # by what was read above
+        digest=digest,
     )
