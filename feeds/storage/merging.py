@@ -41,7 +41,7 @@ def hand_over(feed: FeedState, move: Move, listed: Iterable[bytes]) -> int:
     other = _at(move.url, other_than=feed.id)
     if other is None:
         source = Feed.primary.get(pk=feed.id)
-        register([Subscription(url=move.url, folder=source.folder, title=source.title)])
+        register([Subscription(url=move.url, folder=source.folder)])
         other = Feed.primary.get(url_md5=canonical_urls.url_md5(move.url))
         listed = tuple(listed)
         # What it lists is not pruned before its own first import, and it is no page whose feed is yet to be found.

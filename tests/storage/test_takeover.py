@@ -95,6 +95,7 @@ def test_a_feed_that_is_not_subscribed_yet_begins_with_what_it_lists_itself(
     url = redirect(stranger, victim)
     theirs, source = Feed.objects.get(url=victim.url("/feed")), Feed.objects.get(url=url)
     assert source.pk != theirs.pk
+    assert theirs.title == ""  # a document without one would leave the stranger's
     assert "forged" in titles(source)
     assert "forged" not in titles(theirs)
 
