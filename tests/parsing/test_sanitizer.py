@@ -144,6 +144,14 @@ def test_mail_addresses_are_links_where_they_are_wanted() -> None:
     assert safe_url("mailto:a@example.com", BASE, mail=True) == "mailto:a@example.com"
 
 
+def test_a_host_name_longer_than_any_makes_no_url() -> None:
+    """Labels of the right length were enough, nine of them."""
+    for last, is_kept in (("com", True), ("info", False)):
+        url = f"https://{'a' * 49}.{'b' * 49}.{'c' * 49}.{'d' * 49}.{'e' * 49}.{last}/feed"
+        assert bool(safe_url(url)) == is_kept
+        assert ("href" in clean_html(f'<a href="{url}">x</a>', BASE).text) == is_kept
+
+
 def test_a_host_that_is_none_makes_no_url() -> None:
     assert safe_url("http://ex℀mple.com/?a=1") == ""
 

@@ -6,7 +6,7 @@ from feeds.canonical_urls import MAX_URL_LENGTH, browser_url
 
 # What means the same to every browser as it stands; it keeps its spelling, by which entries are known.
 _ABSOLUTE = re.compile(
-    r"https?://(?![\w.-]{0,250}xn--)(?:[0-9A-Za-z_-]{1,63}\.){1,9}[A-Za-z][0-9A-Za-z-]{0,62}"
+    r"https?://(?![\w.-]{0,250}xn--|[\w.-]{254})(?:[0-9A-Za-z_-]{1,63}\.){1,9}[A-Za-z][0-9A-Za-z-]{0,62}"
     r"(?:[/?#][^\[\]\\\s\"<>^`{|}\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]*+)?"
 )
 _STRIPPED = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
