@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import dramatiq
+import hypothesis
 import pytest
 from django.conf import settings
 from django.db.models.signals import post_migrate
@@ -26,6 +27,10 @@ AnyDaemon = TypeVar("AnyDaemon", bound=Daemon)
 
 SERVERS = frozenset({"memcached", "redis_server", "rabbitmq_node", "postgresql", "pgbouncer", "nginx"})  # fixtures
 ACCEPTANCE = Path(__file__).parent / "acceptance"
+
+# No example has a deadline: how long one takes is the machine's affair.
+hypothesis.settings.register_profile("feeds", deadline=None)
+hypothesis.settings.load_profile("feeds")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

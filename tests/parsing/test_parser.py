@@ -260,7 +260,7 @@ def by_digest(feed: ParsedFeed) -> dict[bytes, ParsedEntry]:
 
 
 @pytest.mark.slow
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(pairs())
 def test_to_read_only_what_is_new_says_the_same_as_to_read_everything(pair: tuple[str, str, str]) -> None:
     before, after, encoding = pair

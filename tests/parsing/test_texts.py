@@ -227,7 +227,7 @@ places = st.sampled_from([one for place in PLACES.values() for one in place])
 elements = st.lists(places, min_size=1, max_size=8, unique=True)
 
 
-@settings(max_examples=100, deadline=None, phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=100, phases=[Phase.explicit, Phase.generate])
 @given(elements, st.sampled_from([rss, atom]), st.sampled_from(["", "&nbsp;"]))
 def test_every_word_of_an_entry_is_stored(parts, form, broken):
     written = "".join(part.replace("{}", f"word{number}word") for number, part in enumerate(parts))

@@ -95,7 +95,7 @@ WHOLE = URL.replace("/feed", "/whole")
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(documents)
 def test_parsing_only_what_is_new_leaves_the_rows_that_parsing_everything_leaves(history):
     Feed.objects.all().delete()
