@@ -28,6 +28,32 @@ def test_a_guid_is_the_same_whether_the_document_is_well_formed_or_not() -> None
     assert parsed(rss(entry)).entries[0].guid == parsed(rss(f"&nbsp;{entry}")).entries[0].guid == "a?b&c"
 
 
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("?a=1&copy=2&lang=en&section=3&amp=4", "?a=1&copy=2&lang=en&section=3&amp=4"),
+        ("?a=1&amp;copy=2&#38;lang=en&#x26;not=3", "?a=1&copy=2&lang=en&not=3"),
+        ("?a=1&copy=2&amp;lang=en&", "?a=1&copy=2&lang=en&"),
+        ("<![CDATA[?a=1&copy=2&lang=en]]>", "?a=1&copy=2&lang=en"),
+    ],
+)
+def test_a_bare_ampersand_in_a_url_begins_no_reference(written: str, read: str) -> None:
+    """The commonest reason why a feed is not well-formed."""
+    said = "".join(f"<{name}>{written}</{name}>" for name in ("link", "guid", "comments"))
+    for open_one in ("", "<title>AT&T</title>"):
+        entry = item(f"{open_one}{said}<description>&lt;p&gt;R&amp;amp;D</description>")
+        assert entry.url == entry.comments_url == f"https://example.com/feed{read}"
+        assert (entry.guid, entry.summary) == (read, "<p>R&amp;D</p>")
+        assert parsed(rss(f"{open_one}<link>{written}</link>")).site_url == f"https://example.com/feed{read}"
+
+
+def test_a_url_whose_ampersands_were_escaped_twice_is_as_it_was_meant() -> None:
+    for written in ("?a=1&amp;amp;b=2", "?a=1&amp;#038;b=2", "<![CDATA[?a=1&#38;b=2]]>"):
+        entry = item(f"<link>{written}</link><comments>{written}</comments><guid>{written}</guid>")
+        assert entry.url == entry.comments_url == "https://example.com/feed?a=1&b=2"
+    assert item('<enclosure url="?a=1&amp;#038;b=2"/>').enclosures[0].url == "https://example.com/feed?a=1&b=2"
+
+
 # Dates
 
 

@@ -25,6 +25,8 @@ MAX_MARKS = 1_000_000  # "<" and "&" of a document that is not well-formed; 4 µ
 _ENCODING = "UTF-8"
 _MARK = re.compile(b"[<&]")
 _PIECE = 64 * 1024  # bytes
+# "&" that begins no reference: for sgmllib "&copy=" in a URL would be one. What stands in CDATA is left alone.
+_BARE = re.compile(r"<!\[CDATA\[(?:[^]]++|\](?!\]>))*+|&(?!(?:[a-zA-Z][0-9a-zA-Z]*+|#[xX]?[0-9a-fA-F]++);)")
 _USERLAND = "backend.userland.com/rss"  # RSS, in whatever spelling of it
 _STRUCTURE = frozenset({"item", "entry", "channel", "feed", "rss", "rdf:rdf"})
 
@@ -64,7 +66,8 @@ def _feed(reader: "_LooseParser", body: bytes) -> bool:
     """Return whether there is more than was read."""
     beyond = next(islice(_MARK.finditer(body), MAX_MARKS, None), None)
     try:
-        reader.feed((body[: beyond.start()] if beyond else body).decode("utf-8", "replace"))
+        text = (body[: beyond.start()] if beyond else body).decode("utf-8", "replace")
+        reader.feed(_BARE.sub(lambda found: "&amp;" if found[0] == "&" else found[0], text))
     except Enough:
         return True
     return beyond is not None

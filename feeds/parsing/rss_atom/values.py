@@ -18,6 +18,7 @@ from feeds.parsing.values import Category, Person
 
 _HTML = ("text/html", "application/xhtml+xml")
 _ABSOLUTE = re.compile(r"https?://", re.IGNORECASE)
+_ESCAPED = re.compile("&(?:amp|#0?38);")
 _RELATIONS = "http://www.iana.org/assignments/relation/"
 # What shows that a text is HTML where nothing says so. Others that look like an element may be an address, or code.
 _MARKUP = re.compile(
@@ -118,7 +119,8 @@ class Values:
     # URLs
 
     def absolute(self, url: Any) -> str:
-        return safe_url(url, self._base) if url and isinstance(url, str) else ""
+        """Return the URL, absolute; one whose "&" was escaped twice is as it was meant."""
+        return safe_url(_ESCAPED.sub("&", url), self._base) if url and isinstance(url, str) else ""
 
     def url(self, key: str) -> str:
         return self.absolute(self.raw(key))
