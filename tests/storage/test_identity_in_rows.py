@@ -122,13 +122,17 @@ def test_a_new_entry_does_not_take_the_row_of_one_that_was_cut_out_of_its_docume
 
 
 def test_rows_of_an_older_version_are_known_again_where_this_one_reads_another_link_or_guid():
-    """Links went by the document, a guid was taken for text in another encoding, and a session was part of no link."""
+    """Links went by the document, a guid was taken for text in another encoding, and a session was part of no link.
+
+    And "&copy" was taken for a reference.
+    """
     import_document(rss(*items(range(10))))
     of_old = [
         ("NESCAF\u0272", ""),
         ("", "http://10.0.0.1/1"),
         ("", "http://e.org/a"),
         ("", "http://bücher.example:80/b"),
+        ("http://e.org/?a=1©=2", ""),
     ]
     for number, (guid, link) in enumerate(of_old):
         name = digest("guid", guid) if guid else digest("link", link)
@@ -141,10 +145,11 @@ def test_rows_of_an_older_version_are_known_again_where_this_one_reads_another_l
         {"guid": "", "link": "/1"},
         {"guid": "", "link": "http://e.org/a?sid=1"},
         {"guid": "", "link": "http://bücher.example:80/b"},
+        {"guid": "http://e.org/?a=1&copy=2", "link": ""},
     ]
     read_now = [item(number, **values) for number, values in enumerate(links)]
-    report = import_document(rss("<link>http://e.org/</link>", *read_now, *items(range(4, 10))))
+    report = import_document(rss("<link>http://e.org/</link>", *read_now, *items(range(5, 10))))
     assert (report.new, Entry.objects.count()) == (0, 10)
-    again = import_document(rss("<link>http://e.org/</link>", item(11), *read_now, *items(range(4, 10))))
+    again = import_document(rss("<link>http://e.org/</link>", item(11), *read_now, *items(range(5, 10))))
     assert (again.new, again.changed) == (1, 0)
     assert Entry.objects.get(title="Title 0").guid == "NESCAF\u00c9\u00ae"
