@@ -27,7 +27,11 @@ def _text(origin: str, default_type: str, kind: str = "feeds_texts") -> tuple[Ca
 
 
 def _joined(pieces: list[str | bytes]) -> str:
-    return "".join(piece if isinstance(piece, str) else piece.decode() for piece in pieces)
+    """Return a text; feedparser adds bytes to it for references, in documents that are not well-formed."""
+    try:
+        return "".join(pieces)  # type: ignore[arg-type]
+    except TypeError:
+        return "".join(piece if isinstance(piece, str) else piece.decode() for piece in pieces)
 
 
 class Texts(Elements):

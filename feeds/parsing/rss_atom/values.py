@@ -120,7 +120,9 @@ class Values:
 
     def absolute(self, url: Any) -> str:
         """Return the URL, absolute; one whose "&" was escaped twice is as it was meant."""
-        return safe_url(_ESCAPED.sub("&", url), self._base) if url and isinstance(url, str) else ""
+        if not url or not isinstance(url, str):
+            return ""
+        return safe_url(_ESCAPED.sub("&", url) if "&" in url else url, self._base)
 
     def url(self, key: str) -> str:
         return self.absolute(self.raw(key))
