@@ -14,7 +14,7 @@ from feeds.canonical_urls import MAX_URL_LENGTH
 from feeds.parsing.values import Category, Enclosure, ParsedEntry, ParsedFeed, Person
 
 MAX_ENTRIES = 10_000  # of one document
-MAX_DOCUMENT_BYTES = 18_000_000  # of all entries of one document
+MAX_DOCUMENT_BYTES = 12_000_000  # of all entries of one document: one that is as large as may be, and a little more
 MAX_ENTRY_BYTES = 6_000_000  # a text that is within its limit fits, in any script
 MAX_GUID = 4_000  # characters
 MAX_PEOPLE = 100  # of an entry or a feed

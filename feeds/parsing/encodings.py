@@ -110,7 +110,8 @@ def to_utf8(body: bytes, content_type: str = "") -> bytes:
 
 def without_forbidden_bytes(body: bytes) -> bytes:
     """Return a document in UTF-8 without control characters, U+FFFE and U+FFFF: well-formed XML has none of them."""
-    return _NONCHARACTERS.sub(b"", body.translate(None, _FORBIDDEN_BYTES))
+    clean = _NONCHARACTERS.sub(b"", body.translate(None, _FORBIDDEN_BYTES))
+    return clean if clean != body else body  # not a copy of 10 MiB for nothing
 
 
 def without_forbidden(text: str) -> str:
