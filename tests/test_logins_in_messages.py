@@ -8,6 +8,7 @@ import dramatiq
 import pytest
 from django.core.cache import caches
 from django.utils import timezone
+from django_dramatiq.middleware import DbConnectionsMiddleware
 from dramatiq import Worker
 from dramatiq.brokers.stub import StubBroker
 from dramatiq.middleware import Retries, TimeLimit
@@ -134,7 +135,8 @@ def test_a_message_that_waits_for_a_busy_host_goes_back_without_the_login() -> N
 
 @pytest.fixture
 def broker() -> Iterator[StubBroker]:
-    broker = StubBroker(middleware=[Retries(max_retries=0), LockMiddleware(), TimeLimit()], fail_fast_default=False)
+    middleware = [DbConnectionsMiddleware(), Retries(max_retries=0), LockMiddleware(), TimeLimit()]
+    broker = StubBroker(middleware=middleware, fail_fast_default=False)
     broker.emit_after("process_boot")
     yield broker
     broker.close()

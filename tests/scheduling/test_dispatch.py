@@ -71,14 +71,16 @@ def poll(queue: Queue, now: datetime | None = None, *, limit: int = 1000, delay:
 def refused(condition: str) -> Iterator[None]:
     """Let the database refuse to update feeds, as a trigger of a host project may."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"CREATE TRIGGER refuse BEFORE UPDATE ON feeds_feed WHEN {condition} "
-            "BEGIN SELECT RAISE(ABORT, 'not this one'); END"
-        )
+        raises, of = "BEGIN SELECT RAISE(ABORT, 'not this one'); END", ""
+        if connection.vendor == "postgresql":
+            body = "$$ BEGIN RAISE 'not this one' USING ERRCODE = 'check_violation'; END $$"
+            cursor.execute(f"CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS {body}")
+            raises, of = "EXECUTE FUNCTION refuse()", "ON feeds_feed"
+        cursor.execute(f"CREATE TRIGGER refuse BEFORE UPDATE ON feeds_feed FOR EACH ROW WHEN ({condition}) {raises}")
         try:
             yield
         finally:
-            cursor.execute("DROP TRIGGER refuse")
+            cursor.execute(f"DROP TRIGGER refuse {of}")
 
 
 def test_what_is_due_is_sent_and_nothing_else() -> None:
