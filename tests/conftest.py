@@ -26,7 +26,44 @@ from tests.rigs.servers.redis_server import RedisServer
 AnyDaemon = TypeVar("AnyDaemon", bound=Daemon)
 
 SERVERS = frozenset({"memcached", "redis_server", "rabbitmq_node", "postgresql", "pgbouncer", "nginx"})  # fixtures
-ACCEPTANCE = Path(__file__).parent / "acceptance"
+TESTS = Path(__file__).parent
+ACCEPTANCE, PROJECTS = TESTS / "acceptance", TESTS / "projects"
+# Each takes more than a second and a half: processes, clocks, growing inputs. The other files are the quick loop.
+SLOW = frozenset(
+    """
+    commands/test_doctor.py
+    commands/test_import_feeds.py
+    fetching/test_fetcher_under_attack.py
+    fetching/test_proxies.py
+    locking/test_dramatiq_hooks.py
+    locking/test_middleware.py
+    locking/test_stores.py
+    parsing/html/test_plain_text.py
+    parsing/html/test_rewriting.py
+    parsing/test_caps.py
+    parsing/test_growth.py
+    parsing/test_plain_documents.py
+    parsing/test_sandbox.py
+    scheduling/test_admission.py
+    scheduling/test_dispatch.py
+    scheduling/test_slow_feeds.py
+    storage/test_merging.py
+    storage/test_takeover.py
+    test_admin.py
+    test_admin_secrets.py
+    test_admin_work.py
+    test_embedded.py
+    test_guest.py
+    test_health.py
+    test_heartbeat.py
+    test_house.py
+    test_logins_in_messages.py
+    test_opml.py
+    test_requests.py
+    test_settings.py
+    test_tasks.py
+    """.split()  # noqa: SIM905
+)
 
 # No example has a deadline: how long one takes is the machine's affair.
 hypothesis.settings.register_profile("feeds", deadline=None)
@@ -34,12 +71,12 @@ hypothesis.settings.load_profile("feeds")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs servers by its fixtures; acceptance, where whole deployments run, is slow, too."""
+    """Mark what needs servers by its fixtures, and what is slow: whole deployments, foreign projects, and some."""
     for item in items:
         is_acceptance = item.path.is_relative_to(ACCEPTANCE)
         if is_acceptance or SERVERS & _fixtures(item):
             item.add_marker(pytest.mark.servers)
-        if is_acceptance:
+        if is_acceptance or item.path.is_relative_to(PROJECTS) or str(item.path.relative_to(TESTS)) in SLOW:
             item.add_marker(pytest.mark.slow)
 
 
