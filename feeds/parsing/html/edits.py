@@ -44,10 +44,10 @@ def _frame(attributes: dict[str, str], links: Links) -> str:
     frame, link = links.frame(attributes.get("src", ""))
     if frame:
         return f"{tag('iframe', {**attributes, 'src': frame})}</iframe>"
+    if not link:
+        return "<!---->"  # a frame around it is not to be empty: an empty one stays, as a box
     text = attributes.get("title", "").strip() or link
-    return (
-        f'<a href="{escape(link)}">{escape(text, quote=False)}</a>' if link else "<!---->"
-    )  # a frame around it is not empty
+    return f'<a href="{escape(link)}">{escape(text, quote=False)}</a>'
 
 
 def _loaded(found: re.Match[str]) -> str:
