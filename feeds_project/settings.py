@@ -1,4 +1,4 @@
-"""Settings, read from the environment; every variable is in the table of the README.
+"""Settings, read from the environment; every variable is in feeds/docs/settings.md.
 
 With nothing set the project runs embedded: SQLite, the queue inside the process, the lock in the database.
 `DATABASE_URL`, `BROKER_URL` and `MEMCACHED_URL`, each by itself, move one part to a server.

@@ -2,10 +2,14 @@
 
 from django.contrib import admin
 from django.urls import include, path
+from django_dramatiq.models import Task
 
 from feeds.status import status_page
 
 admin.autodiscover()
+admin.site.unregister(Task)  # nothing is in that table: its AdminMiddleware is not ours
+admin.site.site_header = admin.site.site_title = "Feeds"
+admin.site.index_title = "What there is"
 
 urlpatterns = [
     path("", status_page),

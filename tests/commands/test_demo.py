@@ -60,7 +60,7 @@ def test_the_demo_shows_what_was_counted(checkout: Path) -> None:
     for name in ("/news.rss", "/library.rdf", "/journal.atom", "/tides.json"):
         assert cells(server, name) == ["2", "1", "1", "1"], "requests, conditional, answered 304, most at once"
     assert "404" in shown.stdout
-    assert "createsuperuser" in shown.stdout
+    assert "manage.py import_feeds" in shown.stdout
     assert (checkout / "demo.sqlite3").exists()
 
 

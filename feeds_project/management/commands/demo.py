@@ -6,14 +6,14 @@ environment says. Everything it shows is counted while it runs.
 
 import os
 import secrets
-import shlex
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event, Lock, Thread
+from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -128,20 +128,19 @@ class Command(BaseCommand):
             self._show_database(server)
             if options["serve"]:
                 self._serve(options["port"])
-        self._show_next_steps()
+            else:
+                self._show_next_steps()
 
     def _serve(self, port: int) -> None:
         """Serve the site until it is interrupted, while the schedule goes on as `crontab` would let it."""
         password = secrets.token_urlsafe(6)
         get_user_model().objects.create_superuser("demo", password=password)
-        ended = Event()
-        Thread(target=_schedule, args=[ended], daemon=True).start()
+        Thread(target=_schedule, daemon=True).start()
         self.stdout.write(f"\nLook at http://127.0.0.1:{port}/ as demo, password {password}. Ctrl+C ends it.")
         self.stdout.flush()
         with suppress(SystemExit):
             # Without its reloader it stays in this process, whose workers import; and static files are served.
             call_command("runserver", f"127.0.0.1:{port}", use_reloader=False, insecure_serving=True)
-        ended.set()
 
     def _show_rounds(self, *rounds: Round) -> None:
         rows: list[tuple[object, ...]] = [("messages sent", *(each.messages for each in rounds))]
@@ -168,15 +167,14 @@ class Command(BaseCommand):
         self._table("What is in the database", ("feed", "title", "format", "entries", "state"), rows)
 
     def _show_next_steps(self) -> None:
-        database = f"DATABASE_URL={shlex.quote(_relative_url(_database_path()))}"
-        run = f"{database} {_how_to_run()}"
-        self.stdout.write("\nWhat to type next\n")
-        for command, why in (
-            ("import_feeds https://www.djangoproject.com/rss/weblog/", "a real feed"),
-            ("createsuperuser", "somebody who may log in"),
-            ("runserver", "then look at http://127.0.0.1:8000/"),
-        ):
-            self.stdout.write(f"  {run} {command}\n      {why}")
+        run = "uv run manage.py" if "UV" in os.environ else "python manage.py"  # uv sets UV for what it runs
+        self.stdout.write(f"""
+What to type next
+  {run} demo --serve
+      the same in a browser
+  {run} migrate
+  {run} import_feeds https://www.djangoproject.com/rss/weblog/
+      a real feed, into the database of this folder""")
 
     def _table(self, title: str, columns: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> None:
         self.stdout.write(f"\n{title}\n")
@@ -203,10 +201,9 @@ def _database_path() -> Path:
 def _check_environment() -> None:
     if MARK not in os.environ:
         raise CommandError("The demo starts a process of its own: run it from the command line.")
-    if Path(settings.DATABASES["default"]["NAME"]) != _database_path():
-        raise CommandError("The demo needs settings that take the database from DATABASE_URL, as feeds_project does.")
-    if not isinstance(tasks.import_feed.broker, EmbeddedBroker):
-        raise CommandError("The demo needs settings whose broker is embedded without BROKER_URL, as in feeds_project.")
+    broker, database = tasks.import_feed.broker, Path(settings.DATABASES["default"]["NAME"])
+    if not isinstance(broker, EmbeddedBroker) or database != _database_path():
+        raise CommandError("The demo needs settings that go by DATABASE_URL and BROKER_URL, as feeds_project does.")
 
 
 def _empty_database() -> None:
@@ -229,18 +226,8 @@ def _send(name: str, urls: list[str], meter: Meter) -> Round:
     return Round(name=name, messages=len(messages), counts=meter.counts() - before)
 
 
-def _schedule(ended: Event) -> None:
+def _schedule() -> None:
     """Let the feeds that are due be sent, every minute."""
-    while not ended.is_set():
+    while True:
         tasks.import_due_feeds.send()
-        ended.wait(60)
-
-
-def _how_to_run() -> str:
-    # uv sets UV for what it runs.
-    return "uv run manage.py" if "UV" in os.environ else "python manage.py"
-
-
-def _relative_url(path: Path) -> str:
-    """Return a short URL if the database is in the current folder."""
-    return f"sqlite:///{path.name}" if path.parent == Path.cwd() else f"sqlite:///{quote(str(path))}"
+        time.sleep(60)
