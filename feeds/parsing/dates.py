@@ -15,7 +15,8 @@ from zoneinfo import ZoneInfo
 MAX_LENGTH = 100  # characters of a date that are looked at
 FIRST_YEAR = 1970  # what lies before it, or after next year, is a default of some program and no date
 
-_WEEKDAY = r"(?:[^\W\d_]+[.,\s]+)?"  # in any language; it may be wrong, and says nothing that the date does not
+# In any language, in up to three words; it may be wrong, and says nothing that the date does not.
+_WEEKDAY = r"(?:[^\W\d_]+[.,\s]+){0,3}"
 _MONTH = r"(?P<month>[^\W\d_]{3,12})"
 _YEAR = r"(?P<year>\d{2,4})(?![\d:])"
 _SHAPES = tuple(
@@ -24,9 +25,10 @@ _SHAPES = tuple(
         # ISO 8601 and the like: 2024-05-24, 2024/5/24, 2024. 5. 24., and with a zero too many 2003-012-31
         rf"{_WEEKDAY}(?P<year>\d{{4}}|\d\d(?=-\d\d-\d\dT))([-/.])\s?0?(?P<month>\d\d?)\2\s?(?P<day>\d\d?)(?!\d)\.?",
         r"(?P<year>(?:19|20)\d\d)(?P<month>[01]\d)(?P<day>[0-3]\d)(?=\d{4}(?:\d\d)?(?!\d)|\D|$)",
-        rf"(?P<year>\d{{4}})[\s,-]+{_MONTH}[.\s-]+(?P<day>\d\d?)(?!\d)",
+        rf"(?P<year>\d{{4}})[.\s,-]+{_MONTH}[.\s-]+(?P<day>\d\d?)(?!\d)\.?",
+        rf"{_WEEKDAY}(?P<day>\d\d?)\s(?:tháng|thg)\s(?P<month>\d\d?)[,\s]+(?:năm\s)?{_YEAR}",  # Vietnamese
         # RFC 822 and the like: Fri, 24 May 2024; 24-May-24; 24. Mai 2024; 24 de mayo de 2024
-        rf"{_WEEKDAY}(?P<day>\d\d?)(?:st|nd|rd|th|\.)?[\s-]*(?:de\s|of\s)?{_MONTH}[.,\s-]*(?:de\s)?{_YEAR}",
+        rf"{_WEEKDAY}(?P<day>\d\d?)(?:st|nd|rd|th|\.)?[\s-]*(?:de\s|of\s|ב)?{_MONTH}[.,\s-]*(?:de\s)?{_YEAR}",
         # May 24, 2024; Fri May 24th 2024
         rf"{_WEEKDAY}{_MONTH}[.\s-]*(?P<day>\d\d?)(?:st|nd|rd|th)?[,\s-]+{_YEAR}",
         rf"{_WEEKDAY}(?P<day>\d\d?)\.\s?(?P<month>\d\d?)\.\s?(?P<year>\d{{4}})(?!\d)",
@@ -42,32 +44,33 @@ _TIME = re.compile(
     r"|(?P<hour2>\d\d)(?P<minute2>\d\d)(?P<second2>\d\d)?(?:[.,]\d+)?"
     r"|(?P<hour3>\d\d?)(?=\s?[ap]\.?\s?m|z$))"
     r"(?:\s?(?P<half2>[ap])\.?\s?m\.?(?![a-z]))?)?"
-    r"\s*(?P<name>[a-z/_]*)\s?(?:(?P<sign>[+-])(?:(?P<short>0\d)0|(?P<hours>\d\d?)(?::?(?P<minutes>\d\d))?)(?:z|\s[a-z]+)?)?",
+    r"\s*(?P<name>[a-z/_]*)\s?(?:(?P<sign>[+-])(?:(?P<short>0\d)0|(?P<hours>\d\d?)(?::?(?P<minutes>\d\d))?)(?:z|\s[a-z/_]+)?)?",
     re.IGNORECASE,
 )
 # asctime, Unix's date(1), Java and Ruby put the year last: Fri May 24 22:05:03 CEST 2024.
 _YEAR_LAST = re.compile(
     rf"\A({_WEEKDAY}[a-z]+\s\d\d?)\s(\d\d?:\d\d(?::\d\d)?)((?:\s(?:[a-z]+|[+-]\d{{4}}))?)\s(\d{{4}})", re.IGNORECASE
 )
+_NAME_IN_BRACKETS = re.compile(r"(?<=[\dm])\s*[(\[]([a-z/_]+)[)\]]\s*\Z", re.IGNORECASE)
 _COMMENT = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")  # RFC 822 §3.4.3; the zone that Java writes behind its offset
 _MONTHS = {
     name: number
     for number, names in enumerate(
-        (  # English, and without accents German, French, Spanish, Italian, Portuguese, Dutch, Nordic, Romanian,
-            # Hungarian, Polish, Turkish, Indonesian, Greek, Russian, Ukrainian and Bulgarian: three letters, or four
-            # where those could be two months
-            "jan ene gen ian sty oca ιαν янв січ яну",
-            "feb fev lut sub φεβ фев лют",
-            "mar maa μαρ μαω мар бер",
-            "apr avr abr kwi nis απρ апр кві",
-            "may mai mei maj mag μαι μαϊ маи мая тра",
-            "jun juin giu iun cze haz ιουν ιον июн юни чер",
-            "jul juil lug iul lip tem ιουλ ιολ июл юли лип",
-            "aug aou ago agu sie αυγ авг сер",
-            "sep set sze wrz eyl σεπ сен вер",
-            "oct okt ott out paz eki οκτ окт жов",
-            "nov noi lis kas νοε ноя ное лис",
-            "dec dez dic des gru ara δεκ дек гру",
+        (  # English, and without accents German, French, Spanish, Italian, Portuguese, Dutch, Nordic, Finnish,
+            # Romanian, Hungarian, Polish, Czech, Turkish, Indonesian, Greek, Russian, Ukrainian, Bulgarian, Hebrew and
+            # Arabic: three letters, or more where those could be two months, as with Croatian's, some of which are here
+            "jan ene gen ian sty led oca tam ιαν янв січ яну ינו ينا جان",
+            "feb fev lut uno sub hel φεβ фев лют פבר فبر فيف شبا",
+            "mar maa bre μαρ μαω мар бер מרץ מרס مار اذا",
+            "apr avr abr kwi dub nis huh απρ апр кві אפר ابر افر نيس",
+            "may mai mei maj mag kve tou μαι μαϊ маи мая тра מאי ماي ايا",
+            "jun juin giu iun cze cervn lipnj lipan haz kes ιουν ιον июн юни чер יונ يون جوا حزي",
+            "jul juil lug iul lip cerve srpnj srpan tem hei ιουλ ιολ июл юли лип יול يول جوي تمو",
+            "aug aou ago agu sie srpna srpen elo αυγ авг сер אוג اغس اوت غشت",
+            "sep set sze wrz zar eyl syy σεπ сен вер ספט سبت شتن ايل",
+            "oct okt ott out paz rij eki lok οκτ окт жов אוק اكت",
+            "nov noi lis kas marr νοε ноя ное лис נוב نوف نون",
+            "dec dez dic des gru pro ara jou δεκ дек гру דצמ ديس دجن",
         ),
         start=1,
     )
@@ -93,6 +96,7 @@ _SIGNS = {
     **{ord(sign): ":" for sign in "時时시分분"},
     **{ord(sign): "" for sign in "秒초\u200b\u200e\u200f\ufeff"},
     **{ord(sign): "-" for sign in "‐‑‒–−"},
+    ord("،"): ",",
 }
 _HANGUL = re.compile("[가-힣]")
 _DURATION = re.compile(r"(?:(?:(\d{1,4}):)?(\d{1,4}):)?(\d{1,7})(?:\.\d+)?")
@@ -132,7 +136,7 @@ def _tidy(text: str) -> str:
         korean = " kst" if _HANGUL.search(text) else ""
         text = text.translate(_SIGNS).rstrip(": ") + korean
     if "(" in text or "[" in text:
-        text = _COMMENT.sub(" ", text)
+        text = _COMMENT.sub(" ", _NAME_IN_BRACKETS.sub(r" \1", text))
     text = " ".join(text.split())
     return _YEAR_LAST.sub(r"\1 \4 \2\3", text) if text[-4:].isdecimal() else text
 
@@ -159,10 +163,10 @@ def _year(text: str) -> int:
 def _month(text: str) -> int:
     if text.isdecimal():
         return int(text)
-    name = text[:4].lower()
+    name = text[:5].lower()
     if not name.isascii():
         name = "".join(one for one in unicodedata.normalize("NFKD", name) if not unicodedata.combining(one))
-    return _MONTHS.get(name[:3]) or _MONTHS[name[:4]]
+    return _MONTHS.get(name[:5]) or _MONTHS.get(name[:4]) or _MONTHS[name[:3]]
 
 
 def _time(time: re.Match[str]) -> timedelta:

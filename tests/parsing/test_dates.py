@@ -122,6 +122,11 @@ def test_what_programs_print_is_read(text: str, moment: str) -> None:
         ("2024-05-07T10:00:00+02:00Z", "2024-05-07T08:00:00"),
         ("2024-05-07T10:00:00\N{MINUS SIGN}04:00", "2024-05-07T14:00:00"),
         ("7 May 2024 10:00 XYZ", "2024-05-07T10:00:00"),
+        ("7 May 2024 10:00:00 (CEST)", "2024-05-07T08:00:00"),  # in brackets, where nothing else says it
+        ("7 May 2024 10:00 PM (EST)", "2024-05-08T03:00:00"),
+        ("2024-05-07T10:00:00[Europe/Berlin]", "2024-05-07T08:00:00"),  # RFC 9557
+        ("7 May 2024 10:00:00 +0200 (America/New_York)", "2024-05-07T08:00:00"),  # the number counts
+        ("7 May 2024 10:00:00 (local time)", "2024-05-07T10:00:00"),
     ],
 )
 def test_a_zone_is_a_number_or_a_name_and_an_unknown_one_is_utc(text: str, moment: str) -> None:
@@ -156,6 +161,23 @@ def test_a_zone_is_a_number_or_a_name_and_an_unknown_one_is_utc(text: str, momen
         ("7 de maio de 2024 às 20:18", "2024-05-07T20:18:00"),
         ("7 ottobre 2024 alle 20:18", "2024-10-07T20:18:00"),
         ("Tuesday 7th of May 2024", "2024-05-07T00:00:00"),
+        ("2024. május 24. 10:00", "2024-05-24T10:00:00"),
+        ("Pá, 24 kvě 2024 12:00:00 +0200", "2024-05-24T10:00:00"),
+        ("neděle 7. července 2024", "2024-07-07T00:00:00"),
+        ("7. června 2024", "2024-06-07T00:00:00"),
+        ("7. srpna 2024", "2024-08-07T00:00:00"),
+        ("7 srpnja 2024", "2024-07-07T00:00:00"),  # Croatian
+        ("7 lipnja 2024", "2024-06-07T00:00:00"),
+        ("7 lipca 2024", "2024-07-07T00:00:00"),  # Polish
+        ("24. marraskuuta 2024", "2024-11-24T00:00:00"),
+        ("יום שישי, 24 במאי 2024 10:00", "2024-05-24T10:00:00"),
+        ("24 יולי 2024", "2024-07-24T00:00:00"),
+        ("الجمعة، 24 مايو 2024 12:00", "2024-05-24T12:00:00"),
+        ("٢٤ أغسطس ٢٠٢٤", "2024-08-24T00:00:00"),
+        ("24 أيلول 2024", "2024-09-24T00:00:00"),
+        ("Thứ Sáu, ngày 24 tháng 5 năm 2024", "2024-05-24T00:00:00"),
+        ("24 Tháng 10, 2024", "2024-10-24T00:00:00"),
+        ("Thứ Sáu, 24/05/2024 10:00", "2024-05-24T10:00:00"),
     ],
 )
 def test_months_are_known_in_some_languages(text: str, moment: str) -> None:
@@ -183,6 +205,9 @@ def test_what_lacks_its_day_month_or_year_is_no_date(text: str) -> None:
         "2024-05-07T10:00:61Z",
         "7 Foo 2024",
         "3/4/2024",  # of two readings none is taken
+        "24.05.23",  # the year may come first
+        "7 srp 2024",  # July in Croatian, August in Czech
+        "7 čer 2024",  # June or July
         "2024-05-07T10:00:00+02:00Textra",
         "9999-12-31T23:59:59-99:99",
         "22013",
