@@ -154,7 +154,8 @@ def login_headers(proxy: Proxy) -> dict[str, str]:
     """Return the headers by which the proxy knows us."""
     if not proxy.location.userinfo:
         return {}
-    return dict(make_headers(proxy_basic_auth=":".join(proxy.location.credentials)))
+    login = ":".join(proxy.location.credentials)
+    return dict(make_headers(proxy_basic_auth=login, proxy_basic_auth_encoding="utf-8"))
 
 
 def is_public(address: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Self
 
 from tests.rigs.servers.feed_server import CERTIFICATE
 
-LOGIN = ("me", "geheim")
+LOGIN = ("me", "geheim€")  # beyond Latin-1
 
 
 class ProxyServer:
