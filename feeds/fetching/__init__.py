@@ -4,7 +4,7 @@ from feeds.fetching.fetcher import Fetcher
 from feeds.fetching.ip_policy import IPPolicy, doubts, is_private_host
 from feeds.fetching.proxies import Proxies
 from feeds.fetching.requests import OWN_HEADERS, plan_calls
-from feeds.fetching.responses import DELTA
+from feeds.fetching.transport import DELTA
 from feeds.fetching.values import (
     Admit,
     Allowance,

@@ -30,15 +30,13 @@ class Cookies:
             DefaultCookiePolicy(strict_domain=True, strict_ns_domain=DefaultCookiePolicy.DomainStrictNonDomain)
         )
 
-    def take(self, url: SplitURL, headers: HTTPHeaderDict) -> bool:
-        """Keep what an answer sets; return whether anything of it is new."""
-        before = self._known()
+    def take(self, url: SplitURL, headers: HTTPHeaderDict) -> None:
+        """Keep what an answer sets."""
         given = [_usable(value) for value in headers.getlist("set-cookie") if len(value) <= MAX_COOKIE_LENGTH]
         if given:
             usable = HTTPHeaderDict([("Set-Cookie", cookie) for cookie in given[:MAX_COOKIES]])
             answer: Any = SimpleNamespace(info=lambda: usable)  # as much of one as CookieJar asks for
             self._jar.extract_cookies(answer, _request(url))
-        return self._known() != before
 
     def header(self, url: SplitURL) -> str:
         """Return what is sent to a URL; "" = nothing."""
@@ -48,9 +46,6 @@ class Cookies:
         self._jar.add_cookie_header(request)
         header = request.get_header("Cookie", "")
         return header if len(header) <= MAX_COOKIE_HEADER else ""
-
-    def _known(self) -> set[tuple[str, str, str, str | None]]:
-        return {(cookie.domain, cookie.path, cookie.name, cookie.value) for cookie in self._jar}
 
 
 def _usable(cookie: str) -> str:

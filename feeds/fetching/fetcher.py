@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from feeds.exceptions import InvalidURL
-from feeds.fetching.connections import Bounds, Connector, is_public
+from feeds.fetching.connections import Bounds, Call, Connector, is_public
 from feeds.fetching.cookies import Cookies
 from feeds.fetching.deadline import Deadline
 from feeds.fetching.dialer import Connect
@@ -61,9 +61,10 @@ class Fetcher:
         return replace(outcome, redirects=tuple(fetch.hops), retry_after=wait)
 
     def _follow(self, fetch: "_Fetch") -> FetchOutcome:
-        url = fetch.plan.start
-        while True:
-            answer = self._transport.get(fetch.plan.call(url, fetch.cookies.header(url)), fetch.bounds)
+        url, calls = fetch.plan.start, list[Call]()
+        while (call := fetch.plan.call(url, fetch.cookies.header(url))) not in calls:
+            calls.append(call)
+            answer = self._transport.get(call, fetch.bounds)
             if is_public(answer.address):
                 fetch.bounds = replace(fetch.bounds, public_only=True)
             now = self._clock()
@@ -72,16 +73,15 @@ class Fetcher:
                 return outcome if isinstance(outcome, Failed) else replace(outcome, public=fetch.bounds.public_only)
             # A redirect with a Retry-After is followed now; what it asks for counts for the next check.
             fetch.wait = longer(fetch.wait, retry_after(answer.headers, now))
-            fetch.asked.add(str(url))
-            if fetch.cookies.take(url, answer.headers):
-                fetch.asked.clear()  # with a cookie the same URL may answer otherwise
-            target = next_hop(url, answer, fetch.asked)
+            fetch.cookies.take(url, answer.headers)
+            target = next_hop(url, answer)
             if len(fetch.hops) >= self._settings.max_redirects:
                 target = f"more than {self._settings.max_redirects} redirects"
             if isinstance(target, str):
                 return Failed(kind=FailureKind.REDIRECT, text=target, status=answer.status)
             fetch.hops.append(Redirect(status=answer.status, url=str(target)))
             url = target
+        return Failed(kind=FailureKind.REDIRECT, text="redirects go in a circle", status=fetch.hops[-1].status)
 
 
 @dataclass(slots=True)
@@ -91,6 +91,5 @@ class _Fetch:
     plan: CallPlan
     bounds: Bounds
     hops: list[Redirect] = field(default_factory=list)
-    asked: set[str] = field(default_factory=set)  # URLs, since a cookie came last
     cookies: Cookies = field(default_factory=Cookies)
     wait: float | None = None  # seconds for which redirects asked not to come back

@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -14,29 +13,26 @@ from urllib3 import HTTPHeaderDict
 from feeds.canonical_urls import SplitURL, split_url
 from feeds.exceptions import InvalidURL
 from feeds.fetching.requests import NOT_IN_HEADER
-from feeds.fetching.transport import Answer
+from feeds.fetching.transport import DELTA, WHOLE, Answer
 from feeds.fetching.values import Failed, FeedRequest, Fetched, FetchOutcome, NotModified
 from feeds.outcomes import FailureKind
 
 LONGEST_RETRY_AFTER = 7 * 24 * 3600.0  # seconds
 LONGEST_FRESHNESS = 366 * 24 * 3600.0  # seconds
 MAX_VALIDATOR_LENGTH = 8_192  # characters
-WHOLE = frozenset({200, 203})  # 203: by a proxy that changed it; still the document
-DELTA = 226
 
 
-def next_hop(url: SplitURL, answer: Answer, asked: Collection[str]) -> SplitURL | str:
+def next_hop(url: SplitURL, answer: Answer) -> SplitURL | str:
     """Return where a redirect leads, without credentials; or why it is not followed."""
     location = _first(answer.headers, "location")
     if not location:
         return f"the server answered {answer.status} without saying where to go"
     try:
-        target = replace(split_url(urljoin(str(url), _utf8(location.strip()))), userinfo="")
+        return replace(split_url(urljoin(str(url), _utf8(location.strip()))), userinfo="")
     except ValueError:
         return "a redirect leads to something that is no URL"
     except InvalidURL as error:
         return f"a redirect leads nowhere: {error}"
-    return "redirects go in a circle" if str(target) in asked else target
 
 
 def _utf8(text: str) -> str:

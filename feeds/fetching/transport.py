@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 READ_BYTES = 64 * 1024
 WIRE_BYTES = 2  # received for each of the document, at most: chunks are framed, compressed data may decode to nothing
-BODY_STATUSES = frozenset({200, 203, 226})  # of other answers the body is not read
+DELTA = 226
+WHOLE = frozenset({200, 203})  # 203: by a proxy that changed it; still the document
+BODY_STATUSES = WHOLE | {DELTA}  # of other answers the body is not read
 # Not br, also where a package for it is installed: its decoder fills up to 16 MiB before it gives the first byte
 # (RFC 7932 §9.1), in each thread, and every server that has it has gzip.
 KNOWN_ENCODINGS = frozenset(BaseHTTPResponse.CONTENT_DECODERS) - {"br"}
