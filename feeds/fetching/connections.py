@@ -19,8 +19,6 @@ from feeds.fetching.sockets import TimedContext, TimedSocket, TransportError, cl
 from feeds.fetching.values import Admit, FetchSettings
 from feeds.outcomes import FailureKind
 
-MAX_INTERIM_ANSWERS = 10  # 100 Continue, 103 Early Hints
-
 PUBLIC_ONLY = IPPolicy(hint="what the Internet leads to must be on the Internet")
 BEHIND_PROXY = IPPolicy(hint="what is private is not asked for through a proxy; FEEDS_NO_PROXY names such hosts")
 
@@ -46,15 +44,14 @@ class Bounds:
 
 class _Response(http.client.HTTPResponse):
     def _read_status(self) -> tuple[str, int, str]:
-        """Skip interim answers: http.client knows only 100, and takes any number of it (RFC 9110 §15.2)."""
+        """Skip interim answers (RFC 9110 §15.2): http.client knows only 100. Their bytes count as headers."""
         if _is_http2(self.fp.peek(1)):
             raise http.client.UnknownProtocol("HTTP/2")
-        for _ in range(MAX_INTERIM_ANSWERS):
+        while True:
             version, status, reason = super()._read_status()  # type: ignore[misc]
             if not 100 <= status < 200 or status == http.HTTPStatus.SWITCHING_PROTOCOLS:
                 return version, status, reason
             http.client.parse_headers(self.fp)
-        raise http.client.HTTPException("too many interim answers")
 
 
 def _is_http2(begin: bytes) -> bool:

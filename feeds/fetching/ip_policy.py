@@ -54,7 +54,6 @@ _METADATA = tuple(
 )
 WIDEST_PRIVATE = {4: 8, 6: 7}  # bits of 10.0.0.0/8 and of fc00::/7
 _NAT64 = IPv6Network("64:ff9b::/96")
-_6TO4 = IPv6Network("2002::/16")
 
 # Protocols that take the lines of an HTTP request for commands, or mail, database and login services: no feed
 # is published there, and a feed URL must not make us connect to one.
@@ -125,13 +124,9 @@ def _reached(address: IPAddress) -> IPAddress:
     """Return the IPv4 address that an IPv6 address leads to, or the address itself."""
     if isinstance(address, IPv4Address):
         return address
-    if address.ipv4_mapped:
-        return address.ipv4_mapped
     if address in _NAT64:  # what IPv6-only hosts get for every IPv4-only name
         return IPv4Address(address.packed[-4:])
-    if address in _6TO4:
-        return IPv4Address(address.packed[2:6])
-    return address
+    return address.ipv4_mapped or address.sixtofour or address
 
 
 def _is_public(address: IPAddress) -> bool:
