@@ -39,7 +39,7 @@ class Proxies:
     def __init__(self, proxy: str = "", no_proxy: Iterable[str] = ()) -> None:
         """Raise ConfigurationError where a text means nothing, or what it needs is not installed."""
         try:
-            self._proxy = proxy_at(proxy, by_settings=True) if proxy else None
+            self._proxy = replace(proxy_at(proxy), by_settings=True) if proxy else None
         except InvalidURL as error:
             raise ConfigurationError(f"FEEDS_PROXY: {error}") from None
         self._networks: list[IPv4Network | IPv6Network] = []
@@ -82,7 +82,7 @@ class Proxies:
         return any(not name or host == name or host.endswith(f".{name}") for name in self._names)
 
 
-def proxy_at(text: str, *, by_settings: bool = False) -> Proxy:
+def proxy_at(text: str) -> Proxy:
     """Return the proxy at a URL; raise InvalidURL, which tells no password, where it is none that can be used."""
     scheme, _, rest = text.strip().partition("://")
     scheme = scheme.lower()
@@ -91,9 +91,7 @@ def proxy_at(text: str, *, by_settings: bool = False) -> Proxy:
     location = split_url(f"{'https' if scheme == 'https' else 'http'}://{rest}")
     if location.target != "/":
         raise InvalidURL("a proxy is a host and a port; it has no path")
-    if scheme.startswith("socks"):
-        return Proxy(scheme=scheme, location=_socks(location, rest), by_settings=by_settings)
-    return Proxy(scheme=scheme, location=location, by_settings=by_settings)
+    return Proxy(scheme=scheme, location=_socks(location, rest) if scheme.startswith("socks") else location)
 
 
 def _socks(location: SplitURL, rest: str) -> SplitURL:

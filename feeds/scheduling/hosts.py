@@ -23,7 +23,6 @@ from feeds.scheduling import rate_limit
 MARGIN = 5.0  # seconds a request may take beyond its deadline
 IDLE = timedelta(days=1)  # without a request, after which a host that has no feed is forgotten
 
-
 Leave = Callable[[], None]  # to be called after a request that may be made now
 
 

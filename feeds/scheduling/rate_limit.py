@@ -9,8 +9,9 @@ A host takes one request at a time, and has a queue of slots, one delay apart, f
 Slots spread the load. Alone they would not keep requests apart, for messages come late: so the host must be free, too.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -20,7 +21,6 @@ from feeds.planning import HostState
 
 SPACING = 1.05  # delays between two slots: the rest lets late messages in, or a full queue would never recover
 PATIENCE = 2  # delays that a request may last until messages with slots behind it get new ones
-
 
 # Seconds until a slot for which a message may wait in the broker: RabbitMQ cuts consumers that keep one, delayed ones
 # too, unacknowledged for 30 min, and brokers are no schedulers.
@@ -156,13 +156,8 @@ class Due(NamedTuple):
 
 def fair(due: Iterable[Due], count: int) -> list[Due]:
     """Choose `count` feeds: in every round one of each host, and of a host the one that waits longest."""
-    rounds: Counter[str] = Counter()
-    ranked: list[tuple[int, int, Due]] = []
-    for number, feed in enumerate(due):
-        ranked.append((rounds[feed.host], number, feed))
-        rounds[feed.host] += 1
-    ranked.sort()  # no two have the same number
-    return [feed for _, _, feed in ranked[:count]]
+    rounds = defaultdict[str, Iterator[int]](itertools.count)
+    return sorted(due, key=lambda feed: next(rounds[feed.host]))[:count]  # within a round the order stays
 
 
 def assign(

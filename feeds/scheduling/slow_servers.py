@@ -21,7 +21,7 @@ class Bulkhead:
     """The permits of one process. Safe to share between threads."""
 
     def __init__(self, permits: int, *, allowance: float = ALLOWANCE, first_allowance: float = FIRST_ALLOWANCE) -> None:
-        self._permits = threading.BoundedSemaphore(permits) if permits else threading.Semaphore(0)
+        self._permits = threading.BoundedSemaphore(permits)
         self._allowance = allowance
         self._first_allowance = first_allowance
 
