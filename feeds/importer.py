@@ -216,7 +216,7 @@ class Importer:
                 report = storage.apply(plan, lambda refusal: planned(refusal, None, ()))
                 if plan.pause:
                     scheduling.pause(plan.pause)
-                storage.prune_flood(report, keep(self.settings), self._clock())
+                storage.prune_flood(report, self.settings.part(storage.Retention), self._clock())
         except UNFORESEEN as error:
             if parsed is None:
                 raise
@@ -234,11 +234,6 @@ def get_importer() -> Importer:
     """Return the process's importer."""
     current: Importer = apps.get_app_config("feeds").importer  # type: ignore[attr-defined]
     return current
-
-
-def keep(settings: FeedsSettings) -> storage.Keep:
-    """Return what the settings say about the entries that are kept."""
-    return storage.Keep(days=settings.keep_days, entries=settings.keep_entries)
 
 
 def _trace(request: ImportRequest, started_at: datetime, response: FetchOutcome, stages: dict[str, float]) -> Trace:

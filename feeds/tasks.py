@@ -14,7 +14,7 @@ from dramatiq_crontab import cron
 
 from feeds import canonical_urls, clock, heartbeat, history, locking, scheduling, storage
 from feeds.conf import feeds_settings
-from feeds.importer import ImportRequest, get_importer, keep
+from feeds.importer import ImportRequest, get_importer
 from feeds.outcomes import AskedBy
 
 SLOT = "host_slot"  # message option: the slot that this message holds in its host's queue, in seconds since the epoch
@@ -126,7 +126,7 @@ def prune_entries(after: int = 0) -> None:
     if not after:
         history.prune(clock.now())
         scheduling.forget(clock.now())
-    last = storage.prune_some(keep(feeds_settings()), clock.now(), after=after)
+    last = storage.prune_some(feeds_settings().part(storage.Retention), clock.now(), after=after)
     if last is not None:
         prune_entries.send(last)
 

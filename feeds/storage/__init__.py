@@ -5,15 +5,15 @@ from feeds.storage.feeds import forget_documents, load, note_slowness, url_of
 from feeds.storage.fields import UNSEEN, no_error
 from feeds.storage.merging import change_url
 from feeds.storage.refusals import apply
-from feeds.storage.retention import Keep, feeds_to_prune, prune, prune_flood, prune_some
+from feeds.storage.retention import Retention, feeds_to_prune, prune, prune_flood, prune_some
 from feeds.storage.subscriptions import Registered, Subscription, register
 
 __all__ = [
     "CHUNK",
     "UNSEEN",
     "EntryRows",
-    "Keep",
     "Registered",
+    "Retention",
     "Subscription",
     "apply",
     "change_url",

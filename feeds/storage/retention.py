@@ -6,7 +6,7 @@ expires when the feed has not listed its entry for a long time.
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,10 +17,10 @@ from feeds.databases import UNAVAILABLE, primary_database, together
 from feeds.exceptions import describe
 from feeds.models import Entry, Feed, Tombstone
 from feeds.planning import ImportReport
+from feeds.storage.entries import CHUNK, chunked
 
 logger = logging.getLogger(__name__)
 
-CHUNK = 500  # entries of one transaction
 FLOOD = 100  # new entries of one import, after which its feed is pruned at once: they come every hour, the night once
 SOME = 1_000  # feeds of one message
 LONGEST_DAYS = 36_500  # a date can hold no more than some of what people write for "for ever"
@@ -28,50 +28,48 @@ TOMBSTONE_DAYS = 365  # for which a tombstone is kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Keep:
-    """How much of each feed is kept; 0 = without a limit. A feed's own numbers come first, unless `override`."""
+class Retention:
+    """How much of a feed is kept; 0 = without a limit. Named as the settings, and the feed's own limits, are."""
 
-    days: int = 0
-    entries: int = 0
-    override: bool = False
+    keep_days: int = 0
+    keep_entries: int = 0
 
-    def of(self, feed: Feed) -> "Keep":
-        if self.override:
-            return self
-        days, entries = feed.keep_days, feed.keep_entries
-        return Keep(days=self.days if days is None else days, entries=self.entries if entries is None else entries)
+    def of(self, feed: Feed) -> "Retention":
+        """Return the limits of one feed: its own come first."""
+        own = {name: getattr(feed, name) for name in ("keep_days", "keep_entries")}
+        return replace(self, **{name: limit for name, limit in own.items() if limit is not None})
 
 
-def feeds_to_prune(keep: Keep, after: int = 0) -> models.QuerySet[Feed]:
+def feeds_to_prune(general: Retention, after: int = 0) -> models.QuerySet[Feed]:
     """Return the feeds for which there is a limit, by their ids, from behind `after` on."""
     feeds: models.QuerySet[Feed] = Feed.primary.filter(pk__gt=after).order_by("pk")
-    if not (keep.days or keep.entries or keep.override):
+    if general == Retention():
         feeds = feeds.filter(models.Q(keep_days__gt=0) | models.Q(keep_entries__gt=0))
     return feeds.only("url", "keep_days", "keep_entries", "pruned_at")
 
 
-def prune_some(keep: Keep, now: datetime, *, after: int = 0) -> int | None:
+def prune_some(general: Retention, now: datetime, *, after: int = 0) -> int | None:
     """Prune the next feeds behind `after`; return the id of the last one, None if there are no more."""
-    feeds = list(feeds_to_prune(keep, after)[:SOME])
+    feeds = list(feeds_to_prune(general, after)[:SOME])
     for feed in feeds:
-        prune(feed, keep, now)
+        prune(feed, general.of(feed), now)
     return feeds[-1].pk if len(feeds) == SOME else None
 
 
-def prune_flood(report: ImportReport, keep: Keep, now: datetime) -> None:
+def prune_flood(report: ImportReport, general: Retention, now: datetime) -> None:
     """Prune the feed of an import that brought a flood of new entries."""
     if report.new >= FLOOD:
-        for feed in feeds_to_prune(keep).filter(pk=report.feed_id):
-            prune(feed, keep, now)
+        for feed in feeds_to_prune(general).filter(pk=report.feed_id):
+            prune(feed, general.of(feed), now)
 
 
-def prune(feed: Feed, keep: Keep, now: datetime, *, dry_run: bool = False) -> int:
+def prune(feed: Feed, limits: Retention, now: datetime, *, dry_run: bool = False) -> int:
     """Remove the entries of a feed that are not to be kept, and return how many.
 
     What the database refuses to remove stays, and stops no other feed.
     """
     try:
-        return _prune(feed, keep, now, dry_run=dry_run)
+        return _prune(feed, limits, now, dry_run=dry_run)
     except UNAVAILABLE:
         raise
     except Exception:  # a receiver's, or the database's at the commit
@@ -79,23 +77,23 @@ def prune(feed: Feed, keep: Keep, now: datetime, *, dry_run: bool = False) -> in
         return 0
 
 
-def _prune(feed: Feed, keep: Keep, now: datetime, *, dry_run: bool) -> int:
-    candidates = _candidates(feed, keep.of(feed), now)
+def _prune(feed: Feed, limits: Retention, now: datetime, *, dry_run: bool) -> int:
+    candidates = _candidates(feed, limits, now)
     removable = _unlisted(feed.pk, candidates) if candidates else []
     if dry_run:
         return len(removable)
     if feed.pruned_at:
         _expire_tombstones(feed.pk, now)
-    return sum(_remove(feed, removable[at : at + CHUNK], now) for at in range(0, len(removable), CHUNK))
+    return sum(_remove(feed, ids, now) for ids in chunked(removable, CHUNK))
 
 
-def _candidates(feed: Feed, keep: Keep, now: datetime) -> dict[int, bytes]:
+def _candidates(feed: Feed, limits: Retention, now: datetime) -> dict[int, bytes]:
     """Return what is too much or too old, with the guid digests. Both go along the index of a feed's newest entries."""
     entries = Entry.primary.filter(feed=feed).order_by("-sorted_at")
-    found = _digests(entries[keep.entries :]) if keep.entries else {}
-    if keep.days:
+    found = _digests(entries[limits.keep_entries :]) if limits.keep_entries else {}
+    if limits.keep_days:
         # An entry is as old as it has been here: what came late is not old yet, whatever its own date says.
-        before = now - timedelta(days=min(keep.days, LONGEST_DAYS))
+        before = now - timedelta(days=min(limits.keep_days, LONGEST_DAYS))
         found |= _digests(entries.filter(sorted_at__lt=before, first_seen_at__lt=before))
     return found
 
@@ -135,6 +133,5 @@ def _expire_tombstones(feed_id: int, now: datetime) -> None:
     """Remove the tombstones of what the feed has not listed for a long time."""
     old = Tombstone.primary.filter(feed_id=feed_id, created_at__lt=now - timedelta(days=TOMBSTONE_DAYS))
     if tombstones := _digests(old):
-        expired = _unlisted(feed_id, tombstones)
-        for at in range(0, len(expired), CHUNK):
-            Tombstone.primary.filter(pk__in=expired[at : at + CHUNK]).delete()
+        for ids in chunked(_unlisted(feed_id, tombstones), CHUNK):
+            Tombstone.primary.filter(pk__in=ids).delete()

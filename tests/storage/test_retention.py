@@ -11,7 +11,7 @@ from feeds import tasks
 from feeds.models import Entry, Feed, Tombstone
 from feeds.outcomes import Outcome
 from feeds.storage import retention
-from feeds.storage.retention import Keep
+from feeds.storage.retention import Retention
 from tests.rigs.documents import URL, import_document, item, items, rss
 
 pytestmark = pytest.mark.django_db
@@ -23,8 +23,11 @@ def later(days: float) -> datetime:
     return datetime.now(UTC) + timedelta(days=days)
 
 
-def prune(keep: Keep, *, now: datetime | None = None, dry_run: bool = False) -> int:
-    return sum(retention.prune(feed, keep, now or later(0), dry_run=dry_run) for feed in retention.feeds_to_prune(keep))
+def prune(general: Retention, *, now: datetime | None = None, dry_run: bool = False) -> int:
+    return sum(
+        retention.prune(feed, general.of(feed), now or later(0), dry_run=dry_run)
+        for feed in retention.feeds_to_prune(general)
+    )
 
 
 def titles(url: str = URL) -> list[str]:
@@ -39,35 +42,35 @@ def import_two_documents() -> None:
 
 def test_the_newest_entries_are_kept():
     import_two_documents()
-    assert prune(Keep(entries=3)) == 2
+    assert prune(Retention(keep_entries=3)) == 2
     assert titles() == ["Title 2", "Title 3", "Title 4"]
 
 
 def test_entries_are_kept_for_days_from_when_they_came():
     import_two_documents()
-    assert prune(Keep(days=30), now=later(29)) == 0  # however old their dates are
-    assert prune(Keep(days=30), now=later(31)) == 3
+    assert prune(Retention(keep_days=30), now=later(29)) == 0  # however old their dates are
+    assert prune(Retention(keep_days=30), now=later(31)) == 3
     assert titles() == ["Title 3", "Title 4"]
 
 
 def test_what_the_feed_lists_stays():
     import_two_documents()
-    assert prune(Keep(entries=1)) == 3
+    assert prune(Retention(keep_entries=1)) == 3
     assert titles() == ["Title 3", "Title 4"]
-    assert prune(Keep(entries=1)) == 0
+    assert prune(Retention(keep_entries=1)) == 0
 
 
 def test_what_the_feed_lists_stays_where_only_a_part_of_it_is_parsed():
     import_document(rss(*items(range(5))))
     import_document(rss(*items(range(2, 6))))
     import_document(rss(*items(range(3, 7))))
-    assert prune(Keep(entries=1)) == 3
+    assert prune(Retention(keep_entries=1)) == 3
     assert titles() == ["Title 3", "Title 4", "Title 5", "Title 6"]
 
 
 def test_without_a_limit_everything_stays():
     import_two_documents()
-    assert prune(Keep()) == 0
+    assert prune(Retention()) == 0
     assert len(titles()) == 5
 
 
@@ -77,13 +80,13 @@ def test_a_feeds_own_limits_come_first():
     import_document(rss(item(4)), OTHER)
     Feed.objects.filter(url=URL).update(keep_entries=0)
     Feed.objects.filter(url=OTHER).update(keep_entries=2)
-    assert prune(Keep(entries=3)) == 3
+    assert prune(Retention(keep_entries=3)) == 3
     assert (len(titles()), titles(OTHER)) == (5, ["Title 3", "Title 4"])
 
 
 def test_what_was_pruned_does_not_come_back():
     import_two_documents()
-    prune(Keep(entries=2))
+    prune(Retention(keep_entries=2))
     report = import_document(rss(*items(range(5))))
     assert (report.new, report.changed) == (0, 0)
     report = import_document(rss(item(1, "edited"), *items(range(3, 6))))
@@ -92,22 +95,22 @@ def test_what_was_pruned_does_not_come_back():
 
 def test_a_tombstone_goes_when_the_feed_has_not_listed_its_entry_for_a_year():
     import_two_documents()
-    prune(Keep(entries=2))
+    prune(Retention(keep_entries=2))
     import_document(rss(*items(range(1, 5))))  # 1 and 2 are listed again
-    prune(Keep(entries=2), now=later(retention.TOMBSTONE_DAYS + 1))
+    prune(Retention(keep_entries=2), now=later(retention.TOMBSTONE_DAYS + 1))
     assert Tombstone.objects.count() == 2
 
 
 def test_a_dry_run_says_the_truth_and_writes_nothing():
     import_two_documents()
     before = list(Feed.objects.values())
-    assert prune(Keep(entries=1), dry_run=True) == 3
+    assert prune(Retention(keep_entries=1), dry_run=True) == 3
     assert (list(Feed.objects.values()), len(titles())) == (before, 5)
 
 
 def test_an_import_under_way_does_not_write_on_the_ground_of_what_was_pruned():
     import_two_documents()
-    report = import_document(rss(*items(range(6))), before=lambda: prune(Keep(entries=2)))
+    report = import_document(rss(*items(range(6))), before=lambda: prune(Retention(keep_entries=2)))
     assert (report.outcome, report.new) == (Outcome.IMPORTED, 1)
     assert titles() == ["Title 3", "Title 4", "Title 5"]
 
@@ -116,7 +119,7 @@ def test_very_many_entries_go_in_portions(monkeypatch):
     monkeypatch.setattr(retention, "CHUNK", 7)
     import_document(rss(*items(range(100))))
     import_document(rss(item(99)))
-    assert prune(Keep(entries=10)) == 90
+    assert prune(Retention(keep_entries=10)) == 90
     assert len(titles()) == 10
 
 

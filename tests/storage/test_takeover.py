@@ -290,4 +290,4 @@ def test_nothing_that_the_victim_lists_is_pruned_before_its_first_import(
     redirect(stranger, victim)
     theirs = Feed.objects.get(url=victim.url("/feed"))
     long_after = timezone.now() + timedelta(days=30)
-    assert storage.prune(theirs, storage.Keep(days=1, entries=1), long_after) == 0
+    assert storage.prune(theirs, storage.Retention(keep_days=1, keep_entries=1), long_after) == 0

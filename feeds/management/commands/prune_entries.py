@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from feeds import canonical_urls, clock, history, importer, storage
+from feeds import canonical_urls, clock, history, storage
 from feeds.conf import feeds_settings
 from feeds.management import sources
 from feeds.management.progress import add_format, counted, dump, printable
@@ -25,15 +25,16 @@ class Command(BaseCommand):
         add_format(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        keep, now = _keep(options), clock.now()
-        found = storage.feeds_to_prune(keep)
+        given, now = _given(options), clock.now()
+        general = given or feeds_settings().part(storage.Retention)
+        found = storage.feeds_to_prune(general)
         if options["urls"]:
             found = found.filter(pk__in=sources.stored(options["urls"]))
         if not options["dry_run"]:
             history.prune(now)
         feeds = entries = 0
         for feed in found:
-            removed = storage.prune(feed, keep, now, dry_run=options["dry_run"])
+            removed = storage.prune(feed, given or general.of(feed), now, dry_run=options["dry_run"])
             if removed and options["verbosity"] > 1 and options["format"] == "text":
                 self.stdout.write(printable(f"{removed:,} of {canonical_urls.redacted(feed.url)}"))
             feeds, entries = feeds + bool(removed), entries + removed
@@ -50,8 +51,9 @@ def _number(text: str) -> int:
     return int(text)
 
 
-def _keep(options: dict[str, Any]) -> storage.Keep:
+def _given(options: dict[str, Any]) -> storage.Retention | None:
+    """Return the limits of the options, which go before those of the settings and the feeds."""
     days, entries = options["days"], options["entries"]
     if days is None and entries is None:
-        return importer.keep(feeds_settings())
-    return storage.Keep(days=days or 0, entries=entries or 0, override=True)
+        return None
+    return storage.Retention(keep_days=days or 0, keep_entries=entries or 0)
