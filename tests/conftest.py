@@ -48,13 +48,13 @@ SLOW = frozenset(
     scheduling/test_dispatch.py
     scheduling/test_slow_feeds.py
     storage/test_merging.py
+    status/test_health.py
     storage/test_takeover.py
     test_admin.py
     test_admin_secrets.py
     test_admin_work.py
     test_embedded.py
     test_guest.py
-    test_health.py
     test_heartbeat.py
     test_house.py
     test_logins_in_messages.py

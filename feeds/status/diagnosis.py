@@ -9,13 +9,14 @@ import dramatiq
 from django.core.checks import CheckMessage
 from django.db import connections
 
-from feeds import checks, clock, health, parsing
+from feeds import checks, clock, parsing
 from feeds.clock import Now, aware
 from feeds.databases import primary_database
 from feeds.embedded import EmbeddedBroker
 from feeds.exceptions import describe
 from feeds.heartbeat import LATE_AFTER, SCHEDULER, SILENT_AFTER, Heartbeat
 from feeds.models import Process
+from feeds.status import health
 
 MOST_CLOCK_ERROR = timedelta(seconds=2)  # between this machine's clock and the database's
 

@@ -9,7 +9,6 @@ class PlanetTests(TestCase):
 
 import hashlib
 from collections.abc import Mapping
-from contextlib import ExitStack
 from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -34,7 +33,7 @@ def rss(*titles: str, feed: str = "A feed") -> str:
     return f'<rss version="2.0"><channel><title>{escape(feed)}</title>{"".join(items)}</channel></rss>'
 
 
-class FeedSite:
+class FeedSite(ThreadingHTTPServer):
     """A server on a loopback port, for as long as a `with` block lasts, in which feeds of this host may be fetched.
 
     `documents` are texts, bytes or, as a number, an HTTP status, by their paths, and may be changed between imports.
@@ -42,52 +41,55 @@ class FeedSite:
     """
 
     def __init__(self, documents: Mapping[str, str | bytes | int]) -> None:
+        super().__init__((LOOPBACK, 0), _Handler)
         self.documents = dict(documents)
         self.requested: list[str] = []
+        self._settings = override_settings(
+            FEEDS_ALLOWED_NETWORKS=[f"{LOOPBACK}/32"], FEEDS_HOST_DELAY=0.0, FEEDS_PROXY=""
+        )
 
     def __enter__(self) -> Self:
-        site = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                site._answer(self)
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer((LOOPBACK, 0), Handler)
-        with ExitStack() as stack:
-            stack.callback(self._server.server_close)
-            Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-            stack.callback(self._server.shutdown)
-            stack.enter_context(
-                override_settings(FEEDS_ALLOWED_NETWORKS=[f"{LOOPBACK}/32"], FEEDS_HOST_DELAY=0.0, FEEDS_PROXY="")
-            )
-            self._stack = stack.pop_all()
+        self._settings.enable()
+        Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stack.close()
+        self.shutdown()
+        self.server_close()
+        self._settings.disable()
 
     def url(self, path: str) -> str:
-        return f"http://{LOOPBACK}:{self._server.server_port}{path}"
+        return f"http://{LOOPBACK}:{self.server_port}{path}"
 
     def import_feed(self, path: str) -> Feed:
         """Import the feed at `path` as `Feed.objects.import_feed` does; in a `TestCase`, too, signals are sent."""
         with TestCase.captureOnCommitCallbacks(execute=True):
             return Feed.objects.import_feed(self.url(path))
 
-    def _answer(self, request: BaseHTTPRequestHandler) -> None:
-        self.requested.append(request.path)
-        document = self.documents.get(request.path, 404)
-        body = document.encode() if isinstance(document, str) else document if isinstance(document, bytes) else b""
+
+class _Handler(BaseHTTPRequestHandler):
+    server: FeedSite
+
+    def do_GET(self) -> None:
+        self.server.requested.append(self.path)
+        document = self.server.documents.get(self.path, 404)
+        if isinstance(document, int):
+            self._answer(document)
+            return
+        body = document.encode() if isinstance(document, str) else document
         etag = f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'
-        status = document if isinstance(document, int) else 304 if request.headers["If-None-Match"] == etag else 200
-        request.send_response(status)
-        request.send_header("Content-Type", "application/feed+json" if body.startswith(b"{") else "application/xml")
-        request.send_header("Content-Length", str(len(body) if status == 200 else 0))
-        if status in (200, 304):
-            request.send_header("ETag", etag)
-        request.end_headers()
-        if status == 200:
-            request.wfile.write(body)
+        if self.headers["If-None-Match"] == etag:
+            self._answer(304, ETag=etag)
+        else:
+            kind = "application/feed+json" if body.startswith(b"{") else "application/xml"
+            self._answer(200, body, **{"ETag": etag, "Content-Type": kind})
+
+    def _answer(self, status: int, body: bytes = b"", **headers: str) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""

@@ -27,7 +27,7 @@ def test_in_a_hosts_tests_a_queue_and_locks_in_memory_are_fine(tmp_path: Path) -
     settings = 'CACHES["locks"] = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}\nFEEDS_CONTACT_URL = "x"'
     project = ForeignProject(tmp_path, settings)
     code = """
-from feeds.health import readiness
+from feeds.status.health import readiness
 call_command("check", fail_level="WARNING")
 call_command("migrate", verbosity=0)
 print(readiness())

@@ -45,7 +45,8 @@ LIFE = """
 import json
 from django.utils import timezone
 from dramatiq import get_broker
-from feeds import health, tasks
+from feeds import tasks
+from feeds.status import health
 from feeds.models import Alias, Entry, Feed, Host, Tombstone
 from feeds.signals import entries_added
 

@@ -15,7 +15,7 @@ import io, json, multiprocessing, resource
 from multiprocessing.spawn import set_executable
 from django.core.management import CommandError
 from django.test import RequestFactory
-from feeds.health import readyz
+from feeds.status import readyz
 from feeds.models import Feed
 
 def ready():

@@ -61,8 +61,7 @@ import json
 from datetime import timedelta
 from django.db import connection
 from django.utils import timezone
-from feeds import storage, tasks
-from feeds.history import records
+from feeds import history, storage, tasks
 from feeds.models import Feed, Host, Import
 from feeds.signals import entries_added, feed_failed
 from shop.models import Bookmark, Incident, Publisher, Subscription
@@ -72,7 +71,7 @@ call_command("migrate", run_syncdb=True, verbosity=0)
 with connection.cursor() as cursor:
     cursor.execute({trigger}[connection.vendor])
 found, told = {{}}, []
-records.KEPT = 1
+history.KEPT = 1
 entries_added.connect(lambda entries, **_: told.extend(entry.title for entry in entries), weak=False)
 feed_failed.connect(lambda report, **_: told.append(report.failure.kind), weak=False)
 

@@ -24,8 +24,8 @@ from tests.rigs.people import staff
 from tests.rigs.servers.daemon import free_port
 from tests.rigs.servers.rabbitmq import RabbitMQ
 from tests.rigs.servers.redis_server import RedisServer
+from tests.status.test_health import with_memcached
 from tests.test_admin import new_feed, queries_of
-from tests.test_health import with_memcached
 
 pytestmark = pytest.mark.django_db
 

@@ -68,7 +68,7 @@ def readyz(client: Client) -> tuple[int, dict[str, Any]]:
 
 def readiness_with(database_url: str) -> dict[str, bool]:
     """Ask a process of its own that has this database; here the database is the tests'."""
-    program = "import django; django.setup(); from feeds import health; print(health.readiness())"
+    program = "import django; django.setup(); from feeds.status import health; print(health.readiness())"
     environment = {"PATH": os.environ["PATH"], "DJANGO_SETTINGS_MODULE": "feeds_project.settings"}
     answer = subprocess.run(
         [sys.executable, "-c", program],

@@ -122,11 +122,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
     """Answer 200, or 503 where a part failed. Reasons are for the log: anybody may ask."""
     parts = readiness()
     ready = all(parts.values())
-    words = {name: _word(works) for name, works in parts.items()}
     if parts["database"]:  # it is told, but the site need not go down because a worker cannot start its children
-        words["workers"] = _word(_works("workers", ask_workers))
-    return JsonResponse({"status": _word(ready), **words}, status=200 if ready else 503)
-
-
-def _word(works: bool) -> str:
-    return "ok" if works else "failed"
+        parts["workers"] = _works("workers", ask_workers)
+    words = {name: "ok" if works else "failed" for name, works in {"status": ready, **parts}.items()}
+    return JsonResponse(words, status=200 if ready else 503)

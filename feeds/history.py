@@ -1,7 +1,7 @@
-"""The rows of the history: which import gets one, what stands in it, and when it goes.
+"""The history of imports: a row for each that did something or failed.
 
-An unchanged poll gets none, and no statement besides its own: it adds one to a number on the feed's row, and the next
-row tells how many came before it.
+A check that found nothing new gets none, and no statement besides its own: it is counted on the feed, and the next row
+tells how many came before it.
 """
 
 import logging
