@@ -27,6 +27,7 @@ from feeds.parsing.people import common
 from feeds.parsing.sanitizer import Cleaned, clean_html, plain_text, safe_url, text_as_html
 from feeds.parsing.values import Category, Enclosure, ParsedEntry, ParsedFeed, Person, Unreadable
 
+MAX_OBJECTS = 500_000  # and lists, of one document: 250 bytes each
 _VERSION = re.compile(r"https?://(?:www\.)?jsonfeed\.org/version/1(?:\.(\d))?/?")
 
 Item = dict[str, Any]
@@ -36,6 +37,8 @@ def parse(
     body: bytes, base: str, seen: frozenset[bytes] = frozenset(), *, salt: bytes = b""
 ) -> ParsedFeed | Unreadable:
     """Read a JSON Feed; items whose digest is in `seen` are left out of `entries`, never out of `digests`."""
+    if body.count(b"{") + body.count(b"[") > MAX_OBJECTS:
+        return Unreadable(kind=FailureKind.HOSTILE, text="too many objects and lists")
     try:
         # Not strict: line feeds and tabs stand in strings as they are (manton/JSONFeed #9).
         document = json.loads(body, strict=False, parse_int=_number, parse_constant=lambda name: None)

@@ -21,7 +21,7 @@ MAX_DEPTH = 64
 MAX_ELEMENTS = 200_000
 MAX_ATTRIBUTES = 256  # of one element; the standard library's SAX driver is quadratic in it
 MAX_NAMESPACES = 1_000  # distinct declarations
-MAX_EQUALS_SIGNS = 100_000  # in one tag, or in a tag and the text behind it: expat keeps 100 bytes for each attribute
+MAX_EQUALS_SIGNS = 100_000  # in one tag: expat keeps 100 bytes for each attribute
 MAX_SURROUNDINGS = 8  # elements that entries stand in or after, such as <rss> and <channel>
 
 _ATOM = "http://www.w3.org/2005/Atom"
@@ -51,10 +51,9 @@ _CONSTRUCTS = frozenset(
 )
 _MARKUP_TYPES = frozenset({"xhtml", "application/xhtml+xml"})
 _CONTAINERS = frozenset({"http://search.yahoo.com/mrss/ content", "http://search.yahoo.com/mrss content"})
-# A start tag of 100 kB and more, with the text behind it: no attribute holds "<".
-_LONG_TAG = re.compile(rb"<[^<!?/][^<]{100000,}+")
-# Attributes may hold ">".
-_TAG = re.compile(rb"<[^<>\"']*+(?:(?:\"[^\"]*+\"|'[^']*+')[^<>\"']*+)*+>")
+_ATTRIBUTES = rb"[^<>\"']*+(?:(?:\"[^<\"]*+\"|'[^<']*+')[^<>\"']*+)*+"  # they may hold ">", but no "<"
+_TAG = re.compile(rb"<" + _ATTRIBUTES + rb">")
+_LONG_TAG = re.compile(rb"<(?=[^<!?/][^<]{100000})" + _ATTRIBUTES)  # or a short one and a long text behind it
 # feedparser reads these as UTF-8 or windows-1252 that was decoded wrongly, and repairs them: two guids may become one.
 _MISREAD = re.compile("[\x80-\x9f]|[\xc2-\xf4][\xa0-\xbf]")
 _PIECE = 1024 * 1024  # bytes

@@ -139,6 +139,13 @@ def test_json_that_nests_too_deeply_is_hostile(body: bytes) -> None:
     assert result.kind is FailureKind.HOSTILE
 
 
+@pytest.mark.parametrize("value", ['{"id":1}', "[]"])
+def test_more_objects_and_lists_than_fit_into_memory_are_hostile_before_they_are_made(value: str) -> None:
+    body = f'{{"items":[{",".join([value] * jsonfeed.MAX_OBJECTS)}]}}'
+    refused = Unreadable(kind=FailureKind.HOSTILE, text="too many objects and lists")
+    assert jsonfeed.parse(body.encode(), BASE) == refused
+
+
 def test_a_number_of_a_million_digits_is_no_trap() -> None:
     assert parser.parse(fetched(b'{"items": [{"id": ' + b"9" * 1_000_000 + b"}]}")).entries[0].guid.startswith("9999")  # type: ignore[union-attr]
 

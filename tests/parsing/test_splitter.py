@@ -157,14 +157,21 @@ def test_what_has_many_elements_is_not_split(body: bytes) -> None:
     assert split(body) is None
 
 
+@pytest.mark.parametrize("tag", [b"<item>", b"<item a='>'>", b"<!-- a -->"])
+def test_a_text_may_have_any_number_of_equals_signs(tag: bytes) -> None:
+    text = b"&lt;a b=''>" + b"=" * (splitter.MAX_EQUALS_SIGNS + 1)
+    assert not isinstance(split(RSS % (tag + text)), Unreadable)
+
+
 @pytest.mark.parametrize(
     "body",
     [
         RSS % (b"<x " + b" ".join(b'a%d=""' % n for n in range(100_000)) + b"/>"),
         RSS % (b"<x " + b'a="" ' * (splitter.MAX_EQUALS_SIGNS + 1) + b"/>"),  # before expat keeps them all
+        RSS % (b"<x b='>' " + b'a="" ' * (splitter.MAX_EQUALS_SIGNS + 1) + b"/>"),
         b"<rss>" + b"".join(b'<a xmlns:a="urn:%d"/>' % n for n in range(2_000)) + b"</rss>",
     ],
-    ids=["attributes", "very many attributes", "namespaces"],
+    ids=["attributes", "very many attributes", "very many behind a >", "namespaces"],
 )
 def test_hostile_documents_are_refused(body: bytes) -> None:
     refused = split(body)
