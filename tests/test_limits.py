@@ -14,6 +14,7 @@ from tests.test_house import APP, none
 ROW = re.compile(r"\| [^|]+ \| (?P<most>[^|]+) \| [^|]+ \| `(?P<where>[\w.]+)` \|")
 # What the name of a limit on what others send looks like, and where such limits stand.
 LIMIT = re.compile(r"^((?:MAX|MOST|LONGEST|PLAIN)_[A-Z_]+|[A-Z_]+_LIMIT)\b.* = ", re.MULTILINE)
+CUT = re.compile(r"\[:[\d_]{2,}\]|\[-[\d_]{2,}:\]")
 FILES = (
     "parsing/**/*.py",
     "fetching/*.py",
@@ -37,6 +38,12 @@ def test_the_page_says_what_the_code_says(where: str) -> None:
 def test_every_limit_is_on_the_page() -> None:
     named = {f"{_module(path)}.{name}" for path in _paths() for name in LIMIT.findall(path.read_text())}
     none(named - ROWS.keys() - OUR_OWN, "not in feeds/docs/limits.md")
+
+
+def test_no_limit_of_parsing_is_a_bare_number() -> None:
+    """A text cut at `[:200]` has no name that the page could give."""
+    found = ((path, cut) for path in APP.glob("parsing/**/*.py") for cut in CUT.findall(path.read_text()))
+    none((f"{_module(path)}: {cut}" for path, cut in found), "no name")
 
 
 def _value(where: str) -> Any:

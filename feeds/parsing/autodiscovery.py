@@ -19,6 +19,9 @@ MAX_TAGS = 20_000  # links, anchors, scripts and comments looked at
 MAX_URLS = 1_000  # resolved of links, and of anchors; one takes 70 µs
 MAX_LINKS = 100
 MAX_VALUE = 8_192  # bytes of an attribute
+MAX_HEADER = 10_000  # characters of a Link header
+MAX_TITLE = 200  # characters of the title of a link
+MAX_PATH = 200  # characters of the end of a path, by which a feed is known
 FEED_TYPES = {
     "application/rss+xml": "RSS",
     "application/atom+xml": "Atom",
@@ -87,7 +90,7 @@ def feed_links(page: Document) -> list[Link]:
 def header_links(headers: Iterable[str]) -> Iterator[Attributes]:
     """Yield what Link headers say of each link (RFC 8288), as the attributes of an element would."""
     for header in headers:
-        for target, parameters in _LINK_HEADER.findall(header[:10_000]):
+        for target, parameters in _LINK_HEADER.findall(header[:MAX_HEADER]):
             values = {"href": target}
             for name, quoted, bare in _PARAMETER.findall(parameters):
                 values.setdefault(name.lower(), quoted or bare)
@@ -110,13 +113,13 @@ def _may_be_feed(values: Attributes) -> bool:
     kind = _kind(values.get("type", "").strip().lower())
     if kind is None or ("alternate" not in rel and "feed" not in rel):
         return False
-    return bool(kind or "feed" in rel or _FEED_PATH.search(values.get("href", "").strip()[-200:]))
+    return bool(kind or "feed" in rel or _is_feed_path(values.get("href", "").strip()))
 
 
 def _looks_like_one(values: Attributes) -> bool:
     """Tell by the reference of an anchor, before it is resolved, whether its path or its query may be one of a feed."""
     path, _, query = values.get("href", "").strip().partition("#")[0].partition("?")
-    return bool(_FEED_PATH.search(path[-200:]) or _FEED_QUERY.search(f"?{query}") or _BURNT.match(path))
+    return bool(_is_feed_path(path) or _FEED_QUERY.search(f"?{query}") or _BURNT.match(path))
 
 
 def _declared(base: str, values: Attributes) -> Link | None:
@@ -148,7 +151,7 @@ def _anchor(base: str, page: str, values: Attributes) -> Link | None:
     """Return what an anchor leads to if it looks like a feed of this site, or of one that serves feeds only."""
     url = _absolute(base, values)
     path, _, query = url.partition("://")[2].partition("/")[2].partition("?")
-    looks_like_one = _FEED_PATH.search(path[-200:]) or _FEED_QUERY.search(f"?{query}") or _BURNT.fullmatch(url)
+    looks_like_one = _is_feed_path(path) or _FEED_QUERY.search(f"?{query}") or _BURNT.fullmatch(url)
     if not looks_like_one or _NO_FEED.search(url):
         return None
     host = canonical_urls.host_key(url)
@@ -157,8 +160,12 @@ def _anchor(base: str, page: str, values: Attributes) -> Link | None:
     return Link(url=url, type="", title=_title(values))
 
 
+def _is_feed_path(path: str) -> bool:
+    return _FEED_PATH.search(path[-MAX_PATH:]) is not None
+
+
 def _title(values: Attributes) -> str:
-    return " ".join(values.get("title", "").split())[:200]
+    return " ".join(values.get("title", "").split())[:MAX_TITLE]
 
 
 def _absolute(base: str, values: Attributes) -> str:
@@ -195,7 +202,7 @@ def _attributes(page: bytes, at: int) -> tuple[Attributes, int]:
     values: Attributes = {}
     while attribute := _ATTRIBUTE.match(page, at):
         at = attribute.end()
-        name = attribute[1][:20].lower().decode("ascii", "replace")
+        name = attribute[1].lower().decode("ascii", "replace")
         if name in _WANTED:
             values.setdefault(name, _value(attribute[2] or attribute[3] or attribute[4] or b""))
     return values, at

@@ -12,7 +12,8 @@ import unicodedata
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-MAX_LENGTH = 100  # characters of a date that are looked at
+MAX_DATE = 100  # characters of a date that are looked at, and kept as they are written
+MAX_DURATION = 30  # characters of a duration that are looked at
 FIRST_YEAR = 1970  # what lies before it, or after next year, is a default of some program and no date
 
 # In any language, in up to three words; it may be wrong, and says nothing that the date does not.
@@ -114,7 +115,7 @@ def parse_date(text: str) -> datetime | None:
     next year. Unknown zones, and dates without one, count as UTC.
     """
     try:
-        found = _moment(_tidy(text[:MAX_LENGTH]))
+        found = _moment(_tidy(text[:MAX_DATE]))
     except (ValueError, OverflowError, KeyError):
         return None
     return found if found and FIRST_YEAR <= found.year <= datetime.now(UTC).year + 1 else None
@@ -122,7 +123,7 @@ def parse_date(text: str) -> datetime | None:
 
 def parse_duration(text: str) -> int | None:
     """Return the seconds of "HH:MM:SS", "MM:SS", "1h 2m" or a number of seconds; None for others, and for nothing."""
-    text = text.strip()[:30]
+    text = text.strip()[:MAX_DURATION]
     match = _DURATION.fullmatch(text) or _IN_WORDS.fullmatch(text)
     if match is None:
         return None

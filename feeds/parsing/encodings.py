@@ -266,7 +266,7 @@ def _is_default(codec: str) -> bool:
 
 def _codec(label: str) -> str:
     """Return Python's name for what a label means, "" for what is no charset in which "<" is "<"."""
-    name = normalize_encoding(label[:40]).lower()
+    name = normalize_encoding(label).lower()
     squeezed = name.replace("_", "")
     if squeezed in _LABELS:
         return _LABELS[squeezed]

@@ -21,7 +21,7 @@ from feeds.parsing.caps import (
     entries_that_fit,
     fitted,
 )
-from feeds.parsing.dates import parse_date
+from feeds.parsing.dates import MAX_DATE, parse_date
 from feeds.parsing.encodings import without_forbidden
 from feeds.parsing.people import common
 from feeds.parsing.sanitizer import Cleaned, clean_html, plain_text, safe_url, text_as_html
@@ -138,8 +138,8 @@ def _entry(item: Item, guid: str, digest: bytes, base: str, authors: tuple[Perso
         enclosures=tuple(_enclosures(values.list("attachments", MAX_ENCLOSURES), base)),
         published_at=parse_date(_text(item.get("date_published"))),
         updated_at=parse_date(_text(item.get("date_modified"))),
-        published_text=values.text("date_published")[:100],
-        updated_text=values.text("date_modified")[:100],
+        published_text=values.text("date_published")[:MAX_DATE],
+        updated_text=values.text("date_modified")[:MAX_DATE],
         language=values.text("language"),
         source_url=values.url("external_url"),
         image_url=values.url("image") or values.url("banner_image"),

@@ -27,6 +27,7 @@ from feeds.parsing.html.tokens import Token, attributes_of, tokens
 
 MAX_DEPTH = 256  # elements; Chrome has 512
 MAX_ATTRIBUTE = 10_000  # characters of one that is no URL
+MAX_FORMULA_ATTRIBUTE = 100  # characters
 _DEPTH_OF_A_CELL = 5  # table, tbody, tr, td, and what is in it
 _ADDED = {"a": len(' rel="noopener noreferrer"'), "iframe": len(SANDBOX) + 11}  # characters, by the sanitizer
 _BREAK = "<!---->"  # ends a text: parsers are quadratic in the references of one
@@ -230,7 +231,7 @@ class _Writer:
                 self._begin_parents("")
         attributes = {key: value for key, value in attributes_of(written).items() if key in MATHML_ATTRIBUTES}
         depth = len(self._stack)
-        self._begin(name, {key: value[:100] for key, value in attributes.items()})
+        self._begin(name, {key: value[:MAX_FORMULA_ATTRIBUTE] for key, value in attributes.items()})
         if written.endswith("/") and len(self._stack) > depth:  # which ends the element, as in XML
             self._end_to(depth)
 

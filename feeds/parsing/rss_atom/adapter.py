@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from itertools import chain, repeat
 
 from feeds.parsing.caps import entries_that_fit, fitted
+from feeds.parsing.dates import MAX_DATE
 from feeds.parsing.people import common
 from feeds.parsing.rss_atom import media
 from feeds.parsing.rss_atom.values import Said, Values, short_base
@@ -95,8 +96,8 @@ def _entry(values: Values, authors: tuple[Person, ...], digest: bytes) -> Parsed
         enclosures=enclosures,
         published_at=values.moment("published") or values.moment("created"),
         updated_at=values.moment("updated"),
-        published_text=published[:100],
-        updated_text=updated[:100],
+        published_text=published[:MAX_DATE],
+        updated_text=updated[:MAX_DATE],
         language=values.text("language"),
         rights=values.text("rights"),
         comments_url=values.url("comments"),

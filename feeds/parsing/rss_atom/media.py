@@ -12,6 +12,7 @@ from feeds.parsing.rss_atom.values import Said, Values, relation
 from feeds.parsing.values import Enclosure
 
 MAX_FILES = 100  # transcripts, or chapters, of an entry
+MAX_NAME = 200  # characters of a type, a language or a title of these files
 MAX_OTHERS = 30  # other texts of an entry
 
 _ITUNES = ("duration", "episode", "episodetype", "explicit", "season", "title")
@@ -101,5 +102,5 @@ def _url(values: Values, attributes: Said, name: str) -> dict[str, str]:
 
 
 def _named(values: Values, attributes: Said, names: tuple[str, ...]) -> dict[str, str]:
-    named = ((name, values.short(dict.get(attributes, name))[:200]) for name in names)
+    named = ((name, values.short(dict.get(attributes, name))[:MAX_NAME]) for name in names)
     return {name: value for name, value in named if value}
