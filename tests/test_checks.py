@@ -149,6 +149,10 @@ def test_proxies_and_networks_that_are_none_are_found(settings, values):
         "169.254.169.254",
         "fe80::/10",
         "168.63.129.16",
+        "100.64.0.0/10",
+        "192.0.0.192",
+        "fd00::/8",
+        "fd20:ce::/64",
         "::ffff:0:0/96",
         "64:ff9b::/96",
         "10.0.0.5/8",
@@ -164,7 +168,7 @@ def test_networks_that_are_probably_not_meant_are_found(settings, network):
 
 
 def test_private_networks_are_allowed_without_a_word(settings):
-    settings.FEEDS_ALLOWED_NETWORKS = ["10.0.0.0/8", "127.0.0.1", "192.168.1.0/24", "172.16.0.0/12", "fc00::/7", "::1"]
+    settings.FEEDS_ALLOWED_NETWORKS = ["10.0.0.0/8", "127.0.0.1", "192.168.1.0/24", "172.16.0.0/12", "fd1::/32", "::1"]
     assert run_checks(tags=["feeds"]) == []
 
 

@@ -45,7 +45,11 @@ _METADATA = tuple(
     ip_network(network)
     for network in (
         "169.254.0.0/16",
-        "168.63.129.16/32",
+        "168.63.129.16/32",  # Azure
+        "100.100.100.200/32",  # Alibaba
+        "192.0.0.192/32",  # Oracle
+        "fd00:ec2::254/128",  # Amazon
+        "fd20:ce::254/128",  # Google
         "fe80::/10",
         "::ffff:169.254.0.0/112",
         "64:ff9b::a9fe:0/112",
