@@ -1,12 +1,11 @@
 """The admin, over HTTP as a browser asks for it."""
 
 import html
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import dramatiq
 import pytest
-from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -33,25 +32,15 @@ NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def admin_client(client: Client, db: None) -> Client:
-    """A browser logged in as superuser; without a password, whose hashing would take most of these tests' time."""
-    client.force_login(User.objects.create(username="admin", is_staff=True, is_superuser=True))
-    return client
-
-
-@pytest.fixture
-def queue() -> Iterator[EmbeddedBroker]:
-    """The queue of this process, worked off and stopped after the test."""
+def queue() -> EmbeddedBroker:
+    """The queue of this process."""
     broker = dramatiq.get_broker()
     assert isinstance(broker, EmbeddedBroker)
-    yield broker
-    broker.stop()
+    return broker
 
 
 def new_feed(url: str = "https://example.com/feed", **fields: object) -> Feed:
-    host = canonical_urls.host_key(url)
-    Host.objects.ensure([host])
-    return Feed.objects.create(url=url, url_md5=canonical_urls.url_md5(url), host_id=host or None, **fields)
+    return Feed.objects.create(url=url, **fields)
 
 
 def new_entry(feed: Feed, number: int = 1, **fields: object) -> Entry:

@@ -5,15 +5,13 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
-from django.contrib.auth.models import User
 from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 from django.views.debug import SafeExceptionReporterFilter
 
-from feeds import canonical_urls, storage
+from feeds import canonical_urls
 from feeds.models import Alias, Entry, Feed, FetchOptions
-from feeds.storage import Subscription
 from tests.rigs.people import staff
 
 pytestmark = pytest.mark.django_db
@@ -24,16 +22,8 @@ URL = "https://example.org/feed"
 PROXY = "http://ann:pr0xy@proxy.example:3128/"
 
 
-@pytest.fixture
-def admin_client(client: Client, db: None) -> Client:
-    """A browser logged in as superuser; without a password, whose hashing would take most of these tests' time."""
-    client.force_login(User.objects.create(username="admin", is_staff=True, is_superuser=True))
-    return client
-
-
 def new_feed(url: str = URL) -> Feed:
-    storage.register([Subscription(url=url)])
-    return Feed.objects.latest("id")
+    return Feed.objects.create(url=url)
 
 
 def viewer(client: Client, *codenames: str) -> Client:

@@ -18,9 +18,9 @@ from feeds.embedded.broker import EmbeddedBroker
 from feeds.models import Feed
 from tests.rigs.people import staff
 from tests.rigs.servers.feed_server import FeedServer
-from tests.test_admin import FEEDS, act, admin_client, new_entry, new_feed, page_of, queue, save, text_at
+from tests.test_admin import FEEDS, act, new_entry, new_feed, page_of, queue, save, text_at
 
-__all__ = ["admin_client", "queue"]
+__all__ = ["queue"]
 
 pytestmark = pytest.mark.django_db
 
@@ -108,7 +108,7 @@ def test_the_selected_feeds_are_exported_as_opml_without_logins(admin_client: Cl
         new_feed("https://example.com/3", folder="B", title="Three"),
     ]
     form = {"action": "export", "_selected_action": [feed.pk for feed in feeds]}
-    body = b"".join(admin_client.post(FEEDS, form).streaming_content)
+    body = admin_client.post(FEEDS, form).content
     assert b"secret" not in body
     assert [(each.folder, each.title) for each in opml.outlines(body)] == [("A", "Two"), ("B", "One"), ("B", "Three")]
 

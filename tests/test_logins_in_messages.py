@@ -17,7 +17,6 @@ from feeds import storage, tasks
 from feeds.locking import LockMiddleware, lock_key
 from feeds.locking.logs import without_login
 from feeds.models import Feed, Host
-from feeds.storage import Subscription
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -35,8 +34,7 @@ def everything_is_logged(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.M
 
 
 def stored(url: str = LOGIN) -> Feed:
-    storage.register([Subscription(url=url)])
-    return Feed.objects.get(url=url)
+    return Feed.objects.create(url=url)
 
 
 def drained() -> bool:

@@ -61,16 +61,19 @@ class CappedList(ChangeList):
             self.sortable_by = self.indexed
 
 
-class LongList(admin.ModelAdmin):
-    """A list of any length. A part of a text, for which there is no index, is looked for in the newest rows only."""
-
+class List(admin.ModelAdmin):
     list_per_page = 50
-    paginator = CappedPaginator
     show_full_result_count = False
-    changelist: type[CappedList] = CappedList
 
     class Media:
         css = {"all": ("feeds/admin.css",)}
+
+
+class LongList(List):
+    """A list of any length. A part of a text, for which there is no index, is looked for in the newest rows only."""
+
+    paginator = CappedPaginator
+    changelist: type[CappedList] = CappedList
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[CappedList]:
         return self.changelist

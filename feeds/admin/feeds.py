@@ -17,14 +17,14 @@ from django.views.decorators.http import require_POST
 from feeds import canonical_urls, clock, storage
 from feeds.admin.actions import FeedActions
 from feeds.admin.base import NOTHING, SEARCHED, CappedList, Editable, LongList, link, list_of, may_change_feeds, short
-from feeds.admin.filters import StateFilter, WhyFilter
 from feeds.admin.forms import DECIDED, FeedForm, FetchOptionsForm, FetchOptionsFormSet
 from feeds.admin.state import next_check, overview, state
 from feeds.admin.upload import upload_view
 from feeds.databases import outside_transactions, protectors
 from feeds.management.following import Ending, Following
+from feeds.managers import STATES
 from feeds.models import Alias, Entry, Feed, FetchOptions
-from feeds.outcomes import Outcome
+from feeds.outcomes import FailureKind, Outcome
 
 LONGEST_WAIT = 8.0  # seconds for which a browser waits for an import
 
@@ -38,6 +38,32 @@ class FeedList(CappedList):
         feeds = super().get_queryset(request, exclude_parameters)
         is_sorted = str(feeds.query.order_by[0]).lstrip("-") == "next_check_at"
         return feeds.filter(status=Feed.Status.ACTIVE) if is_sorted else feeds
+
+
+class StateFilter(admin.SimpleListFilter):
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, name) for name in STATES]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        state = self.value()
+        return queryset.in_state(state, clock.now()) if state in STATES else queryset
+
+
+class WhyFilter(admin.SimpleListFilter):
+    """The kinds of failures in groups: there are too many to list."""
+
+    title = "why it fails"
+    parameter_name = "why"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, name) for name in dict.fromkeys(kind.group for kind in FailureKind)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Feed]) -> QuerySet[Feed]:
+        kinds = [kind for kind in FailureKind if kind.group == self.value()]
+        return queryset.filter(error_kind__in=kinds) if kinds else queryset
 
 
 class AliasInline(Editable, admin.TabularInline):

@@ -157,6 +157,7 @@ class FetchOptionsFormSet(BaseInlineFormSet):
         return stored is not None and _origin(stored) != _origin(self.instance.url)
 
     def clean(self) -> None:
+        """Refuse to do without the form of options that are stored: their secrets would follow the feed anywhere."""
         super().clean()
         if not self.initial_forms and self.get_queryset().exists():
             raise forms.ValidationError("The feed has options by now. Load the page again.", code="missing")

@@ -10,7 +10,7 @@ from django.utils.html import format_html
 from django.utils.timesince import timeuntil
 
 from feeds import clock, durations, scheduling
-from feeds.admin.base import Editable, link, list_of
+from feeds.admin.base import Editable, List, link, list_of
 from feeds.admin.state import marked
 from feeds.models import Feed, Host
 
@@ -24,7 +24,7 @@ class HostForm(forms.ModelForm):
 
 
 @admin.register(Host)
-class HostAdmin(Editable, admin.ModelAdmin):
+class HostAdmin(Editable, List):
     form = HostForm
     list_display = ("name", "state", "queue", "delay", "waits")
     fields = ("name", "delay", "paused_until", "pause_reason", "slot_at", "free_at", "requests", "waits", "pauses")
@@ -32,11 +32,6 @@ class HostAdmin(Editable, admin.ModelAdmin):
     ordering = ("name",)
     search_fields = ("name",)
     search_help_text = "A part of the name."
-    list_per_page = 50
-    show_full_result_count = False
-
-    class Media:
-        css = {"all": ("feeds/admin.css",)}
 
     @admin.display(description="state")
     def state(self, host: Host) -> str:

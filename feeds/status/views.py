@@ -67,7 +67,6 @@ def context(now: datetime) -> dict[str, Any]:
         "sentence": _sentence(findings, counts, last, now),
         "findings": findings,
         "feeds": counts,
-        "late": LATE,
         "last": last,
         "charts": [_chart("Checks per minute", day.checks), _chart("New entries per hour", day.new)],
         "hosts": hosts,

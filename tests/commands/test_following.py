@@ -6,19 +6,17 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from feeds import storage
 from feeds.management import following
 from feeds.management.following import Following
 from feeds.models import Feed
 from feeds.outcomes import Outcome
-from feeds.storage import Subscription
 
 pytestmark = pytest.mark.django_db
 
 
 def stored(url: str = "http://a.example/") -> Following:
     """Store a feed and follow it as it is now."""
-    storage.register([Subscription(url=url)])
+    Feed.objects.create(url=url)
     waiting = Following()
     waiting.add(following.load(list(Feed.objects.values_list("id", flat=True))))
     return waiting

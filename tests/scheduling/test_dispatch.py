@@ -47,13 +47,7 @@ class Queue:
 
 def add(host: str, count: int = 1, *, due_at: datetime | None = None, **values: Any) -> None:
     urls = [f"https://{host}/{Feed.objects.count() + number}" for number in range(count)]
-    Host.objects.ensure([host])
-    Feed.objects.bulk_create(
-        Feed(
-            url=url, url_md5=canonical_urls.url_md5(url), host_id=host, next_check_at=due_at or timezone.now(), **values
-        )
-        for url in urls
-    )
+    Feed.objects.bulk_create(Feed(url=url, next_check_at=due_at or timezone.now(), **values) for url in urls)
 
 
 def add_hosts(count: int, **values: Any) -> None:

@@ -33,12 +33,6 @@ PAGE = reverse("feeds-status")
 
 
 @pytest.fixture
-def operator(client: Client) -> Client:
-    client.force_login(User.objects.create(username="admin", is_staff=True, is_superuser=True))
-    return client
-
-
-@pytest.fixture
 def alive() -> None:
     now = timezone.now()
     Process.objects.create(name="host-a:1", threads=8, began_at=now - timedelta(hours=2), seen_at=now)
@@ -74,19 +68,19 @@ def test_it_is_for_the_staff_that_may_look_at_feeds(client: Client) -> None:
     assert client.get(PAGE)["Location"].startswith(reverse("admin:login"))
 
 
-def test_it_is_the_front_page_of_the_project(operator: Client) -> None:
-    assert "<h1" in operator.get("/").content.decode()
+def test_it_is_the_front_page_of_the_project(admin_client: Client) -> None:
+    assert "<h1" in admin_client.get("/").content.decode()
 
 
-def test_it_refreshes_itself_without_a_script_until_told_to_stand_still(operator: Client) -> None:
-    answer = operator.get(PAGE)
+def test_it_refreshes_itself_without_a_script_until_told_to_stand_still(admin_client: Client) -> None:
+    answer = admin_client.get(PAGE)
     assert int(answer["Refresh"]) > 0
     assert "<script" not in answer.content.decode()
-    assert "Refresh" not in operator.get(PAGE, {"still": ""})
+    assert "Refresh" not in admin_client.get(PAGE, {"still": ""})
 
 
-def test_its_policy_allows_its_own_style_and_nothing_else(operator: Client) -> None:
-    answer = operator.get(PAGE)
+def test_its_policy_allows_its_own_style_and_nothing_else(admin_client: Client) -> None:
+    answer = admin_client.get(PAGE)
     policy, text = answer["Content-Security-Policy"], answer.content.decode()
     assert "unsafe" not in policy
     assert policy.startswith("default-src 'none'; style-src 'nonce-")
@@ -99,39 +93,39 @@ def test_its_policy_allows_its_own_style_and_nothing_else(operator: Client) -> N
 
 
 @pytest.mark.usefixtures("alive")
-def test_where_all_is_well_it_says_so(operator: Client, settings: Any) -> None:
+def test_where_all_is_well_it_says_so(admin_client: Client, settings: Any) -> None:
     new_feed(next_check_at=timezone.now() + timedelta(hours=1))
-    assert heading(page(operator)) == "✓ Healthy: 1 feed on time"
+    assert heading(page(admin_client)) == "✓ Healthy: 1 feed on time"
 
 
 @pytest.mark.usefixtures("alive")
-def test_feeds_that_are_late_are_told_first(operator: Client) -> None:
+def test_feeds_that_are_late_are_told_first(admin_client: Client) -> None:
     new_feed(next_check_at=timezone.now() - timedelta(hours=1))
-    assert heading(page(operator)) == "! Late: 1 feed due for more than 10 minutes"
+    assert heading(page(admin_client)) == "! Late: 1 feed due for more than 10 minutes"
 
 
-def test_without_workers_it_says_for_how_long_and_what_to_start(operator: Client) -> None:
+def test_without_workers_it_says_for_how_long_and_what_to_start(admin_client: Client) -> None:
     Minute.objects.create(at=timezone.now() - timedelta(minutes=12, seconds=5), checks=1)
-    text = page(operator)
+    text = page(admin_client)
     assert heading(text).startswith("✗ Nothing has been imported for 12 minutes: no worker is running")
     assert "Start `manage.py crontab`" in text
 
 
 @pytest.mark.usefixtures("alive")
-def test_a_lock_store_that_is_down_is_told(operator: Client, settings: Any) -> None:
+def test_a_lock_store_that_is_down_is_told(admin_client: Client, settings: Any) -> None:
     settings.CACHES = settings.CACHES | with_memcached(f"127.0.0.1:{free_port()}")
-    assert "ConnectionRefusedError" in heading(page(operator))
+    assert "ConnectionRefusedError" in heading(page(admin_client))
 
 
 @pytest.mark.usefixtures("alive")
-def test_a_broker_that_is_down_is_told_without_its_login(operator: Client) -> None:
+def test_a_broker_that_is_down_is_told_without_its_login(admin_client: Client) -> None:
     before = dramatiq.get_broker()
     url = f"redis://user:secret@127.0.0.1:{free_port()}/0"
     down = RedisBroker(url=url, middleware=middleware_of(before))
     down.declare_queue("default")
     dramatiq.set_broker(down)
     try:
-        text = page(operator)
+        text = page(admin_client)
     finally:
         dramatiq.set_broker(before)
     assert heading(text).startswith("✗ ")
@@ -143,7 +137,7 @@ def test_a_broker_that_is_down_is_told_without_its_login(operator: Client) -> No
 
 
 @pytest.mark.usefixtures("alive")
-def test_feeds_are_counted_by_their_state(operator: Client) -> None:
+def test_feeds_are_counted_by_their_state(admin_client: Client) -> None:
     soon = timezone.now() + timedelta(hours=1)
     for number, fields in enumerate(
         [
@@ -156,7 +150,7 @@ def test_feeds_are_counted_by_their_state(operator: Client) -> None:
         ]
     ):
         new_feed(f"https://example.com/{number}", next_check_at=soon, **fields)
-    text = page(operator)
+    text = page(admin_client)
     counts = {name: tile(text, name) for name in ("feeds", "due now", "late", "failing", "paused", "disabled")}
     assert counts == {"feeds": 6, "due now": 0, "late": 0, "failing": 2, "paused": 2, "disabled": 1}
     assert "the host name does not resolve" in text
@@ -164,41 +158,41 @@ def test_feeds_are_counted_by_their_state(operator: Client) -> None:
 
 
 @pytest.mark.usefixtures("alive")
-def test_the_lists_that_figures_lead_to_hold_the_same_feeds(operator: Client) -> None:
+def test_the_lists_that_figures_lead_to_hold_the_same_feeds(admin_client: Client) -> None:
     soon = timezone.now() + timedelta(hours=1)
     new_feed("https://example.com/1", next_check_at=soon, error_kind=FailureKind.DNS, title="Broken")
     new_feed("https://example.com/2", next_check_at=soon, title="Fine")
-    for url in re.findall(r'<dd><a href="([^"]+state=failing)"', page(operator)):
-        listed = operator.get(url, follow=True).content.decode()
+    for url in re.findall(r'<dd><a href="([^"]+state=failing)"', page(admin_client)):
+        listed = admin_client.get(url, follow=True).content.decode()
         assert "Broken" in listed
         assert "Fine" not in listed
 
 
 @pytest.mark.usefixtures("alive")
-def test_hosts_that_fail_or_are_paused_are_named(operator: Client) -> None:
+def test_hosts_that_fail_or_are_paused_are_named(admin_client: Client) -> None:
     now = timezone.now()
     bad = new_feed("https://bad.example/feed", next_check_at=now + timedelta(hours=1))
     Import.objects.create(feed=bad, number=1, started_at=now, error_kind="dns", seconds={"connect": 2, "body": 1.5})
     Import.objects.create(feed=bad, number=2, started_at=now, seconds={"connect": 0.5, "body": 1})
     Host.objects.create(name="away.example", paused_until=now + timedelta(hours=3), pause_reason="429")
-    text = page(operator)
+    text = page(admin_client)
     assert re.search(r'bad\.example</a></td><td class="number">1</td><td class="number">2</td>', text)
     assert "2.5" in text
     assert "away.example" in text
 
 
 @pytest.mark.usefixtures("alive")
-def test_the_charts_say_in_words_what_they_show(operator: Client) -> None:
+def test_the_charts_say_in_words_what_they_show(admin_client: Client) -> None:
     now = timezone.now().replace(second=0, microsecond=0)
     Minute.objects.create(at=now - timedelta(minutes=10), checks=30)
     Minute.objects.create(at=now, new=7)
-    text = page(operator)
+    text = page(admin_client)
     assert "Checks per minute: 0 at the end, 3 at the most" in text
     assert "New entries per hour: 7 at the end, 7 at the most" in text
 
 
 @pytest.mark.usefixtures("alive")
-def test_it_takes_as_many_queries_for_many_feeds_as_for_one(operator: Client) -> None:
+def test_it_takes_as_many_queries_for_many_feeds_as_for_one(admin_client: Client) -> None:
     def fill(number: int) -> None:
         feed = new_feed(f"https://{number}.example/feed", error_kind=list(FailureKind)[number])
         Import.objects.create(feed=feed, number=1, started_at=timezone.now(), error_kind="dns", seconds={"body": 2})
@@ -208,10 +202,10 @@ def test_it_takes_as_many_queries_for_many_feeds_as_for_one(operator: Client) ->
         )
 
     fill(0)
-    for_one = queries_of(lambda: page(operator))
+    for_one = queries_of(lambda: page(admin_client))
     for number in range(1, 20):
         fill(number)
-    assert len(queries_of(lambda: page(operator))) == len(for_one) <= 30
+    assert len(queries_of(lambda: page(admin_client))) == len(for_one) <= 30
 
 
 # Locks
