@@ -166,6 +166,14 @@ def test_the_namespaces_of_an_entry_are_its_own() -> None:
     assert (entry.title, entry.itunes) == ("t", (("episode", "3"),))
 
 
+@pytest.mark.parametrize("title", ["a b", "a&nbsp;b"], ids=["well-formed", "not well-formed"])
+def test_an_element_may_declare_the_namespace_that_it_is_of(title: str) -> None:
+    names = "http://www.itunes.com/dtds/podcast-1.0.dtd", "http://purl.org/dc/elements/1.1/"
+    elements = '<i:episode xmlns:i="{}">3</i:episode><x:creator xmlns:x="{}">Ann</x:creator>'.format(*names)
+    entry = item(f"<title>{title}</title>{elements}")
+    assert (entry.itunes, entry.authors) == ((("episode", "3"),), (Person(name="Ann"),))
+
+
 def test_the_author_guard_is_installed() -> None:
     assert author_guard_installed()
 

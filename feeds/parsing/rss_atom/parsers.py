@@ -144,6 +144,13 @@ class _LooseParser(Texts, feedparser.api.LooseFeedParser):  # type: ignore[misc]
 
     refers = True
 
+    def unknown_starttag(self, tag: str, attrs: list[tuple[str, str]]) -> None:
+        """Begin an element without its declarations: feedparser keeps either the attributes or the text of many."""
+        for name, uri in attrs:
+            if name.startswith("xmlns"):
+                self.track_namespace(name[6:] or None, uri)
+        super().unknown_starttag(tag, [pair for pair in attrs if not pair[0].startswith("xmlns")])
+
     def unknown_endtag(self, tag: str) -> None:
         if self.incontent and tag in _STRUCTURE:
             self.end_text()
