@@ -20,7 +20,6 @@ from dramatiq.middleware import AgeLimit, CurrentMessage, Middleware, Retries, T
 from feeds import checks
 from feeds.locking.checks import order_problems
 from feeds.locking.middleware import LockConfigurationError, LockMiddleware
-from tests.locking.test_stores import MemcachedWithoutCas
 from tests.rigs.servers.memcached import Memcached
 from tests.rigs.servers.redis_server import RedisServer
 from tests.rigs.servers.workers import PROJECT
@@ -272,7 +271,7 @@ def test_a_redis_that_is_away_is_warned_of():
 
 
 def test_a_memcached_without_cas_is_found_when_asked_for_deployment_and_at_boot(lock_cache, tmp_path: Path):
-    with MemcachedWithoutCas(tmp_path) as server:
+    with Memcached(tmp_path, "-C") as server:
         lock_cache(BACKEND=OURS, LOCATION=server.location)
         assert found("feeds.E010") == []
         with closing(caches["locks"]):

@@ -33,16 +33,9 @@ PRODUCTION = {
 }
 
 
-class LockMemcached(Memcached):
-    """A memcached for locks alone: full, it refuses new ones rather than forget one that is held."""
-
-    def command(self) -> list[str]:
-        return [*super().command(), "-M"]
-
-
 @pytest.fixture
 def lock_memcached(tmp_path: Path) -> Iterator[Memcached]:
-    yield from running(LockMemcached(tmp_path))
+    yield from running(Memcached(tmp_path, "-M"))
 
 
 def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

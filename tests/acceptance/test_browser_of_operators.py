@@ -24,16 +24,9 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
 USER = "from django.contrib.auth.models import User; User.objects.create_superuser('demo', password='secret')"
 
 
-class ForLocks(Memcached):
-    """One that drops no lock."""
-
-    def command(self) -> list[str]:
-        return [*super().command(), "-M"]
-
-
 @pytest.fixture
 def memcached(tmp_path: Path) -> Iterator[Memcached]:
-    yield from running(ForLocks(new_folder(tmp_path, "memcached")))
+    yield from running(Memcached(new_folder(tmp_path, "memcached"), "-M"))
 
 
 @pytest.fixture

@@ -19,8 +19,7 @@ from feeds import heartbeat
 from feeds.models import Process
 from tests.rigs.brokers import middleware_of
 from tests.rigs.servers.daemon import free_port
-from tests.rigs.servers.memcached import Memcached
-from tests.test_health import with_memcached
+from tests.rigs.servers.memcached import Memcached, locks_in
 
 pytestmark = pytest.mark.django_db
 
@@ -107,17 +106,13 @@ def test_a_broker_that_is_down_is_named() -> None:
 @pytest.mark.usefixtures("alive")
 @pytest.mark.parametrize(
     ("options", "words"),
-    [(["-v"], "drops locks"), (["-M", "-C"], "without CAS"), (["-M"], ""), (None, "the server up")],
+    [([], "drops locks"), (["-M", "-C"], "without CAS"), (["-M"], ""), (None, "the server up")],
 )
 def test_a_memcached_that_does_not_hold_locks_is_named(
     settings: Any, tmp_path: Path, options: list[str] | None, words: str
 ) -> None:
-    class Started(Memcached):
-        def command(self) -> list[str]:
-            return [*super().command(), *(options or ())]
-
-    with Started(tmp_path) as memcached:
-        settings.CACHES = settings.CACHES | with_memcached(memcached.location)
+    with Memcached(tmp_path, *(options or ())) as memcached:
+        settings.CACHES = settings.CACHES | locks_in(memcached.location)
         if options is None:
             memcached.stop()
         assert words.lower() in wrong().get("lock store", "").lower()

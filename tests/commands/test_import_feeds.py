@@ -18,6 +18,7 @@ from feeds import locking, storage, tasks
 from feeds.models import Entry, Feed
 from feeds.storage import Subscription
 from feeds_project import samples
+from tests.commands.test_progress import Terminal
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -241,11 +242,6 @@ def test_many_feeds_are_stored_in_few_statements(tmp_path: Path, django_assert_m
     with django_assert_max_num_queries(40):  # 10 chunks
         run = Run(str(path), dry_run=True)
     assert "5,000 feeds named: 5,000 new" in run.out
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
 
 
 def test_a_terminal_gets_a_bar_and_a_file_does_not(server: samples.SampleServer) -> None:

@@ -1,7 +1,6 @@
 """Cookies live for one fetch and its hops."""
 
 import socket
-from collections.abc import Iterator
 
 import pytest
 from urllib3 import HTTPHeaderDict
@@ -15,12 +14,6 @@ from feeds.outcomes import FailureKind
 from tests.rigs.servers.feed_server import FeedServer, Received, answer
 
 BODY = b"<rss version='2.0'/>"
-
-
-@pytest.fixture
-def server() -> Iterator[FeedServer]:
-    with FeedServer() as running:
-        yield running
 
 
 @pytest.fixture

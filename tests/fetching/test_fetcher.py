@@ -33,12 +33,6 @@ BODY = b"<rss version='2.0'/>"
 
 
 @pytest.fixture
-def server() -> Iterator[FeedServer]:
-    with FeedServer() as running:
-        yield running
-
-
-@pytest.fixture
 def tls_server() -> Iterator[FeedServer]:
     with FeedServer(tls=True) as running:
         yield running

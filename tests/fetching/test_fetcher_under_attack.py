@@ -7,7 +7,7 @@ import sys
 import threading
 import tracemalloc
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -31,12 +31,6 @@ LOOPBACK = ("127.0.0.0/8",)
 DEADLINE = 0.5  # seconds
 MEBIBYTE = 1024 * 1024
 PUBLIC = "93.184.216.34"
-
-
-@pytest.fixture
-def server() -> Iterator[FeedServer]:
-    with FeedServer() as running:
-        yield running
 
 
 @pytest.fixture

@@ -140,23 +140,13 @@ def test_after_a_restart_that_gives_another_lock_the_same_cas_that_lock_stays(
     assert store.get("key") == second.token
 
 
-class MemcachedWithoutCas(Memcached):
-    def command(self) -> list[str]:
-        return [*super().command(), "-C"]
-
-
-class MemcachedWithoutEvictions(Memcached):
-    def command(self) -> list[str]:
-        return [*super().command(), "-M"]
-
-
 def test_a_memcached_without_cas_is_found_out(tmp_path: Path):
-    with MemcachedWithoutCas(tmp_path) as server, closing(MemcachedLocks(server.location, {})) as store:
+    with Memcached(tmp_path, "-C") as server, closing(MemcachedLocks(server.location, {})) as store:
         assert "without CAS" in "".join(store.server_problems())
 
 
 def test_a_memcached_that_evicts_is_found_out(on_memcached: MemcachedLocks, tmp_path: Path):
     assert list(on_memcached.server_problems()) == []
     assert "-M" in "".join(on_memcached.server_warnings())
-    with MemcachedWithoutEvictions(tmp_path) as server, closing(MemcachedLocks(server.location, {})) as store:
+    with Memcached(tmp_path, "-M") as server, closing(MemcachedLocks(server.location, {})) as store:
         assert list(store.server_warnings()) == []

@@ -24,7 +24,7 @@ from pymemcache import PooledClient
 from feeds import exceptions
 from feeds.models import Lock
 from tests.rigs.servers.daemon import free_port
-from tests.rigs.servers.memcached import Memcached
+from tests.rigs.servers.memcached import Memcached, locks_in
 from tests.rigs.servers.postgresql import PostgreSQL
 from tests.rigs.servers.rabbitmq import RabbitMQ
 from tests.rigs.servers.redis_server import RedisServer
@@ -79,10 +79,6 @@ def readiness_with(database_url: str) -> dict[str, bool]:
     )
     parts: dict[str, bool] = ast.literal_eval(answer.stdout)
     return parts
-
-
-def with_memcached(location: str) -> dict[str, Any]:
-    return {"locks": {"BACKEND": "feeds.locking.MemcachedLocks", "LOCATION": location}}
 
 
 ALL_OK = dict.fromkeys(("status", "database", "lock_store", "broker", "parser", "workers"), "ok")
@@ -146,13 +142,13 @@ def test_a_database_whose_answer_waits_for_a_lock_fails(postgresql: PostgreSQL) 
 
 
 def test_a_lock_store_that_is_down_fails(client: Client, settings: Any, log: pytest.LogCaptureFixture) -> None:
-    settings.CACHES = with_memcached(f"127.0.0.1:{free_port()}")
+    settings.CACHES = locks_in(f"127.0.0.1:{free_port()}")
     assert readyz(client) == failing("lock_store")
     assert "readyz lock_store=failed: LockStoreError: memcached at 127.0.0.1" in log.text
 
 
 def test_a_lock_store_that_never_answers_fails(client: Client, settings: Any, silent_port: int) -> None:
-    settings.CACHES = with_memcached(f"127.0.0.1:{silent_port}")
+    settings.CACHES = locks_in(f"127.0.0.1:{silent_port}")
     assert readyz(client) == failing("lock_store")
 
 
@@ -162,7 +158,7 @@ def test_a_cache_that_is_no_lock_store_fails(client: Client, settings: Any) -> N
 
 
 def test_memcached_is_ready_and_gets_the_test_lock_back(client: Client, settings: Any, memcached: Memcached) -> None:
-    settings.CACHES = with_memcached(memcached.location)
+    settings.CACHES = locks_in(memcached.location)
     assert readyz(client) == (200, ALL_OK)
     counts = server_counts(memcached)  # not curr_items: memcached counts what has expired until it tidies up
     assert (counts[b"cmd_set"], counts[b"cas_hits"]) == (3, 1)  # one of them in vain

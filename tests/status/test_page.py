@@ -22,9 +22,9 @@ from feeds.outcomes import FailureKind
 from tests.rigs.brokers import middleware_of
 from tests.rigs.people import staff
 from tests.rigs.servers.daemon import free_port
+from tests.rigs.servers.memcached import locks_in
 from tests.rigs.servers.rabbitmq import RabbitMQ
 from tests.rigs.servers.redis_server import RedisServer
-from tests.status.test_health import with_memcached
 from tests.test_admin import new_feed, queries_of
 
 pytestmark = pytest.mark.django_db
@@ -113,7 +113,7 @@ def test_without_workers_it_says_for_how_long_and_what_to_start(admin_client: Cl
 
 @pytest.mark.usefixtures("alive")
 def test_a_lock_store_that_is_down_is_told(admin_client: Client, settings: Any) -> None:
-    settings.CACHES = settings.CACHES | with_memcached(f"127.0.0.1:{free_port()}")
+    settings.CACHES = settings.CACHES | locks_in(f"127.0.0.1:{free_port()}")
     assert "ConnectionRefusedError" in heading(page(admin_client))
 
 
