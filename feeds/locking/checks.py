@@ -99,9 +99,7 @@ def missing_middleware(broker: Broker, lock: type[Middleware]) -> list[str]:
 def order_problems(broker: Broker, lock: type[Middleware]) -> list[str]:
     """Say what stands on the wrong side of the lock: after-hooks run backwards, see docs/lock.md."""
     kinds = [type(middleware) for middleware in broker.middleware]
-    ours = next((index for index, kind in enumerate(kinds) if issubclass(kind, lock)), None)
-    if ours is None:
-        return [f"{lock.__name__} is missing from the broker: every import would run unlocked"]
+    ours = next(index for index, kind in enumerate(kinds) if issubclass(kind, lock))
     above = [kind for kind in kinds[:ours] if issubclass(kind, ShutdownNotifications | TimeLimit)]
     below = [kind for kind in kinds[ours:] if issubclass(kind, AgeLimit | Retries)]
     return [

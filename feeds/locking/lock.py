@@ -1,10 +1,13 @@
 """The lock: a key in a store, taken by `add`, given back by its owner only.
 
-`acquire` has three answers, `release` four; neither raises. Neither Django nor Dramatiq is needed for it.
+`acquire` has three answers, `release` four; neither raises. A store is a Django cache, or what has its `add`, `get` and
+`delete`; one with `compare_and_delete` makes the release exact. Neither Django nor Dramatiq is needed for it.
 
 A store with an expiry makes double work rare; it cannot make it impossible. What writes under such a lock needs a fence
 of its own: see Martin Kleppmann, "How to do distributed locking".
 """
+
+from __future__ import annotations
 
 import hashlib
 import os
@@ -14,8 +17,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Self
 from uuid import UUID
+
+if TYPE_CHECKING:
+    from django.core.cache.backends.base import BaseCache
 
 LONGEST_EXPIRE = 30 * 24 * 3600  # seconds; memcached reads more than that as a date (its protocol.txt)
 LATEST = 1e11  # wall time that a token may name: the year 5138
@@ -24,14 +30,6 @@ HOST = socket.gethostname()
 TRIES = 6  # while the key is taken when we add and gone when we read; the second error ends them
 
 Clock = Callable[[], float]
-
-
-class Store(Protocol):
-    """The part of a Django cache that a lock needs. `compare_and_delete`, where it exists, makes release exact."""
-
-    def add(self, key: str, value: Any, timeout: Any = ..., version: int | None = ...) -> bool: ...
-    def get(self, key: str, default: Any = ..., version: int | None = ...) -> Any: ...
-    def delete(self, key: str, version: int | None = ...) -> bool: ...
 
 
 def lock_key(actor_name: str, subject: str | UUID) -> str:
@@ -117,7 +115,7 @@ class Unknown:
 Answer = Acquired | Busy | Unknown
 
 
-def acquire(store: Store, lease: Lease) -> Answer:
+def acquire(store: BaseCache, lease: Lease) -> Answer:
     """Try to take the lock.
 
     After an error a second try follows at once, since a pooled socket may be stale after a restart of the store. A lost
@@ -137,7 +135,7 @@ def acquire(store: Store, lease: Lease) -> Answer:
     return Unknown(f"the key was taken, then gone, {TRIES} times")
 
 
-def _ask(store: Store, lease: Lease) -> Acquired | Busy | None:
+def _ask(store: BaseCache, lease: Lease) -> Acquired | Busy | None:
     """Return None where the holder gave the lock back between our two questions."""
     if store.add(lease.key, lease.token, lease.expire):
         return Acquired()
@@ -154,7 +152,7 @@ class Release(StrEnum):
     UNKNOWN = "unreleased"  # the store did not answer: the lock ends with its expiry
 
 
-def release(store: Store, lease: Lease, *, monotonic: Clock = time.monotonic) -> Release:
+def release(store: BaseCache, lease: Lease, *, monotonic: Clock = time.monotonic) -> Release:
     """Give the lock back if it is still ours."""
     for _ in range(2):
         if monotonic() >= lease.deadline:
@@ -166,10 +164,10 @@ def release(store: Store, lease: Lease, *, monotonic: Clock = time.monotonic) ->
     return Release.UNKNOWN
 
 
-def delete_own(store: Store, key: str, token: str) -> bool:
+def delete_own(store: BaseCache, key: str, token: str) -> bool:
     """Delete `key` if it holds `token`; in one step where the store can. Raise what the store raises."""
     compare_and_delete = getattr(store, "compare_and_delete", None)
     if compare_and_delete is not None:
         return bool(compare_and_delete(key, token))
-    # Django's cache API can't do it in one step; the deadline in `release` is the recipe's answer to that.
+    # Django's own caches cannot do it in one step; the deadline in `release` is the recipe's answer to that.
     return store.get(key) == token and bool(store.delete(key))

@@ -26,6 +26,7 @@ from feeds.locking import checks, lock, logs
 from feeds.locking.store import LockStore, LockStoreError
 
 if TYPE_CHECKING:
+    from django.core.cache.backends.base import BaseCache
     from dramatiq import Actor, Broker, Worker
     from dramatiq.broker import MessageProxy
 
@@ -84,7 +85,7 @@ class LockMiddleware(Middleware):
         return {"lock_key", "lock_expire", "lock_conflict", "lock_busy_message"}
 
     @property
-    def store(self) -> lock.Store:
+    def store(self) -> BaseCache:
         """Return the store; one named by settings is this thread's own."""
         return caches[self._alias] if self._store is None else self._store
 
