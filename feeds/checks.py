@@ -146,8 +146,7 @@ def check_lock_server(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage
 def check_broker(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]:
     """Ask the broker's server; only with --deploy."""
     try:
-        server = brokers.server(dramatiq.get_broker())
-        policy = server.eviction() if server else ""
+        policy = brokers.server(dramatiq.get_broker()).eviction()
     except Exception as error:  # each client has its own
         yield Warning(f"the broker: {describe(error)}", hint="Is BROKER_URL right, and its server up?", id="feeds.W010")
         return

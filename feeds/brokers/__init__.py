@@ -1,5 +1,5 @@
 """The broker's queues and its server, asked over a connection of our own, with time-outs."""
 
-from feeds.brokers.server import TIMEOUT, depths, server
+from feeds.brokers.server import TIMEOUT, server
 
-__all__ = ["TIMEOUT", "depths", "server"]
+__all__ = ["TIMEOUT", "server"]

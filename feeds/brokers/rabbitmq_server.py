@@ -1,6 +1,5 @@
 """RabbitMQ as a broker's server."""
 
-from collections.abc import Iterator
 from contextlib import closing
 from copy import copy
 from typing import Any
@@ -10,27 +9,26 @@ from dramatiq.common import dq_name, xq_name
 from pika import BlockingConnection
 from pika.exceptions import ChannelClosedByBroker
 
-from feeds.brokers.server import TIMEOUT, Depth
+from feeds.brokers.server import TIMEOUT, Depth, Server
 
 
-class Server:
-    def __init__(self, broker: RabbitmqBroker) -> None:
-        self._broker = broker
+class RabbitmqServer(Server):
+    _broker: RabbitmqBroker
 
     def ping(self) -> None:
         self._connection().close()
 
-    def depths(self) -> Iterator[Depth]:
+    def depths(self) -> list[Depth]:
         with closing(self._connection()) as connection:
-            for queue in sorted(self._broker.get_declared_queues()):
-                counts = [_messages(connection, name) for name in (queue, dq_name(queue), xq_name(queue))]
-                yield Depth(queue=queue, waiting=counts[0], delayed=counts[1], dead=counts[2])
-
-    def eviction(self) -> str:
-        return ""
+            return [_depth(connection, queue) for queue in self._queues]
 
     def _connection(self) -> BlockingConnection:
         return BlockingConnection(_bounded(self._broker.parameters))
+
+
+def _depth(connection: Any, queue: str) -> Depth:
+    waiting, delayed, dead = (_messages(connection, name) for name in (queue, dq_name(queue), xq_name(queue)))
+    return Depth(queue=queue, waiting=waiting, delayed=delayed, dead=dead)
 
 
 def _messages(connection: Any, queue: str) -> int:

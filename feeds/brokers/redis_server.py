@@ -1,6 +1,5 @@
 """Redis as a broker's server."""
 
-from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
@@ -10,26 +9,25 @@ from redis import ConnectionPool, Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from feeds.brokers.server import TIMEOUT, Depth
+from feeds.brokers.server import TIMEOUT, Depth, Server
 
 
-class Server:
-    def __init__(self, broker: RedisBroker) -> None:
-        self._broker = broker
+class RedisServer(Server):
+    _broker: RedisBroker
 
     def ping(self) -> None:
         with self._client() as client:
             client.ping()
 
-    def depths(self) -> Iterator[Depth]:
-        namespace = self._broker.namespace
+    def depths(self) -> list[Depth]:
         with self._client() as client:
-            for queue in sorted(self._broker.get_declared_queues()):
-                # Dramatiq's dispatch.lua: lists of message ids, and a sorted set of dead ones.
-                waiting: Any = client.llen(f"{namespace}:{queue}")
-                delayed: Any = client.llen(f"{namespace}:{dq_name(queue)}")
-                dead: Any = client.zcard(f"{namespace}:{xq_name(queue)}")
-                yield Depth(queue=queue, waiting=waiting, delayed=delayed, dead=dead)
+            return [self._depth(client, queue) for queue in self._queues]
+
+    def _depth(self, client: Any, queue: str) -> Depth:
+        """Count what Dramatiq's dispatch.lua keeps: lists of message ids, and a sorted set of dead ones."""
+        prefix = f"{self._broker.namespace}:"
+        waiting, delayed = client.llen(prefix + queue), client.llen(prefix + dq_name(queue))
+        return Depth(queue=queue, waiting=waiting, delayed=delayed, dead=client.zcard(prefix + xq_name(queue)))
 
     def eviction(self) -> str:
         with self._client() as client:

@@ -97,8 +97,7 @@ def ask_lock_store() -> str:
 
 def ask_broker() -> str:
     """Ask a broker that has a server whether it answers, by a connection of our own. A queue in memory always does."""
-    if (server := brokers.server(dramatiq.get_broker())) is not None:
-        server.ping()
+    brokers.server(dramatiq.get_broker()).ping()
     return ""
 
 

@@ -62,6 +62,6 @@ def _samples() -> Iterator[Sample]:
         yield "feeds_schedule_age_seconds", {}, (now - at).total_seconds()
     for finding in diagnosis.examine():
         yield "feeds_part_ok", {"part": finding.part}, not finding.problems
-    for depth in diagnosis.or_none(lambda: brokers.depths(dramatiq.get_broker())) or ():
+    for depth in diagnosis.or_none(lambda: brokers.server(dramatiq.get_broker()).depths()) or ():
         for state in ("waiting", "delayed", "dead"):
             yield "feeds_queue_messages", {"queue": depth.queue, "state": state}, getattr(depth, state)

@@ -72,7 +72,7 @@ def context(now: datetime) -> dict[str, Any]:
         "hosts": hosts,
         "workers": diagnosis.workers(now),
         "schedule_at": diagnosis.schedule_at(),
-        "queues": diagnosis.or_none(lambda: brokers.depths(dramatiq.get_broker())),
+        "queues": diagnosis.or_none(lambda: brokers.server(dramatiq.get_broker()).depths()),
         "locks": diagnosis.or_none(lambda: locks.held(now.timestamp(), MOST_LOCKS)) or (),
     }
 

@@ -242,7 +242,7 @@ def depth_of(broker: dramatiq.Broker) -> Depth:
     )
     actor.send(1)
     actor.send_with_options(args=(2,), delay=600_000)
-    (depth,) = [each for each in brokers.depths(broker) if each.queue == "numbers"]
+    (depth,) = [each for each in brokers.server(broker).depths() if each.queue == "numbers"]
     return depth
 
 
