@@ -42,7 +42,7 @@ class BadOutline:
 
 # Reading
 
-_FIRST = re.compile(rb"<(?:(!--)|(!ENTITY\b)|([A-Za-z_][\w:.-]{0,39}))", re.IGNORECASE)
+_FIRST = re.compile(rb"<(?:(!--)|([A-Za-z_][\w:.-]{0,39}))")
 _TAG = re.compile(rb"<(?:(!--)|(/?)outline(?=[\s/>]))", re.IGNORECASE)
 _OUTLINE = re.compile(rb"</?outline(?=[\s/>])", re.IGNORECASE)
 # As browsers read it. A quotation mark that is not closed before the next outline ends a value at white space.
@@ -69,18 +69,16 @@ def _start(text: bytes) -> int:
     """Return where the root element begins; raise OPMLError where it is not <opml>."""
     last, at = text.rfind(b"-->"), 0
     while first := _FIRST.search(text, at):
-        if first[1]:
+        comment, name = first.groups()
+        if comment:
             at = _behind_comment(text, first.end(), last)
-            continue
-        if first[3] and first[3].lower() in PRINTED:
+        elif name.lower() in PRINTED:
             at = first.end()
-            continue
-        line = text.count(b"\n", 0, first.start()) + 1
-        if first[2]:
-            raise OPMLError(f"line {line}: entity declarations are refused")  # bombs; no exporter writes them
-        if first[3].lower() != b"opml":
-            raise OPMLError(f"line {line}: the document is <{first[3].decode()}>, not <opml>")
-        return first.start()
+        elif name.lower() == b"opml":
+            return first.start()
+        else:
+            line = text.count(b"\n", 0, first.start()) + 1
+            raise OPMLError(f"line {line}: the document is <{name.decode()}>, not <opml>")
     raise OPMLError("there is no element in it")
 
 
