@@ -18,7 +18,7 @@ from feeds import brokers, locking, parsing
 from feeds.conf import FeedsSettings, feeds_settings
 from feeds.databases import primary_database
 from feeds.exceptions import ConfigurationError, describe
-from feeds.fetching import IPPolicy, Proxies, doubts
+from feeds.fetching import IPPolicy, Proxies, network_warnings
 from feeds.locking import LockMiddleware, LockStore, LockStoreError
 from feeds.management.workers import unknown_to_workers
 from feeds.models import Lock
@@ -235,8 +235,8 @@ def check_networks(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]:
     values = typed_settings()
     if values is None or list(_ranges(values)):  # said by check_settings
         return
-    for doubt in doubts(values.allowed_networks):
-        yield Warning(doubt, hint="Any feed may lead to any address in it.", id="feeds.W008")
+    for warning in network_warnings(values.allowed_networks):
+        yield Warning(warning, hint="Any feed may lead to any address in it.", id="feeds.W008")
 
 
 @register("feeds")

@@ -105,7 +105,7 @@ class FetchOptionsForm(forms.ModelForm):
         if any(not colon for _, colon, _ in lines):
             raise forms.ValidationError("Each line must be a name, a colon and a value.", code="invalid")
         headers = [(name.strip(), value.strip()) for name, _, value in lines]
-        if reserved := ", ".join(name for name, _ in headers if name.title() in fetching.OWN_HEADERS):
+        if reserved := ", ".join(name for name, _ in headers if name.title() in fetching.RESERVED_HEADERS):
             text = f"{reserved}: not sent, since the importer sets or leaves out such headers itself."
             raise forms.ValidationError(text, code="reserved")
         _can_send("headers", tuple(headers))

@@ -1,9 +1,9 @@
 """Fetch a feed: one conditional GET, its redirects followed. Whatever a server does comes back as a value."""
 
 from feeds.fetching.fetcher import Fetcher
-from feeds.fetching.ip_policy import IPPolicy, doubts, is_private_host
+from feeds.fetching.ip_policy import IPPolicy, is_private_host, network_warnings
 from feeds.fetching.proxies import Proxies
-from feeds.fetching.requests import OWN_HEADERS, plan_calls
+from feeds.fetching.requests import RESERVED_HEADERS, plan_calls
 from feeds.fetching.transport import DELTA
 from feeds.fetching.values import (
     Admit,
@@ -19,7 +19,7 @@ from feeds.fetching.values import (
 
 __all__ = [
     "DELTA",
-    "OWN_HEADERS",
+    "RESERVED_HEADERS",
     "Admit",
     "Allowance",
     "Failed",
@@ -32,7 +32,7 @@ __all__ = [
     "NotModified",
     "Proxies",
     "Redirect",
-    "doubts",
     "is_private_host",
+    "network_warnings",
     "plan_calls",
 ]

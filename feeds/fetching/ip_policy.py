@@ -105,7 +105,7 @@ class IPPolicy:
         return any(address in network for network in self._allowed for address in addresses)
 
 
-def doubts(allowed_networks: Iterable[str]) -> Iterator[str]:
+def network_warnings(allowed_networks: Iterable[str]) -> Iterator[str]:
     """Yield what is probably not meant in networks that are allowed."""
     for text in allowed_networks:
         network = _network(text)

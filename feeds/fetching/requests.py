@@ -16,9 +16,9 @@ ACCEPT = (
     "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml;q=0.9, "
     "application/xml;q=0.8, text/xml;q=0.8, application/json;q=0.7, */*;q=0.1"
 )
-# What a feed's own headers cannot change: the framing of the message, the host whose address was checked, and what this
-# module must know to understand the answer.
-OWN_HEADERS = frozenset(
+# What no feed can have as headers of its own: the framing of the message, the host whose address was checked, and what
+# this module must know to understand the answer.
+RESERVED_HEADERS = frozenset(
     {"Host", "Connection", "Content-Length", "Transfer-Encoding", "Te", "Trailer", "Upgrade", "Expect", "Range"}
     | {"Accept-Encoding", "If-None-Match", "If-Modified-Since", "A-Im", "Proxy-Authorization"}
 )
@@ -71,7 +71,7 @@ def plan_calls(request: FeedRequest, user_agent: str, proxies: Proxies | None = 
     if username or password:
         secret["Authorization"] = "Basic " + b64encode(f"{username}:{password}".encode()).decode()
     for name, value in request.headers:
-        if name.title() not in OWN_HEADERS:
+        if name.title() not in RESERVED_HEADERS:
             secret[name.title()] = _encoded(name, value)
     return CallPlan(request=request, start=replace(url, userinfo=""), headers=headers, secret=secret, proxy=proxy)
 
