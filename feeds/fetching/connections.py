@@ -11,10 +11,9 @@ from urllib3.util import make_headers
 
 from feeds.canonical_urls import SplitURL
 from feeds.fetching.deadline import Deadline
-from feeds.fetching.dialer import Connect, Dialer, check_address, check_pace
+from feeds.fetching.dialer import Dialer, check_address, check_pace
 from feeds.fetching.ip_policy import EVERYWHERE, PUBLIC, IPPolicy, is_literal, is_private_host
 from feeds.fetching.proxies import Proxy, ask_socks
-from feeds.fetching.resolver import GetAddressInfo, Resolver
 from feeds.fetching.sockets import TimedContext, TimedSocket, TransportError, client_context
 from feeds.fetching.values import Admit, FetchSettings
 from feeds.outcomes import FailureKind
@@ -76,20 +75,10 @@ class _HTTPSConnection(Connection, urllib3.connection.HTTPSConnection):
 class Connector:
     """Makes a connection for each request. Safe to share between threads."""
 
-    def __init__(
-        self,
-        settings: FetchSettings,
-        getaddrinfo: GetAddressInfo = socket.getaddrinfo,
-        connect: Connect = socket.socket.connect,
-    ) -> None:
+    def __init__(self, settings: FetchSettings, dialer: Dialer) -> None:
+        self._dialer = dialer
         self._servers = IPPolicy(settings.allowed_networks)
         self._proxies = IPPolicy((*settings.allowed_networks, *settings.proxy_networks), setting="FEEDS_PROXY_NETWORKS")
-        self._dialer = Dialer(
-            Resolver(getaddrinfo),
-            connect_timeout=settings.connect_timeout,
-            read_timeout=settings.read_timeout,
-            connect=connect,
-        )
 
     def connect(self, call: Call, bounds: Bounds) -> Connection:
         """Return a connection that is not open yet, over a socket that is."""

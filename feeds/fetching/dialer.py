@@ -11,9 +11,9 @@ from itertools import chain, zip_longest
 
 from feeds.fetching.deadline import Deadline
 from feeds.fetching.ip_policy import IPPolicy, is_literal
-from feeds.fetching.resolver import AddressInfo, Resolver, SocketAddress
+from feeds.fetching.resolver import AddressInfo, GetAddressInfo, Resolver, SocketAddress
 from feeds.fetching.sockets import Budget, TimedSocket, TransportError
-from feeds.fetching.values import Admit, at_once
+from feeds.fetching.values import Admit, FetchSettings, at_once
 from feeds.outcomes import FailureKind
 
 MAX_ADDRESSES = 16  # of one name, that are tried
@@ -26,18 +26,10 @@ Connect = Callable[[socket.socket, SocketAddress], object]
 class Dialer:
     """Opens sockets to addresses that a policy allows, and to no others."""
 
-    def __init__(
-        self,
-        resolver: Resolver,
-        *,
-        connect_timeout: float,
-        read_timeout: float,
-        connect: Connect = socket.socket.connect,
-    ) -> None:
-        self._resolver = resolver
+    def __init__(self, settings: FetchSettings, getaddrinfo: GetAddressInfo, connect: Connect) -> None:
+        self._settings = settings
+        self._resolver = Resolver(getaddrinfo)
         self._connect = connect
-        self._connect_timeout = connect_timeout
-        self._read_timeout = read_timeout
         self._family: int | None = None  # that was the first to connect where there was a choice: it begins next time
 
     def dial(self, host: str, port: int, policy: IPPolicy, deadline: Deadline, admit: Admit = at_once) -> TimedSocket:
@@ -50,7 +42,7 @@ class Dialer:
         if len({family for family, _ in addresses}) > 1:
             self._family = sock.family
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.deadline, sock.read_timeout, sock.budget = deadline, self._read_timeout, Budget()
+        sock.deadline, sock.read_timeout, sock.budget = deadline, self._settings.read_timeout, Budget()
         return sock
 
     def look_up(self, host: str, port: int, policy: IPPolicy, deadline: Deadline, admit: Admit) -> list[Address]:
@@ -76,12 +68,11 @@ class Dialer:
         return addresses
 
     def _look_up(self, host: str, port: int, deadline: Deadline) -> list[AddressInfo]:
+        longest = self._settings.connect_timeout
         try:
-            return self._resolver.resolve(host, port, deadline, self._connect_timeout)
+            return self._resolver.resolve(host, port, deadline, longest)
         except TimeoutError:
-            raise TransportError(
-                FailureKind.DNS, f"{host} was not resolved in {self._connect_timeout:g} seconds"
-            ) from None
+            raise TransportError(FailureKind.DNS, f"{host} was not resolved in {longest:g} seconds") from None
         except (OSError, UnicodeError) as error:
             raise TransportError(FailureKind.DNS, _look_up_failure(host, error)) from error
 
@@ -89,7 +80,7 @@ class Dialer:
         race = _Race(addresses, self._connect)
         try:
             with deadline.connecting():
-                return deadline.wait(race.run, self._connect_timeout)
+                return deadline.wait(race.run, self._settings.connect_timeout)
         finally:
             race.close()
 

@@ -9,7 +9,7 @@ from feeds.exceptions import InvalidURL
 from feeds.fetching.connections import Bounds, Call, Connector, is_public
 from feeds.fetching.cookies import Cookies
 from feeds.fetching.deadline import Deadline
-from feeds.fetching.dialer import Connect
+from feeds.fetching.dialer import Connect, Dialer
 from feeds.fetching.proxies import Proxies
 from feeds.fetching.requests import CallPlan, default_user_agent, plan_calls
 from feeds.fetching.resolver import GetAddressInfo
@@ -38,7 +38,8 @@ class Fetcher:
         self._clock = clock  # seconds since the epoch; dates in headers are measured by it
         self._user_agent = settings.user_agent or default_user_agent(settings.contact_url)
         self._proxies = Proxies(settings.proxy, settings.no_proxy)
-        self._transport = Transport(Connector(settings, getaddrinfo, connect), settings.max_body_bytes)
+        connector = Connector(settings, Dialer(settings, getaddrinfo, connect))
+        self._transport = Transport(connector, settings.max_body_bytes)
 
     def fetch(self, request: FeedRequest, allowance: Allowance | None = None, admit: Admit = at_once) -> FetchOutcome:
         """Fetch, and return what came of it before the deadline. Nothing that a server does is raised.
