@@ -42,7 +42,7 @@ class OPMLError(FeedsError):
 
 
 @contextmanager
-def telling(logger: logging.Logger, **context: object) -> Iterator[None]:
+def log_unforeseen(logger: logging.Logger, **context: object) -> Iterator[None]:
     """Log an error that was not foreseen with its context, which the record has as fields, too: Sentry shows them."""
     try:
         yield

@@ -14,7 +14,7 @@ from django.apps import apps
 from feeds import canonical_urls, clock, planning, scheduling, storage
 from feeds.conf import FeedsSettings
 from feeds.databases import refuse_transaction
-from feeds.exceptions import telling
+from feeds.exceptions import log_unforeseen
 from feeds.fetching import DELTA, Failed, Fetched, Fetcher, FetchOutcome, FetchSettings
 from feeds.outcomes import AskedBy, FailureKind, Outcome
 from feeds.parsing import Document, ParsedFeed, Parser, SandboxUnavailable, Unreadable
@@ -227,7 +227,7 @@ class Importer:
 
 
 def _stage(feed: FeedState, stage: str) -> AbstractContextManager[None]:
-    return telling(logger, feed=canonical_urls.redacted(feed.url), feed_id=feed.id, stage=stage)
+    return log_unforeseen(logger, feed=canonical_urls.redacted(feed.url), feed_id=feed.id, stage=stage)
 
 
 def get_importer() -> Importer:

@@ -152,11 +152,11 @@ class _Reader:
 
 
 def _value(written: bytes) -> str:
-    text = _REFERENCE.sub(_referred, written.decode("utf-8", "replace"))
+    text = _REFERENCE.sub(_unescaped, written.decode("utf-8", "replace"))
     return " ".join(without_forbidden(text).split())
 
 
-def _referred(reference: re.Match[str]) -> str:
+def _unescaped(reference: re.Match[str]) -> str:
     text = reference[0]
     return unescape(text) if text[1] == "#" else html5.get(text[1:], text)
 

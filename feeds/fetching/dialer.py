@@ -13,7 +13,7 @@ from feeds.fetching.deadline import Deadline
 from feeds.fetching.ip_policy import IPPolicy, is_literal
 from feeds.fetching.resolver import AddressInfo, GetAddressInfo, Resolver, SocketAddress
 from feeds.fetching.sockets import Budget, TimedSocket, TransportError
-from feeds.fetching.values import Admit, FetchSettings, at_once
+from feeds.fetching.values import Admit, FetchSettings, always
 from feeds.outcomes import FailureKind
 
 MAX_ADDRESSES = 16  # of one name, that are tried
@@ -32,7 +32,7 @@ class Dialer:
         self._connect = connect
         self._family: int | None = None  # that was the first to connect where there was a choice: it begins next time
 
-    def dial(self, host: str, port: int, policy: IPPolicy, deadline: Deadline, admit: Admit = at_once) -> TimedSocket:
+    def dial(self, host: str, port: int, policy: IPPolicy, deadline: Deadline, admit: Admit = always) -> TimedSocket:
         """Return a connected socket that ends with `deadline`, if it is the host's turn at its address."""
         addresses = self.look_up(host, port, policy, deadline, admit)
         try:

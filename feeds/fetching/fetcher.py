@@ -16,7 +16,7 @@ from feeds.fetching.resolver import GetAddressInfo
 from feeds.fetching.responses import fetch_outcome, longer, next_hop, retry_after
 from feeds.fetching.sockets import TransportError
 from feeds.fetching.transport import Transport
-from feeds.fetching.values import Admit, Allowance, Failed, FeedRequest, FetchOutcome, FetchSettings, Redirect, at_once
+from feeds.fetching.values import Admit, Allowance, Failed, FeedRequest, FetchOutcome, FetchSettings, Redirect, always
 from feeds.outcomes import FailureKind
 
 FOLLOWED = frozenset({301, 302, 303, 307, 308})
@@ -41,7 +41,7 @@ class Fetcher:
         connector = Connector(settings, Dialer(settings, getaddrinfo, connect))
         self._transport = Transport(connector, settings.max_body_bytes)
 
-    def fetch(self, request: FeedRequest, allowance: Allowance | None = None, admit: Admit = at_once) -> FetchOutcome:
+    def fetch(self, request: FeedRequest, allowance: Allowance | None = None, admit: Admit = always) -> FetchOutcome:
         """Fetch, and return what came of it before the deadline. Nothing that a server does is raised.
 
         `allowance` may end the fetch before its deadline, in the same way; and so does `admit`, which is asked before

@@ -27,7 +27,7 @@ class HidesLogins(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple):
-            record.args = tuple(_shown(argument) for argument in record.args)
+            record.args = tuple(_without_logins(argument) for argument in record.args)
         return True
 
 
@@ -47,14 +47,14 @@ class WorkerLog(HidesLogins):
         return super().filter(record)
 
 
-def _shown(value: Any) -> Any:
+def _without_logins(value: Any) -> Any:
     match value:
         case str():
             return without_login(value)
         case list() | tuple():
-            return type(value)(map(_shown, value))
+            return type(value)(map(_without_logins, value))
         case dict():
-            return {key: _shown(one) for key, one in value.items()}
+            return {key: _without_logins(one) for key, one in value.items()}
         case Message() | MessageProxy():
-            return str(value.copy(args=_shown(value.args), kwargs=_shown(value.kwargs)))
+            return str(value.copy(args=_without_logins(value.args), kwargs=_without_logins(value.kwargs)))
     return value

@@ -48,7 +48,7 @@ def send_due(now: datetime, send: Send, settings: FeedsSettings) -> None:
 
     Each batch is committed before it is sent. If `send` raises, the rest of the batch is due again after the lease.
     """
-    _distrust(now)
+    _reset_future_times(now)
     room = settings.claim_limit - outstanding(now)
     sent = postponed = 0
     refused: frozenset[int] = frozenset()
@@ -62,7 +62,7 @@ def send_due(now: datetime, send: Send, settings: FeedsSettings) -> None:
     logger.info("claimed=%s postponed=%s room=%s", sent, postponed, room)
 
 
-def _distrust(now: datetime) -> None:
+def _reset_future_times(now: datetime) -> None:
     """Let feeds be due whose times only a clock that was wrong can have written: they would be polled no more."""
     values = {"next_check_at": now, "next_check_reason": "a clock was wrong", "slot_at": None, "claimed_at": None}
     soon, far = now + rate_limit.LEASE, now + rate_limit.FARTHEST

@@ -30,9 +30,10 @@ Leave = Callable[[], None]  # to be called after a request that may be made now
 
 
 def enter(host: HostState, *, slot: datetime | None, default_delay: float, deadline: float) -> Leave | datetime | None:
-    """Ask for a request that takes at most `deadline` seconds; a time is the slot, reserved, to come back with.
+    """Ask whether a request that takes at most `deadline` seconds may be made now.
 
-    None: the host need not be asked. Delays in seconds.
+    Return what is to be called after it, or None where the host does not care; if it may not, when to come back: a
+    slot that is reserved. `default_delay` is in seconds.
     """
     if not rate_limit.applies(host, default_delay, clock.now()):
         return None
@@ -50,7 +51,7 @@ def enter(host: HostState, *, slot: datetime | None, default_delay: float, deadl
 def enter_by_name(
     name: str, *, slot: datetime | None, default_delay: float, deadline: float
 ) -> Leave | datetime | None:
-    """Do the same for a host that a redirect leads to."""
+    """Ask the same of a host that a redirect leads to: it may have no row yet."""
     row = Host.primary.filter(name=name).first()
     delay, paused_until = (row.delay, aware(row.paused_until)) if row else (None, None)
     host = HostState(name=name, shared=True, delay=delay, paused_until=paused_until)

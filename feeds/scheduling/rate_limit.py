@@ -50,9 +50,9 @@ class HostQueue:
 
 
 class Answer(NamedTuple):
-    """Whether a request may begin, and the queue from then on: `free_at` is the latest time for the next one."""
+    """Whether a request may begin now."""
 
-    queue: HostQueue
+    queue: HostQueue  # from now on; while the request lasts, `free_at` is when it must be over
     at: datetime | None = None  # when to come back, with that as its slot; None = it may begin
 
 

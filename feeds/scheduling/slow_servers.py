@@ -13,8 +13,8 @@ from feeds.fetching import Allowance
 ALLOWANCE = 2.0  # seconds that a fetch may take without a permit; one that takes longer is slow
 FIRST_ALLOWANCE = 1.0  # of a feed never fetched before: where hundreds are new, two seconds for each are too long
 PARSE_ALLOWANCE = 5.0  # seconds for parsing: honest documents wait for a child, too, where a hundred feeds are new
-COME_BACK = 30.0  # seconds, about, after which a feed that found no permit comes back
-STAY_AWAY = 420.0  # the second time: beyond `rate_limit.LONGEST_DELAY`, so that it is left to the schedule
+FIRST_WAIT = 30.0  # seconds, about, after which a feed that found no permit comes back
+LATER_WAIT = 420.0  # if it finds none again: beyond `rate_limit.LONGEST_DELAY`, so that it is left to the schedule
 
 
 class Bulkhead:
@@ -64,4 +64,4 @@ class Permit:
 
 def wait(*, has_waited: bool, jitter: float) -> float:
     """Return in how many seconds to come back for a permit. `jitter` is in [0, 1)."""
-    return (STAY_AWAY if has_waited else COME_BACK) * (0.75 + 0.5 * jitter)
+    return (LATER_WAIT if has_waited else FIRST_WAIT) * (0.75 + 0.5 * jitter)

@@ -159,7 +159,7 @@ def apply(plan: ImportPlan) -> ImportReport:
         with transaction.atomic(using=primary_database()):
             written = advance(plan)
             if written:
-                plan = merging.actual(plan)
+                plan = merging.resolve_move(plan)
                 feed_id = _write(plan, begun)
     else:
         written = advance(plan)  # one statement needs no transaction around it

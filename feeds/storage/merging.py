@@ -19,15 +19,15 @@ from feeds.storage.fields import UNSEEN, no_error, url_fields
 from feeds.storage.subscriptions import Subscription, register
 
 
-def actual(plan: ImportPlan) -> ImportPlan:
-    """Return a plan whose move is to where it leads in truth: the new URL may be an alias of the feed of another site.
+def resolve_move(plan: ImportPlan) -> ImportPlan:
+    """Return the plan with a move to where the new URL leads: it may be an alias of a feed of another site.
 
-    There no entry goes along.
+    To another site no entry goes along.
     """
     feed, move = plan.feed, plan.move
     if move is None:
         return plan
-    if not move.found and (other := _at(move.url, other_than=feed.id)) and not is_same_site(feed.url, other.url):
+    if not move.found and (other := _feed_at(move.url, other_than=feed.id)) and not is_same_site(feed.url, other.url):
         move = replace(move, url=other.url, across_sites=True)
     return replace(plan, move=move, new=(), changed=()) if move.across_sites else plan
 
@@ -38,7 +38,7 @@ def hand_over(feed: FeedState, move: Move, listed: Iterable[bytes]) -> int:
     A feed that is known there already goes on as it is. To a new one go the entries that its document lists, and
     nothing else: no tombstones, no counts of changes, and its own next document replaces what they say.
     """
-    other = _at(move.url, other_than=feed.id)
+    other = _feed_at(move.url, other_than=feed.id)
     if other is None:
         source = Feed.primary.get(pk=feed.id)
         register([Subscription(url=move.url, folder=source.folder)])
@@ -63,7 +63,7 @@ def move_feed(feed: FeedState, move: Move, now: datetime) -> int:
     The caller has locked the feed's row. Two feeds that become one in opposite directions would wait for each other,
     but each of them has parsed as a feed under the URL of the other, so they do not lead to each other.
     """
-    other = _at(move.url, other_than=feed.id) or _rename(feed, move, now)
+    other = _feed_at(move.url, other_than=feed.id) or _rename(feed, move, now)
     if other is not None:
         _merge(feed, other)
     feed_id = other.pk if other else feed.id
@@ -83,7 +83,7 @@ def remove_alias(url: str) -> None:
     Alias.primary.filter(url_md5=canonical_urls.url_md5(url)).delete()
 
 
-def _at(url: str, *, other_than: int) -> Feed | None:
+def _feed_at(url: str, *, other_than: int) -> Feed | None:
     """Return the other feed that is known by this URL, locked."""
     md5 = canonical_urls.url_md5(url)
     others = Feed.primary.exclude(pk=other_than).select_for_update(of=("self",))
@@ -105,7 +105,7 @@ def _rename(feed: FeedState, move: Move, now: datetime) -> Feed | None:
             # The validators stay: they came from where the feed is now, or there are none.
             Feed.primary.filter(pk=feed.id).update(**values)
     except IntegrityError:
-        if (other := _at(move.url, other_than=feed.id)) is None:
+        if (other := _feed_at(move.url, other_than=feed.id)) is None:
             raise
         return other
     if canonical_urls.split_url(feed.url).origin != canonical_urls.split_url(move.url).origin:

@@ -71,7 +71,7 @@ def _apply_accepted(plan: ImportPlan, failed: ImportPlan) -> ImportReport:
     with transaction.atomic(using=primary_database()):
         if not feeds.advance(failed):
             return feeds.settled(failed, failed.feed.id, written=False)
-        plan = merging.actual(plan)
+        plan = merging.resolve_move(plan)
         new, refused_new = one_by_one(plan.new, lambda entry: write_new(plan, [entry]))
         changed, refused_changed = one_by_one(plan.changed, lambda entry: write_changed(plan, [entry]))
         refused = refused_new + refused_changed
