@@ -34,7 +34,8 @@ class EntryRows:
         return found
 
     def newest(self, count: int) -> list[StoredEntry]:
-        return list(_stored(Entry.primary.filter(feed_id=self._feed.id).order_by("-sorted_at")[:count]))
+        entries = Entry.primary.filter(feed_id=self._feed.id).order_by("-sorted_at", "-id")  # of one date the last
+        return list(_stored(entries[:count]))
 
 
 def _stored(entries: models.QuerySet[Entry]) -> Iterator[StoredEntry]:

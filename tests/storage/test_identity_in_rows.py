@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from feeds.models import Entry, Feed
 from feeds.outcomes import FailureKind, Outcome
 from feeds.planning.entry_names import digest
+from feeds.storage import EntryRows, load
 from tests.rigs.documents import URL, import_document, item, items, rss
 
 pytestmark = pytest.mark.django_db
@@ -109,6 +110,13 @@ def test_parsing_only_what_is_new_leaves_the_rows_that_parsing_everything_leaves
 def rows(url: str) -> list[tuple[object, ...]]:
     entries = Entry.objects.filter(feed__url=url)
     return sorted(entries.values_list("guid", "url", "title", "summary", "published_text", "changes"))
+
+
+def test_of_entries_with_one_date_the_last_that_came_are_the_newest():
+    """PostgreSQL returns equals in any order: the same document added an entry or did not."""
+    import_document(rss(*(item(number, pubDate="Mon, 02 Mar 2026 10:00:00 GMT") for number in range(5))))
+    rows = EntryRows(load(URL)).newest(2)
+    assert [row.title for row in rows] == ["Title 4", "Title 3"]
 
 
 def test_a_new_entry_does_not_take_the_row_of_one_that_was_cut_out_of_its_document() -> None:
