@@ -5,7 +5,7 @@ from typing import Any
 
 import dramatiq
 import pytest
-from django.db import DataError
+from django.db import DataError, connection
 from django.utils import timezone
 
 from feeds import history, storage, tasks
@@ -117,6 +117,38 @@ def test_old_rows_are_pruned_with_the_entries() -> None:
     Import.objects.filter(number=1).update(started_at=long_ago)
     tasks.prune_entries.fn()
     assert list(Import.objects.values_list("number", flat=True)) == [2]
+
+
+KEEP = {
+    "sqlite": ["CREATE TRIGGER keep BEFORE DELETE ON feeds_import WHEN OLD.number < 4 BEGIN SELECT RAISE(IGNORE); END"],
+    "postgresql": [
+        "CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+        "CREATE TRIGGER keep BEFORE DELETE ON feeds_import FOR EACH ROW WHEN (OLD.number < 4) EXECUTE FUNCTION keep()",
+    ],
+}
+
+
+def test_old_rows_that_a_trigger_keeps_are_asked_for_once_and_keep_no_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(history, "CHUNK", 2)
+    for number in range(5):
+        import_document(rss(item(number)))
+    Import.objects.update(started_at=timezone.now() - timedelta(days=history.DAYS + 1))
+    statements = []
+
+    def end_if_endless(execute: Any, sql: str, *rest: Any) -> Any:
+        statements.append(sql)
+        if len(statements) > 100 and sql.startswith("SELECT"):
+            pytest.fail("pruning does not end")
+        return execute(sql, *rest)
+
+    with connection.cursor() as cursor:
+        for statement in KEEP[connection.vendor]:
+            cursor.execute(statement)
+    with connection.execute_wrapper(end_if_endless):
+        assert history.prune(timezone.now()) == 2
+    assert list(Import.objects.order_by("number").values_list("number", flat=True)) == [1, 2, 3]
 
 
 def test_an_unchanged_poll_sends_no_further_statement(django_assert_num_queries: object) -> None:
