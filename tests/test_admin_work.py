@@ -11,8 +11,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
+from dramatiq.brokers.redis import RedisBroker
 
-from feeds import opml
+from feeds import opml, storage, tasks
 from feeds.admin import base
 from feeds.embedded.broker import EmbeddedBroker
 from feeds.models import Feed
@@ -220,6 +221,17 @@ def test_a_list_as_large_as_may_be_is_added_the_way_its_form_says(admin_client: 
         answer = admin_client.post(UPLOAD, encoded, content_type="application/x-www-form-urlencoded")
     assert answer.status_code == 302
     assert Feed.objects.count() == 2
+
+
+def test_an_upload_that_the_broker_does_not_take_is_stored_and_says_so_once(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks.import_feed, "broker", RedisBroker(url="redis://127.0.0.1:9/0"))
+    text = "\n".join(f"http://127.0.0.1:9/{number}" for number in range(storage.CHUNK + 1))
+    page = html.unescape(admin_client.post(UPLOAD, {"text": text}, follow=True).content.decode())
+    assert "501 feeds added, 0 known." in page
+    assert page.count("The queue failed.") == 1
+    assert Feed.objects.due(timezone.now()).count() == storage.CHUNK + 1
 
 
 def test_uploads_are_for_those_who_may_add_feeds_and_not_too_large(client: Client) -> None:

@@ -1,6 +1,7 @@
 """Actions on the feeds of the list. Each says how many feeds it was done with."""
 
 import logging
+from collections.abc import Iterable
 
 from django import forms
 from django.contrib import admin, messages
@@ -28,20 +29,20 @@ class FeedActions(admin.ModelAdmin):
 
     @admin.action(description="Import now", permissions=["change"])
     def import_now(self, request: HttpRequest, queryset: QuerySet[Feed]) -> None:
-        if sent := self.send(request, queryset.exclude(status=Feed.Status.PAUSED)):
+        if sent := self.send(request, queryset.exclude(status=Feed.Status.PAUSED).values_list("url", flat=True)):
             self.message_user(request, f"{counted(sent, 'feed')} queued for import.", messages.SUCCESS)
         if paused := queryset.filter(status=Feed.Status.PAUSED).count():
             text = f"{counted(paused, 'feed')} paused: not imported until resumed."
             self.message_user(request, text, messages.WARNING)
 
-    def send(self, request: HttpRequest, queryset: QuerySet[Feed]) -> int:
+    def send(self, request: HttpRequest, urls: Iterable[str]) -> int:
         """Send feeds to the queue; return how many, and say so where the broker takes no more."""
         # Imported here: Django may load this module before the broker is set, and actors keep the broker they find.
         from feeds import tasks
 
         sent = 0
         try:
-            for url in queryset.values_list("url", flat=True):
+            for url in urls:
                 tasks.send(url)
                 sent += 1
         except Exception as error:  # each broker's client has its own, and they are named in no module of ours

@@ -218,7 +218,7 @@ class FeedAdmin(Editable, FeedActions, LongList):
             raise PermissionDenied
         waiting = Following()
         waiting.add([feed])
-        if self.send(request, Feed.primary.filter(pk=feed.pk)):
+        if self.send(request, [feed.url]):
             endings = chain.from_iterable(waiting.looks(timeout=LONGEST_WAIT))
             self.message_user(request, *_said(next(endings, None)))
         return HttpResponseRedirect(reverse("admin:feeds_feed_change", args=[feed.pk]))

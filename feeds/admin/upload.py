@@ -16,7 +16,7 @@ from feeds.management.progress import counted
 from feeds.management.sources import BadLine
 from feeds.models import Feed
 from feeds.parsing import to_utf8
-from feeds.storage import Subscription
+from feeds.storage import CHUNK, Subscription, chunked
 
 MOST_BYTES = 2_000_000  # Django takes forms of 2.5 MB; `manage.py import_feeds` reads any
 SHOWN = 200  # rows of the preview
@@ -66,6 +66,6 @@ def _add(admin: FeedActions, request: HttpRequest, text: str) -> HttpResponse:
     admin.message_user(request, f"{counted(intake.added, 'feed')} added, {intake.known:,} known.", messages.SUCCESS)
     if bad:
         admin.message_user(request, f"{counted(len(bad), 'line')} could not be read.", messages.WARNING)
-    for ids in storage.chunked(intake.feed_ids, storage.CHUNK):
-        admin.send(request, Feed.primary.filter(pk__in=ids, checked_at=None))
+    unchecked = (Feed.primary.filter(pk__in=ids, checked_at=None) for ids in chunked(intake.feed_ids, CHUNK))
+    admin.send(request, (url for feeds in unchecked for url in feeds.values_list("url", flat=True)))
     return HttpResponseRedirect(list_of(Feed, state="never checked"))
