@@ -6,12 +6,12 @@ each byte is looked at a few times whatever the page is: html.parser takes quadr
 
 import re
 from collections.abc import Iterable, Iterator
-from html import unescape
 from itertools import chain, islice
 from urllib.parse import urljoin
 
 from feeds import canonical_urls
 from feeds.exceptions import InvalidURL
+from feeds.parsing.html.tokens import unescaped
 from feeds.parsing.values import Document, Link
 
 MAX_PAGE = 2 * 1024 * 1024  # bytes looked at; video channels have their link behind 600 kB of script
@@ -204,13 +204,6 @@ def _attributes(page: bytes, at: int) -> tuple[Attributes, int]:
         at = attribute.end()
         name = attribute[1].lower().decode("ascii", "replace")
         if name in _WANTED:
-            values.setdefault(name, _value(attribute[2] or attribute[3] or attribute[4] or b""))
+            written = attribute[2] or attribute[3] or attribute[4] or b""
+            values.setdefault(name, unescaped(written[:MAX_VALUE].decode("utf-8", "replace")))
     return values, at
-
-
-def _value(written: bytes) -> str:
-    text = written[:MAX_VALUE].decode("utf-8", "replace")
-    try:
-        return unescape(text)
-    except ValueError:  # a reference of more digits than Python converts
-        return text

@@ -1,8 +1,8 @@
 """People: one written as a text, such as "ada@example.org (Ada)", taken apart; and those of a feed for its entries."""
 
 import re
-from html import unescape
 
+from feeds.parsing.html.tokens import unescaped
 from feeds.parsing.values import Person
 
 MAX_AUTHOR = 1_000  # characters of an author that are taken apart
@@ -20,7 +20,7 @@ def parted(text: str) -> tuple[str, str]:
     """Return the name and the address of a person, whatever the top-level domain; the text where it has no address."""
     if "@" not in text or len(text) > MAX_AUTHOR:
         return text, ""
-    text = unescape(text)
+    text = unescaped(text)
     for word in _SEPARATORS.split(text):
         if "@" in word and (found := _ADDRESS.match(word.strip(".:'"))):
             return _name(text.replace(word, "", 1)), found[1]

@@ -21,6 +21,17 @@ PODCAST = "<itunes:summary>&lt;b&gt;heard&lt;/b&gt;</itunes:summary>"
 SHORT = "<itunes:subtitle>short</itunes:subtitle>"
 
 
+NUMBER = "&#" + "9" * 5_000 + ";"  # more digits than Python converts
+
+
+@pytest.mark.parametrize("start", ["", "&nbsp;"], ids=["well-formed", "not well-formed"])
+def test_a_reference_of_very_many_digits_costs_its_own_text_at_most(start: str) -> None:
+    entry = item(
+        f"<guid>1</guid>{start}<title><![CDATA[<b>t</b>{NUMBER}]]></title><author><![CDATA[a@b {NUMBER}]]></author>"
+    )
+    assert (entry.guid, entry.title[:1]) == ("1", "t")
+
+
 @pytest.mark.parametrize("parts", list(permutations((OWN, ENCODED, MEDIUM, SHORT))))
 def test_the_order_of_texts_changes_nothing(parts: tuple[str, ...]) -> None:
     entry = item("".join(parts))

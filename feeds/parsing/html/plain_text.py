@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from feeds.parsing.encodings import without_forbidden
 from feeds.parsing.html.elements import BLOCKS, WITHOUT_TEXT
-from feeds.parsing.html.tokens import tokens, without_cdata
+from feeds.parsing.html.tokens import tokens, unescaped, without_cdata
 from feeds.parsing.html.urls import safe_url
 
 TEXT_LIMIT = 10_000  # characters of a title, a name, a category
@@ -45,7 +45,7 @@ def text_of_html(value: str) -> Cleaned:
             pieces.append(" ")
         elif name in WITHOUT_TEXT and name != "title" and not is_end:
             silent = name
-    line = plain_text(html.unescape("".join(pieces)))
+    line = plain_text(unescaped("".join(pieces)))
     return Cleaned(line.text, line.capped or len(kept) < len(value))
 
 

@@ -78,6 +78,14 @@ def attributes_of(text: str) -> dict[str, str]:
     return found
 
 
+def unescaped(text: str) -> str:
+    """Return a text without its references; as it is where one has more digits than Python converts."""
+    try:
+        return html.unescape(text)
+    except ValueError:
+        return text
+
+
 def decoded(value: str) -> str:
     """Return the value of an attribute without its references; "&copy=" is none there (HTML §13.2.5.73)."""
     return _REFERENCE.sub(_character, value) if "&" in value else value

@@ -4,9 +4,9 @@ feedparser keeps two texts of an entry, and which ones depends on their order (#
 """
 
 from collections.abc import Callable
-from html import unescape
 from typing import Any, ClassVar
 
+from feeds.parsing.html.tokens import unescaped
 from feeds.parsing.rss_atom.containers import Dictionary, Text
 from feeds.parsing.rss_atom.elements import Elements
 
@@ -48,7 +48,7 @@ class Texts(Elements):
         if not self.elementstack or self.elementstack[-1][0] != element:
             return None
         if self.refers and not self.incontent:
-            self.elementstack[-1][2] = [unescape(_joined(self.elementstack[-1][2]))]
+            self.elementstack[-1][2] = [unescaped(_joined(self.elementstack[-1][2]))]
         kind = dict.get(self.contentparams, "type", "text/html")
         is_plain = kind in _PLAIN_TYPES and element != "link" and not dict.get(self.contentparams, "base64")
         if not is_plain or not self.inentry or self.insource:
