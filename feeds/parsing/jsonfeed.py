@@ -23,6 +23,7 @@ from feeds.parsing.caps import (
 )
 from feeds.parsing.dates import MAX_DATE, parse_date
 from feeds.parsing.encodings import without_forbidden
+from feeds.parsing.html.tokens import unescaped
 from feeds.parsing.people import common
 from feeds.parsing.sanitizer import Cleaned, clean_html, plain_text, safe_url, text_as_html
 from feeds.parsing.values import Category, Enclosure, ParsedEntry, ParsedFeed, Person, Unreadable
@@ -165,7 +166,7 @@ class _Values:
         return values[:most]
 
     def text(self, key: str) -> str:
-        return self._keep(plain_text(_text(self._item.get(key))))
+        return self._keep(_cleaned(self._item.get(key)))
 
     def as_html(self, key: str) -> str:
         return self._keep(text_as_html(_text(self._item.get(key))))
@@ -224,7 +225,12 @@ def _url(value: Any, base: str, *, mail: bool = False) -> str:
 
 
 def _line(value: Any) -> str:
-    return plain_text(_text(value)).text
+    return _cleaned(value).text
+
+
+def _cleaned(value: Any) -> Cleaned:
+    """Return a line of text without the references that programs write into it (NetNewsWire #346)."""
+    return plain_text(unescaped(_text(value)))
 
 
 def _list(value: Any) -> list[Any]:

@@ -36,6 +36,12 @@ def test_an_item_without_a_usable_id_is_dropped() -> None:
     assert parsed({}, {"id": None}, {"id": ""}, {"id": True}, {"id": []}, "x", None).entries == ()
 
 
+def test_a_title_and_a_name_are_text_in_which_programs_write_references() -> None:
+    """Ranchero-Software/NetNewsWire #176, #346."""
+    (entry,) = parsed({"id": 1, "title": "Jo&#8217;s <b> &amp; more", "authors": [{"name": "R&amp;D"}]}).entries
+    assert (entry.title, entry.authors) == ("Jo’s <b> & more", (Person(name="R&D"),))
+
+
 def test_authors_win_over_author() -> None:
     item = {"id": "a", "authors": [{"name": "New"}], "author": {"name": "Old"}}
     assert [person.name for person in parsed(item).entries[0].authors] == ["New"]

@@ -174,6 +174,17 @@ def test_an_element_may_declare_the_namespace_that_it_is_of(title: str) -> None:
     assert (entry.itunes, entry.authors) == ((("episode", "3"),), (Person(name="Ann"),))
 
 
+def test_a_namespace_may_be_written_with_https() -> None:
+    """simplepie/simplepie #552, #746; macieklamberski/feedsmith #133."""
+    inner = (
+        "<item><content:encoded>&lt;p&gt;x&lt;/p&gt;</content:encoded><dc:creator>Ann</dc:creator>"
+        "<itunes:duration>60</itunes:duration><media:thumbnail url='/1.jpg'/></item>"
+    )
+    (entry,) = parsed(rss(inner).replace("http:", "https:")).entries
+    assert (entry.content, entry.authors) == ("<p>x</p>", (Person(name="Ann"),))
+    assert (entry.itunes, entry.image_url) == ((("duration", "60"),), "https://example.com/1.jpg")
+
+
 def test_the_author_guard_is_installed() -> None:
     assert author_guard_installed()
 

@@ -4,7 +4,7 @@ import pytest
 
 from feeds.parsing.people import parted
 from feeds.parsing.values import Person
-from tests.rigs.feeds import atom, atom_entry, item, parsed
+from tests.rigs.feeds import atom, atom_entry, item, parsed, rss
 from tests.rigs.growth import assert_linear
 
 
@@ -53,6 +53,14 @@ def test_an_author_in_one_text(written: str, name: str, email: str) -> None:
 def test_an_author_that_is_named_twice_is_one(written: str, people: tuple[Person, ...]) -> None:
     assert item(written).authors[:1] == people
     assert len(item(written).authors) == 1 + ("b@e.org" in written)
+
+
+def test_the_owner_of_a_podcast_is_its_author_only_where_it_has_none() -> None:
+    """kurtmckee/feedparser #261."""
+    owner = "<itunes:owner><itunes:name>O</itunes:name><itunes:email>o@e.org</itunes:email></itunes:owner>"
+    author = "<itunes:author>A</itunes:author>"
+    assert parsed(rss(author + owner)).authors == parsed(rss(owner + author)).authors == (Person(name="A"),)
+    assert parsed(rss(owner)).authors == (Person(name="O", email="o@e.org"),)
 
 
 def test_an_entry_without_authors_has_those_of_its_source_or_its_feed() -> None:

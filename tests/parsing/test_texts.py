@@ -21,6 +21,12 @@ PODCAST = "<itunes:summary>&lt;b&gt;heard&lt;/b&gt;</itunes:summary>"
 SHORT = "<itunes:subtitle>short</itunes:subtitle>"
 
 
+def test_a_description_may_be_declared_xhtml() -> None:
+    """cbenard/comicfeeds #1."""
+    entry = item("<description xmlns='http://www.w3.org/1999/xhtml'>&lt;b&gt;own&lt;/b&gt;</description>")
+    assert entry.summary == "<b>own</b>"
+
+
 NUMBER = "&#" + "9" * 5_000 + ";"  # more digits than Python converts
 
 

@@ -248,6 +248,13 @@ class Elements(feedparser.mixin._FeedParserMixin):  # type: ignore[misc]  # feed
         super()._start_author(attrs_d)
         self._get_context().pop("author", None)
 
+    def _save_author(self, key: str, value: str, prefix: str = "author") -> None:
+        """Note a part of a person; feedparser takes the owner of a podcast for the author before it (#261)."""
+        if prefix == "author":
+            super()._save_author(key, value)
+        else:
+            self._get_context().setdefault("publisher_detail", Dictionary())[key] = value
+
     def _sync_author_detail(self, key: str = "author") -> None:
         """Note an author that is one text, as it is: feedparser's routine is quadratic, and knows few domains."""
         context = self._get_context()

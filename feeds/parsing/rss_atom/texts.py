@@ -94,6 +94,7 @@ class Texts(Elements):
             context.setdefault(kind, []).append(detail)
 
     _start_description, _end_description = _text("description", "text/html")
+    _start_xhtml_description, _end_xhtml_description = _start_description, _end_description
     _start_abstract, _end_abstract = _text("description", "text/plain")
     _start_summary, _end_summary = _text("summary", "text/plain")
     _start_subtitle, _end_subtitle = _text("subtitle", "text/plain")

@@ -165,11 +165,14 @@ class Values:
     # People, categories, dates
 
     def people(self) -> tuple[Person, ...]:
-        people = [self._person(author) for author in self.all("authors")]
-        if not any(person != Person() for person in people) and (author := self.raw("author")):
-            return (self._person({"name": author}),)
+        """Return the authors; where there are none, the owner of the podcast."""
+        owner = dict.get(self._said, "publisher_detail") or {}
+        people = self._people(self.all("authors")) or self._people([owner])
         known = {Person(name=person.name) for person in people if person.email or person.url}
-        return tuple(dict.fromkeys(person for person in people if person != Person() and person not in known))
+        return tuple(dict.fromkeys(person for person in people if person not in known))
+
+    def _people(self, said: list[Said]) -> list[Person]:
+        return [person for one in said if (person := self._person(one)) != Person()]
 
     def _person(self, author: Said) -> Person:
         name, email = dict.get(author, "name") or "", dict.get(author, "email") or ""
