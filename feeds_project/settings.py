@@ -6,7 +6,6 @@ With nothing set the project runs embedded: SQLite, the queue inside the process
 
 import os
 import secrets
-import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import fields
@@ -114,27 +113,18 @@ TEMPLATES = [
 ]
 
 
-class PrivateConnection(sqlite3.Connection):
-    """A connection that makes a missing file for its owner only. SQLite gives the files beside it the same mode."""
-
-    def __init__(self, *, database: str, **options: Any) -> None:
-        if not database.startswith((":", "file:")):  # in memory, such as ":memory:"
-            # One that is there must not be opened: to close it drops the locks that SQLite holds (fcntl), and what two
-            # processes write then is "malformed". That the path is wrong SQLite says itself.
-            with suppress(OSError):
-                os.close(os.open(database, os.O_CREAT | os.O_EXCL, mode=0o600))
-        super().__init__(database, **options)
-
-
 database: dict[str, Any] = env.dj_db_url("DATABASE_URL", f"sqlite:///{BASE_DIR / 'feeds.sqlite3'}")
 if database["ENGINE"].endswith("sqlite3"):
     # Without these, 8 worker threads met "database is locked" 66 times in 300 imports; with them never.
     database["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 5,
-        "factory": PrivateConnection,
         "init_command": "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;",
     }
+    # Made here, a new file can be read by its owner only, as can those that SQLite puts beside it.
+    if not database["NAME"].startswith((":", "file:")):  # in memory
+        with suppress(OSError):  # it is there, or cannot be made, which SQLite says itself
+            Path(database["NAME"]).touch(mode=0o600, exist_ok=False)
 else:
     database["CONN_MAX_AGE"] = None
     database["CONN_HEALTH_CHECKS"] = True

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from feeds_project.settings import PrivateConnection
 from tests.conftest import running
 from tests.rigs.servers.memcached import Memcached
 from tests.rigs.servers.redis_server import RedisServer
@@ -94,20 +93,6 @@ def test_server_side_cursors_can_be_disabled_for_a_pooler() -> None:
     program = "from django.db import connection; print(connection.settings_dict['DISABLE_SERVER_SIDE_CURSORS'])"
     run = manage("shell", "--verbosity", "0", "--command", program, DISABLE_SERVER_SIDE_CURSORS="true", **PRODUCTION)
     assert run.stdout.split() == ["True"], run.stderr
-
-
-def test_a_further_connection_to_sqlite_takes_no_lock_from_the_others(tmp_path: Path) -> None:
-    """Whoever closes a file drops all locks of its process on it (fcntl): other processes would then delete the WAL."""
-    path = tmp_path / "feeds.sqlite3"
-    first = PrivateConnection(database=str(path))
-    first.execute("PRAGMA journal_mode = WAL")
-    first.execute("CREATE TABLE numbers (number)")
-    second = PrivateConnection(database=str(path))
-    program = f"import sqlite3; c = sqlite3.connect({str(path)!r}); c.execute('SELECT * FROM numbers'); c.close()"
-    subprocess.run([sys.executable, "-c", program], check=True)
-    assert Path(f"{path}-wal").exists()
-    for connection in (second, first):
-        connection.close()
 
 
 def test_an_import_loads_neither_the_site_nor_the_client_of_a_broker_that_is_not_there(tmp_path: Path) -> None:

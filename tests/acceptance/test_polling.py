@@ -15,8 +15,7 @@ from feeds.scheduling import dispatch, hosts, rate_limit
 from feeds.storage import Subscription
 from tests.acceptance.conftest import StartWorkers
 from tests.acceptance.deployment import Deployment
-from tests.rigs.servers.feed_server import FeedServer, Received, answer
-from tests.rigs.servers.samples import sample_feed
+from tests.rigs.servers.timed_server import TimedServer
 
 DELAY = 0.4  # seconds
 FEEDS = 10
@@ -56,38 +55,14 @@ import_due_feeds.send()
 """
 
 
-class Arrivals(FeedServer):
-    """Serves every path and notes when each request came, and how many were open at once."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.times: list[float] = []
-        self.open = self.most_open = 0
-        self.mutex = threading.Lock()
-
-    def serve(self, count: int) -> list[str]:
-        for number in range(count):
-            self.routes[f"/{number}"] = self._answer
-        return [f"http://127.0.0.1:{self.port}/{number}" for number in range(count)]
-
-    def _answer(self, request: Received) -> Iterator[bytes]:
-        with self.mutex:
-            self.times.append(time.monotonic())
-            self.open += 1
-            self.most_open = max(self.most_open, self.open)
-        yield answer(body=sample_feed(request.target, kind="atom"), content_type="application/atom+xml", etag='"1"')
-        with self.mutex:
-            self.open -= 1
-
-
 @pytest.fixture
-def server() -> Iterator[Arrivals]:
-    with Arrivals() as server:
+def server() -> Iterator[TimedServer]:
+    with TimedServer() as server:
         yield server
 
 
 def test_two_processes_with_more_messages_than_threads_space_the_requests_to_one_host(
-    deployment: Deployment, start_workers: StartWorkers, server: Arrivals
+    deployment: Deployment, start_workers: StartWorkers, server: TimedServer
 ) -> None:
     deployment.manage("shell", "-c", SPACED)
     start_workers(2, 2)
@@ -101,7 +76,7 @@ def test_two_processes_with_more_messages_than_threads_space_the_requests_to_one
 
 
 def test_after_a_restart_of_workers_and_scheduler_no_feed_is_polled_early(
-    deployment: Deployment, start_workers: StartWorkers, server: Arrivals
+    deployment: Deployment, start_workers: StartWorkers, server: TimedServer
 ) -> None:
     workers = start_workers(1, 2)
     urls = server.serve(FEEDS)
@@ -163,7 +138,7 @@ def test_a_new_feed_does_not_wait_for_a_claim_that_has_locked_its_host() -> None
 
 
 def test_one_minute_of_the_scheduler_reaches_the_workers_of_a_deployment(
-    deployment: Deployment, start_workers: StartWorkers, server: Arrivals
+    deployment: Deployment, start_workers: StartWorkers, server: TimedServer
 ) -> None:
     start_workers(1, 2)
     (url,) = server.serve(1)

@@ -22,8 +22,8 @@ from feeds.storage import Subscription
 from tests.rigs.importing import import_feed
 from tests.rigs.planning import make_plan
 from tests.rigs.servers.daemon import eventually
-from tests.rigs.servers.feed_server import FeedServer, Received, answer
-from tests.rigs.servers.samples import sample_feed
+from tests.rigs.servers.feed_server import answer
+from tests.rigs.servers.timed_server import TimedServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -31,33 +31,6 @@ HERE = "127.0.0.1"
 DELAY = 0.3  # seconds
 FAR = timedelta(hours=1)
 PUBLIC = HostState(name="example.org", shared=True)
-
-
-class TimedServer(FeedServer):
-    """Serves a feed under every path and notes when each request came, and how many were open at once."""
-
-    def __init__(self, listens_on: str = "127.0.0.1") -> None:
-        super().__init__()
-        self.listens_on = listens_on
-        self.times: list[float] = []
-        self.open = self.most_open = 0
-        self.mutex = threading.Lock()
-
-    def serve(self, *paths: str) -> list[str]:
-        for path in paths:
-            self.routes[f"/{path}"] = self._answer
-        return [f"http://{HERE}:{self.port}/{path}" for path in paths]
-
-    def _answer(self, request: Received) -> Iterator[bytes]:
-        with self.mutex:
-            self.times.append(time.monotonic())
-            self.open += 1
-            self.most_open = max(self.most_open, self.open)
-        try:
-            yield answer(body=sample_feed(request.target, kind="atom"), content_type="application/atom+xml", etag='"1"')
-        finally:
-            with self.mutex:
-                self.open -= 1
 
 
 @pytest.fixture(autouse=True)
@@ -99,7 +72,7 @@ def come(url: str) -> Any:
 @pytest.mark.slow
 def test_a_bulk_import_of_one_host_is_spaced_and_never_two_at_once(server: TimedServer) -> None:
     spaced()
-    urls = server.serve(*(f"feed-{number}" for number in range(10)))  # more than there are threads
+    urls = server.serve(10)  # more than there are threads
     storage.register(Subscription(url=url) for url in urls)
     started = time.monotonic()
     send(urls)
@@ -113,7 +86,7 @@ def test_a_bulk_import_of_one_host_is_spaced_and_never_two_at_once(server: Timed
 def test_redirects_of_many_hosts_to_one_are_spaced_there_and_all_followed_in_the_end() -> None:
     spaced()
     with TimedServer(listens_on="0.0.0.0") as server:
-        targets = server.serve(*(f"feed-{number}" for number in range(6)))
+        targets = server.serve(6)
         for number, target in enumerate(targets):
             server.routes[f"/{number}"] = answer(301, location=target)
         send([f"http://127.0.1.{number + 1}:{server.port}/{number}" for number in range(6)])
@@ -124,7 +97,7 @@ def test_redirects_of_many_hosts_to_one_are_spaced_there_and_all_followed_in_the
 
 def test_a_message_that_meets_a_busy_host_uses_up_no_retry(server: TimedServer) -> None:
     spaced(free_at=timezone.now() + timedelta(minutes=1))  # somebody's request takes long
-    (url,) = server.serve("feed")
+    (url,) = server.serve(1)
     tasks.import_feed.send(url)
     eventually(lambda: Host.objects.get().waits > 3, within=30, what="as many as import_feed has retries")
     Host.objects.update(free_at=timezone.now())
@@ -136,8 +109,8 @@ def test_a_message_that_meets_a_busy_host_uses_up_no_retry(server: TimedServer) 
 @pytest.mark.slow
 def test_other_hosts_do_not_wait(server: TimedServer) -> None:
     spaced(delay=2.0)
-    slow = server.serve("a", "b", "c")
-    (elsewhere,) = (url.replace(HERE, "localhost") for url in server.serve("d"))
+    *slow, other = server.serve(4)
+    elsewhere = other.replace(HERE, "localhost")
     for url in [*slow, elsewhere]:
         tasks.import_feed.send(url)
     deadline = time.monotonic() + 10
@@ -151,7 +124,7 @@ def test_other_hosts_do_not_wait(server: TimedServer) -> None:
 def test_a_far_slot_is_left_to_the_schedule_and_not_to_the_broker(server: TimedServer) -> None:
     slot = timezone.now() + FAR
     spaced(slot_at=slot)
-    send(server.serve("feed"))
+    send(server.serve(1))
     feed = Feed.objects.get()
     assert (feed.next_check_at, feed.slot_at, feed.checked_at) == (slot, slot, None)
     assert feed.next_check_reason.startswith("never checked; host slot +")
@@ -160,7 +133,7 @@ def test_a_far_slot_is_left_to_the_schedule_and_not_to_the_broker(server: TimedS
 
 def test_a_feed_that_the_schedule_has_given_up_keeps_its_message(server: TimedServer) -> None:
     spaced(slot_at=timezone.now() + FAR)
-    (url,) = server.serve("feed")
+    (url,) = server.serve(1)
     storage.register([Subscription(url=url)])
     Feed.objects.update(status=Feed.Status.DISABLED)
     assert import_feed(url).slot is not None
@@ -168,14 +141,14 @@ def test_a_feed_that_the_schedule_has_given_up_keeps_its_message(server: TimedSe
 
 def test_the_manager_waits_a_moment_for_the_hosts_slot(server: TimedServer) -> None:
     spaced(slot_at=timezone.now() + timedelta(seconds=0.5))
-    (url,) = server.serve("feed")
+    (url,) = server.serve(1)
     assert Feed.objects.import_feed(url).last_outcome == Outcome.IMPORTED
 
 
 def test_the_manager_says_when_it_will_be_where_that_is_too_long(server: TimedServer) -> None:
     slot = timezone.now() + timedelta(seconds=60)
     spaced(slot_at=slot)
-    (url,) = server.serve("feed")
+    (url,) = server.serve(1)
     feed = Feed.objects.import_feed(url)
     assert (feed.checked_at, feed.next_check_at, feed.slot_at) == (None, slot, slot)
     assert "host slot +" in feed.next_check_reason

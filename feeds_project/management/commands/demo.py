@@ -208,8 +208,9 @@ def _check_environment() -> None:
 
 def _empty_database() -> None:
     connections.close_all()
-    for suffix in ("", "-wal", "-shm"):
+    for suffix in ("-wal", "-shm"):
         Path(f"{_database_path()}{suffix}").unlink(missing_ok=True)
+    _database_path().write_bytes(b"")
     call_command("migrate", verbosity=0)
 
 

@@ -261,9 +261,7 @@ def wrong_order(variant: Variant, folder: Path) -> list[str]:
 def _while_given_back(fault: Fault) -> Callable[[Variant, Path], list[str]]:
     def play(variant: Variant, folder: Path) -> list[str]:
         with Stage(variant, folder, threads=1, lock_expire=5, time_limit=900) as stage:
-            stage.close("a")
-            stage.send("a")
-            assert stage.wait(lambda: stage.begun("a") == 1, within=5)
+            stage.begin("a")
             stage.proxy.set(fault)
             stage.open("a")
             hangs = [] if stage.wait(stage.decided, within=HANGS) else [f"the worker hangs for {HANGS:g} s"]
@@ -326,9 +324,7 @@ def _stores(cache: Any) -> bool:
 @row("memcached restarts while a lock is held; both locks have one CAS")
 def restart_and_same_cas(variant: Variant, folder: Path) -> list[str]:
     with Stage(variant, folder, inside=[UsesTheCache(variant)]) as stage:
-        stage.close("a")
-        stage.send("a")
-        assert stage.wait(lambda: stage.begun("a") == 1, within=5)
+        stage.begin("a")
         stage.memcached.kill()
         stage.memcached.start()
         stage.memcached.set(lock_key("a"), OTHERS, 60)  # the first item after the start, as ours was
@@ -339,9 +335,7 @@ def restart_and_same_cas(variant: Variant, folder: Path) -> list[str]:
 @row("the lock is lost while it is held, another has it: release leaves it")
 def lost_to_another(variant: Variant, folder: Path) -> list[str]:
     with Stage(variant, folder) as stage:
-        stage.close("a")
-        stage.send("a")
-        assert stage.wait(lambda: stage.begun("a") == 1, within=5)
+        stage.begin("a")
         stage.memcached.flush()
         stage.memcached.set(lock_key("a"), OTHERS, 60)
         stage.open("a")
@@ -351,9 +345,7 @@ def lost_to_another(variant: Variant, folder: Path) -> list[str]:
 @row("the lock is lost while it is held (eviction, flush_all): two bodies, one commit")
 def lost_lock(variant: Variant, folder: Path) -> list[str]:
     with Stage(variant, folder) as stage:
-        stage.close("a")
-        stage.send("a")
-        assert stage.wait(lambda: stage.begun("a") == 1, within=5)
+        stage.begin("a")
         stage.memcached.flush()
         stage.send("a")
         assert stage.wait(lambda: stage.begun("a") == 2, within=5)
@@ -368,9 +360,7 @@ def lost_lock(variant: Variant, folder: Path) -> list[str]:
 @row("a message sent while a run is under way is served by a later run")
 def sent_meanwhile(variant: Variant, folder: Path) -> list[str]:
     with Stage(variant, folder) as stage:
-        stage.close("a")
-        stage.send("a")
-        assert stage.wait(lambda: stage.begun("a") == 1, within=5)
+        stage.begin("a")
         stage.send("a")
         assert stage.wait(stage.one_is_working, within=5)
         stage.open("a")

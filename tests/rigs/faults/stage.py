@@ -136,6 +136,12 @@ class Stage:
         """Let no run of `key` end before `open`."""
         self._closed.add(key)
 
+    def begin(self, key: str) -> None:
+        """Send a message whose run goes on until `open`, and wait until it has begun."""
+        self.close(key)
+        self.send(key)
+        assert self.wait(lambda: self.begun(key) == 1, within=5)
+
     def open(self, key: str) -> None:
         self._closed.discard(key)
 
