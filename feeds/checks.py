@@ -185,17 +185,13 @@ def check_database(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]:
 
 
 @register("feeds")
-def check_schedule(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]:
+def check_installed_apps(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]:
     if not apps.is_installed("dramatiq_crontab"):
         yield Warning(
             "nothing sends the feeds that are due: dramatiq_crontab is not in INSTALLED_APPS",
             hint="Add it and run `manage.py crontab`; or run `import_feeds --due` every minute, and silence this.",
             id="feeds.W020",
         )
-
-
-@register("feeds")
-def check_commands(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]:
     if get_commands()["rundramatiq"] != "feeds":
         yield Warning(
             "`rundramatiq` is not that of feeds, so that with --queues it may leave scheduled imports alone",

@@ -84,26 +84,6 @@ def test_people_who_see_the_login_find_the_url_in_full(client: Client) -> None:
     assert found(editor, LOGIN) == found(editor, alias) == [LOGIN]
 
 
-@pytest.mark.parametrize(
-    "lookup",
-    [
-        "url",
-        "url__startswith",
-        "url__regex",
-        "validators_url__contains",
-        "found_on__contains",
-        "moved_to__contains",
-        "error_text__contains",
-        "aliases__url__startswith",
-        "options__password__startswith",
-        "options__headers__contains",
-    ],
-)
-def test_a_list_of_feeds_cannot_be_filtered_by_what_may_hold_a_login(admin_client: Client, lookup: str) -> None:
-    new_feed(LOGIN)
-    assert admin_client.get(FEEDS, {lookup: "https://user:s"}).status_code == 400
-
-
 @pytest.mark.parametrize("lookup", ["feed__url__startswith", "feed__options__password__startswith"])
 def test_a_list_of_entries_cannot_either(admin_client: Client, lookup: str) -> None:
     assert admin_client.get(ENTRIES, {lookup: "https://user:s"}).status_code == 400

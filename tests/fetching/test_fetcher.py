@@ -22,7 +22,7 @@ from feeds.fetching.responses import freshness, retry_after
 from feeds.fetching.values import Failed, FeedRequest, Fetched, NotModified, Redirect
 from feeds.outcomes import FailureKind
 from tests.rigs.servers.daemon import eventually
-from tests.rigs.servers.feed_server import CERTIFICATE, FeedServer, Received, answer
+from tests.rigs.servers.feed_server import CERTIFICATE, FeedServer, answer
 
 if "zstd" in transport.KNOWN_ENCODINGS:
     from urllib3.response import zstd
@@ -96,14 +96,6 @@ def test_a_validator_that_could_not_be_stored_or_sent_back_is_none(
     assert fetched(fetcher, server.url()).etag == ""
 
 
-def test_both_validators_are_sent_when_both_are_known(server: FeedServer, fetcher: Fetcher) -> None:
-    server.routes["/feed"] = answer(304)
-    outcome = fetcher.fetch(FeedRequest(url=server.url(), etag='"1"', last_modified="yesterday"))
-    assert isinstance(outcome, NotModified)
-    assert server.received[0].header("If-None-Match") == '"1"'
-    assert server.received[0].header("If-Modified-Since") == "yesterday"
-
-
 def test_validators_are_replaced_together(server: FeedServer, fetcher: Fetcher) -> None:
     server.routes["/feed"] = answer(body=BODY, last_modified="today")
     outcome = fetcher.fetch(FeedRequest(url=server.url(), etag='"1"', last_modified="yesterday"))
@@ -135,18 +127,6 @@ def test_an_error_page_yields_no_validators(server: FeedServer, fetcher: Fetcher
     outcome = fetcher.fetch(FeedRequest(url=server.url(), etag='"1"'))
     assert isinstance(outcome, Failed)
     assert not hasattr(outcome, "etag")
-
-
-def test_the_first_request_is_unconditional_and_the_second_conditional(server: FeedServer, fetcher: Fetcher) -> None:
-    def route(request: Received) -> bytes:
-        return answer(304) if request.header("If-None-Match") == '"1"' else answer(body=BODY, etag='"1"')
-
-    server.routes["/feed"] = route
-    first = fetched(fetcher, server.url())
-    second = fetcher.fetch(FeedRequest(url=server.url(), etag=first.etag, last_modified=first.last_modified))
-    assert isinstance(second, NotModified)
-    assert [request.header("If-None-Match") for request in server.received] == [None, '"1"']
-    assert server.received[0].header("If-Modified-Since") is None
 
 
 # Requests

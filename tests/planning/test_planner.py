@@ -1,13 +1,12 @@
 """What is new, what changed, what stays."""
 
 from dataclasses import replace
-from datetime import timedelta
 
 from feeds.fetching.values import Failed, Fetched, FetchOutcome, NotModified
 from feeds.outcomes import FailureKind, Outcome
 from feeds.parsing.values import ParsedEntry, ParsedFeed
 from feeds.planning import entry_names, identity, planner
-from feeds.planning.values import DocumentState, FeedState, ImportPlan, StoredEntry, Streak
+from feeds.planning.values import DocumentState, FeedState, ImportPlan, StoredEntry
 from tests.rigs.planning import NOW, URL, feed_state, make_plan
 
 KNOWN = feed_state()
@@ -76,14 +75,6 @@ def test_a_delta_lists_what_was_listed_before():
 def test_a_304_is_a_success_that_changes_nothing():
     made = plan(NotModified(url=URL))
     assert (made.outcome, made.new, made.changed, made.failure) == (Outcome.UNCHANGED, (), (), None)
-
-
-def test_410_disables_with_a_reason_once_it_is_confirmed():
-    assert plan(GONE).disable == ""
-    day = timedelta(days=1)
-    made = plan(GONE, known=replace(KNOWN, failures=Streak(kind="gone", count=1, since=NOW - day)))
-    assert made.disable
-    assert made.next_check.at is None
 
 
 def test_404_backs_off_and_the_feed_stays_active():

@@ -37,12 +37,6 @@ def test_a_first_import_stores_the_feed_and_its_entries():
     assert set(feed.entries.values_list("title", flat=True)) == {"one", "two"}
 
 
-def test_a_second_import_of_the_same_adds_and_changes_nothing():
-    storage.apply(plan(storage.load(URL), ONE, TWO))
-    report = storage.apply(plan(storage.load(URL), ONE, TWO))
-    assert (report.new, report.changed, Entry.objects.count()) == (0, 0, 2)
-
-
 def test_an_edited_entry_is_updated_in_place():
     storage.apply(plan(storage.load(URL), ONE))
     storage.apply(plan(storage.load(URL), ParsedEntry(guid="1", title="edited")))

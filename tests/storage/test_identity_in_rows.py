@@ -24,12 +24,6 @@ def test_a_second_import_of_the_same_document_adds_and_changes_nothing():
     assert Entry.objects.count() == 10
 
 
-def test_a_guid_repeated_from_now_on_keeps_its_row():
-    import_document(rss(item(1)))
-    report = import_document(rss(item(2, guid="urn:1"), item(1)))
-    assert (report.new, report.changed, titles()) == (1, 0, ["Title 1", "Title 2"])
-
-
 def test_a_moved_site_keeps_its_rows_under_new_guids():
     import_document(rss(*items(range(5))))
     rows = dict(Entry.objects.values_list("title", "pk"))
