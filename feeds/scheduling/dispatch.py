@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from django.db import connections, transaction
+from django.db import IntegrityError, connections, transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
 
@@ -99,7 +99,7 @@ def claim(now: datetime, count: int, host_delay: float, without: Collection[int]
         leased = {"next_check_at": now + rate_limit.LEASE, "claimed_at": now}
         sent, unsent = together(
             [feed.id for feed in due if feed.id not in later],
-            lambda ids: Feed.primary.filter(pk__in=ids).update(**leased),
+            lambda ids: _all(ids, Feed.primary.filter(pk__in=ids).update(**leased)),
         )
         refused = [*((feed.pk, error) for feed, error in unmoved), *unsent]
         _back_off(refused, rows, now)
@@ -167,7 +167,13 @@ def _postpone(
         wait = slots[feed.pk] - now
         feed.next_check_reason = planning.with_slot(rows[feed.pk].next_check_reason, wait.total_seconds())
     fields = ["next_check_at", "slot_at", "claimed_at", "next_check_reason"]
-    return together(feeds, lambda some: Feed.primary.bulk_update(some, fields))
+    return together(feeds, lambda some: _all(some, Feed.primary.bulk_update(some, fields)))
+
+
+def _all(feeds: Collection[object], written: int) -> None:
+    """Raise where a trigger has left feeds as they were without a word: they would be sent for ever."""
+    if written < len(feeds):
+        raise IntegrityError("a trigger leaves the row as it was")
 
 
 def postpone(feed_id: int, slot: datetime, reason: str) -> bool:

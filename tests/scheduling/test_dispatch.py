@@ -62,12 +62,15 @@ def poll(queue: Queue, now: datetime | None = None, *, limit: int = 1000, delay:
 
 
 @contextmanager
-def refused(condition: str) -> Iterator[None]:
+def refused(condition: str, *, silently: bool = False) -> Iterator[None]:
     """Let the database refuse to update feeds, as a trigger of a host project may."""
     with connection.cursor() as cursor:
         raises, of = "BEGIN SELECT RAISE(ABORT, 'not this one'); END", ""
+        if silently:
+            raises = "BEGIN SELECT RAISE(IGNORE); END"
         if connection.vendor == "postgresql":
-            body = "$$ BEGIN RAISE 'not this one' USING ERRCODE = 'check_violation'; END $$"
+            body = "RETURN NULL" if silently else "RAISE 'not this one' USING ERRCODE = 'check_violation'"
+            body = f"$$ BEGIN {body}; END $$"
             cursor.execute(f"CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS {body}")
             raises, of = "EXECUTE FUNCTION refuse()", "ON feeds_feed"
         cursor.execute(f"CREATE TRIGGER refuse BEFORE UPDATE ON feeds_feed FOR EACH ROW WHEN ({condition}) {raises}")
@@ -350,22 +353,24 @@ def test_a_feed_that_the_database_does_not_let_us_claim_stops_no_other_and_says_
     assert feed.next_check_at > timezone.now() + timedelta(hours=5)
 
 
+@pytest.mark.parametrize("silently", [False, True])
 def test_feeds_that_may_not_be_written_at_all_hold_up_no_other(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    silently: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(rate_limit, "WINDOW", 3)
     add_hosts(4, due_at=timezone.now() - MINUTE)
     add("well.example")
-    with refused("NEW.url LIKE '%host-%'"):
+    with refused("NEW.url LIKE '%host-%'", silently=silently):
         poll(queue := Queue())
     assert [*queue.hosts] == ["well.example"]
     assert "feed=https://host-3.example/3: the database refuses the claim" in caplog.text
 
 
-def test_a_feed_whose_slot_may_not_be_written_stops_no_other() -> None:
+@pytest.mark.parametrize("silently", [False, True])
+def test_a_feed_whose_slot_may_not_be_written_stops_no_other(silently: bool) -> None:
     add("busy.example", 3)
     Host.objects.filter(name="busy.example").update(slot_at=timezone.now() + 10 * MINUTE)
-    with refused("NEW.slot_at IS NOT NULL AND NEW.url LIKE '%/1'"):
+    with refused("NEW.slot_at IS NOT NULL AND NEW.url LIKE '%/1'", silently=silently):
         poll(Queue())
     assert Feed.objects.filter(slot_at__isnull=False).count() == 2
     assert Feed.objects.get(error_kind="database").url == "https://busy.example/1"
