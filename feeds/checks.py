@@ -169,6 +169,12 @@ def check_database(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]:
             hint="Set OPTIONS transaction_mode IMMEDIATE, timeout 5 and init_command 'PRAGMA journal_mode = WAL'.",
             id="feeds.W002",
         )
+    if not database.get("AUTOCOMMIT", True):
+        yield Error(
+            f"AUTOCOMMIT of the database {alias!r} is off: nothing would commit what is imported",
+            hint="Leave it on. ATOMIC_REQUESTS gives each request a transaction.",
+            id="feeds.E021",
+        )
     if (vendor := connections[alias].vendor) not in VENDORS:
         yield Error(
             f"the database {alias!r} is {vendor}, and feeds runs on PostgreSQL and SQLite only",

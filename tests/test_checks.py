@@ -245,6 +245,11 @@ def test_a_setting_out_of_its_range_is_found(settings, name, value):
     assert_found("feeds.E001")
 
 
+def test_a_database_that_commits_nothing_by_itself_is_found(settings, monkeypatch):
+    monkeypatch.setitem(settings.DATABASES["default"], "AUTOCOMMIT", False)
+    assert_found("feeds.E021")
+
+
 def test_polling_more_often_than_every_hour_is_warned_of(settings):
     settings.FEEDS_MIN_INTERVAL = 3599
     assert_found("feeds.W006")
