@@ -161,17 +161,17 @@ def _without_dots(path: str) -> str:
     return ada_url.URL(f"http://host{path}").pathname if "/." in path else path or "/"
 
 
+_LOCATION = re.compile(r"(\[.*\]|[^:]*)(?::([0-9]{0,5}))?")
 _LABEL = re.compile(r"[a-z0-9_-]{1,63}")
 _HOST = re.compile(r"https?://(?:[^/?#@]*@)?([^/?#:]*)")  # of what ada-url wrote; an IPv6 address is cut short
 
 
 def _host_and_port(location: str) -> tuple[str, int]:
     """Return the host, and the port that is named, or 0."""
-    host, colon, port = location.rpartition(":")
-    if not colon or location.endswith("]"):
-        host, port = location, ""
-    if port and not (port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65_536 and len(port) < 6):
+    found = _LOCATION.fullmatch(location)
+    if found is None or not 0 < int(found[2] or 1) < 65_536:
         raise InvalidURL("after the host's colon there must be a port from 1 to 65535")
+    host, port = found.groups()
     if len(host) > MAX_HOST_LENGTH:
         raise InvalidURL("the host name is too long")
     return _ipv6_host(host) if host.startswith("[") else _named_host(host), int(port or 0)

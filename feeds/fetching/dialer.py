@@ -6,12 +6,12 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from contextlib import closing, suppress
 from itertools import chain, zip_longest
 
 from feeds.fetching.deadline import Deadline
 from feeds.fetching.ip_policy import IPPolicy, is_literal
-from feeds.fetching.resolver import AddressInfo, GetAddressInfo, Resolver, SocketAddress
+from feeds.fetching.resolver import GetAddressInfo, Resolver, SocketAddress
 from feeds.fetching.sockets import Budget, TimedSocket, TransportError
 from feeds.fetching.values import Admit, FetchSettings, always
 from feeds.outcomes import FailureKind
@@ -36,7 +36,8 @@ class Dialer:
         """Return a connected socket that ends with `deadline`, if it is the host's turn at its address."""
         addresses = self.look_up(host, port, policy, deadline, admit)
         try:
-            sock = self._connected(addresses, deadline)
+            with closing(_Race(addresses, self._connect)) as race, deadline.connecting():
+                sock = deadline.wait(race.run, self._settings.connect_timeout)
         except OSError as error:
             raise _connect_failure(host, port, error) from error
         if len({family for family, _ in addresses}) > 1:
@@ -47,42 +48,29 @@ class Dialer:
 
     def look_up(self, host: str, port: int, policy: IPPolicy, deadline: Deadline, admit: Admit) -> list[Address]:
         """Return the addresses to try, in their order; at least one."""
-        found = self._checked_addresses(host, port, policy, deadline)
+        found = self._addresses(host, port, deadline)
         if not found:
             raise TransportError(FailureKind.DNS, f"{host} has no address")
+        # One refused address refuses the name: an honest one has none, and a dishonest one gets no choice. What is
+        # checked here is what is connected to, so a name that changes its address afterwards changes nothing.
+        for _, sockaddr in found:
+            check_address(policy, host, sockaddr[0], port)
         addresses = interleaved(found, self._family)[:MAX_ADDRESSES]
         # A server with several addresses is known by one of them: by which does not matter, if it is always the same.
         check_pace(admit, host, min(sockaddr[0] for _, sockaddr in addresses))
         return addresses
 
-    def _checked_addresses(self, host: str, port: int, policy: IPPolicy, deadline: Deadline) -> list[Address]:
+    def _addresses(self, host: str, port: int, deadline: Deadline) -> list[Address]:
         if is_literal(host):
-            check_address(policy, host, host, port)
             return [(socket.AF_INET6 if ":" in host else socket.AF_INET, (host, port))]
-        with deadline.timed("dns"):
-            addresses = [(info[0], info[4]) for info in self._look_up(host, port, deadline)]
-        # One refused address refuses the name: an honest one has none, and a dishonest one gets no choice. What is
-        # checked here is what is connected to, so a name that changes its address afterwards changes nothing.
-        for _, sockaddr in addresses:
-            check_address(policy, host, sockaddr[0], port)
-        return addresses
-
-    def _look_up(self, host: str, port: int, deadline: Deadline) -> list[AddressInfo]:
         longest = self._settings.connect_timeout
         try:
-            return self._resolver.resolve(host, port, deadline, longest)
+            with deadline.timed("dns"):
+                return [(info[0], info[4]) for info in self._resolver.resolve(host, port, deadline, longest)]
         except TimeoutError:
             raise TransportError(FailureKind.DNS, f"{host} was not resolved in {longest:g} seconds") from None
         except (OSError, UnicodeError) as error:
             raise TransportError(FailureKind.DNS, _look_up_failure(host, error)) from error
-
-    def _connected(self, addresses: Iterable[Address], deadline: Deadline) -> TimedSocket:
-        race = _Race(addresses, self._connect)
-        try:
-            with deadline.connecting():
-                return deadline.wait(race.run, self._settings.connect_timeout)
-        finally:
-            race.close()
 
 
 def check_address(policy: IPPolicy, host: str, address: str, port: int) -> None:
@@ -142,7 +130,8 @@ class _Race:
             with suppress(BlockingIOError):
                 self._connect(sock, sockaddr)
         except OSError as error:
-            self._leave(sock).close()
+            self._selector.unregister(sock)
+            sock.close()
             self._fail(error)
 
     def _look(self, seconds: float) -> TimedSocket | None:
@@ -150,16 +139,12 @@ class _Race:
         for key, _ in self._selector.select(max(0.0, seconds)):
             sock: TimedSocket = key.data
             number = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-            self._leave(sock)
+            self._selector.unregister(sock)
             if not number:
                 return sock
             sock.close()
             self._fail(OSError(number, os.strerror(number)))
         return None
-
-    def _leave(self, sock: TimedSocket) -> TimedSocket:
-        self._selector.unregister(sock)
-        return sock
 
     def _fail(self, error: OSError) -> None:
         self._failure, self._next_at = error, 0.0
