@@ -75,10 +75,10 @@ def split_url(text: str) -> SplitURL:
     host, port = _host_and_port(location)
     split = SplitURL(
         scheme=scheme,
-        userinfo=_escaped(userinfo, _NOT_IN_USERINFO),
+        userinfo=_NOT_IN_USERINFO.sub(_escaped, userinfo),
         host=host,
         port=port or DEFAULT_PORTS[scheme],
-        target=_without_dots(_escaped(path, _NOT_IN_PATH)) + _escaped(query, _NOT_IN_QUERY),
+        target=_without_dots(_NOT_IN_PATH.sub(_escaped, path)) + _NOT_IN_QUERY.sub(_escaped, query),
     )
     if len(str(split)) > MAX_URL_LENGTH:
         raise InvalidURL(f"the URL, percent-encoded, is longer than {MAX_URL_LENGTH:,} characters")
@@ -144,11 +144,8 @@ _NOT_IN_QUERY = re.compile(rf"%[0-9A-Fa-f]{{2}}|[^{_UNRESERVED}!$&'()*+,;=:@/\[\
 _IS_UNRESERVED = re.compile(rf"[{_UNRESERVED}]")
 
 
-def _escaped(text: str, unsafe: re.Pattern[str]) -> str:
-    return unsafe.sub(_escape, text)
-
-
-def _escape(match: re.Match[str]) -> str:
+def _escaped(match: re.Match[str]) -> str:
+    """Return what stands for a character, or for an escape that is there."""
     piece = match[0]
     if len(piece) == 1:
         return "".join(f"%{byte:02X}" for byte in piece.encode())

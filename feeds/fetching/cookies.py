@@ -33,10 +33,9 @@ class Cookies:
     def take(self, url: SplitURL, headers: HTTPHeaderDict) -> None:
         """Keep what an answer sets."""
         given = [_usable(value) for value in headers.getlist("set-cookie") if len(value) <= MAX_COOKIE_LENGTH]
-        if given:
-            usable = HTTPHeaderDict([("Set-Cookie", cookie) for cookie in given[:MAX_COOKIES]])
-            answer: Any = SimpleNamespace(info=lambda: usable)  # as much of one as CookieJar asks for
-            self._jar.extract_cookies(answer, _request(url))
+        usable = HTTPHeaderDict([("Set-Cookie", cookie) for cookie in given[:MAX_COOKIES]])
+        answer: Any = SimpleNamespace(info=lambda: usable)  # as much of one as CookieJar asks for
+        self._jar.extract_cookies(answer, _request(url))
 
     def header(self, url: SplitURL) -> str:
         """Return what is sent to a URL; "" = nothing."""

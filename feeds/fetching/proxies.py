@@ -43,7 +43,7 @@ class Proxies:
         except InvalidURL as error:
             raise ConfigurationError(f"FEEDS_PROXY: {error}") from None
         self._networks: list[IPv4Network | IPv6Network] = []
-        self._names: list[str] = []
+        self._names: list[str] = []  # with a dot in front; "" is all of them
         for text in no_proxy:
             self._leave_out(text.strip())
 
@@ -66,7 +66,7 @@ class Proxies:
         with suppress(InvalidURL):
             url = split_url(f"http://{text.removeprefix('*').removeprefix('.')}")
             if url.target == "/" and not is_literal(url.host):
-                self._names.append(url.host)
+                self._names.append(f".{url.host}")
                 return
             if url.target == "/" and text.lstrip("[").startswith(url.host):  # with a port; "10." would be 0.0.0.10
                 self._networks.append(ip_network(url.host))
@@ -79,7 +79,7 @@ class Proxies:
         with suppress(ValueError):
             address = ip_address(host)
             return "" in self._names or any(address in network for network in self._networks)
-        return any(not name or host == name or host.endswith(f".{name}") for name in self._names)
+        return f".{host}".endswith(tuple(self._names))
 
 
 def proxy_at(text: str) -> Proxy:

@@ -3,11 +3,9 @@
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from types import TracebackType
-from typing import Self
 
 from feeds import clock
 from feeds.fetching import Admit, Allowance
@@ -69,7 +67,7 @@ class Admission:
         return Admitted(permit, pacing, wait)
 
 
-class Admitted:
+class Admitted(AbstractContextManager["Admitted"]):
     """The permission to fetch a feed and to parse its document.
 
         with admitted:               # holds the permit, if there is one, and counts the seconds
@@ -90,12 +88,7 @@ class Admitted:
         self._ended_at: float | None = None
         self._fetched_after = 0.0  # seconds
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._permit.give_back()
         self._ended_at = time.monotonic()
 

@@ -55,10 +55,8 @@ def enter_by_name(
     row = Host.primary.filter(name=name).first()
     delay, paused_until = (row.delay, aware(row.paused_until)) if row else (None, None)
     host = HostState(name=name, shared=True, delay=delay, paused_until=paused_until)
-    now = clock.now()
-    if row is None and rate_limit.applies(host, default_delay, now):
-        # By our clock: by the database's it may be free only later.
-        Host.primary.bulk_create([Host(name=name, slot_at=now, free_at=now)], ignore_conflicts=True)
+    if row is None and rate_limit.applies(host, default_delay, clock.now()):
+        Host.objects.ensure([name])
     return enter(host, slot=slot, default_delay=default_delay, deadline=deadline)
 
 
