@@ -3,11 +3,12 @@
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from feeds import canonical_urls, managers
 from feeds.databases import together
 from feeds.exceptions import describe
-from feeds.models import Alias, Feed
+from feeds.models import Feed
 from feeds.storage.entries import CHUNK, chunked
 
 logger = logging.getLogger(__name__)
@@ -34,23 +35,17 @@ def register(subscriptions: Iterable[Subscription]) -> Registered:
     """Store the feeds that are not known yet, due at once. Two may do that for the same feeds at the same time."""
     added = known = 0
     for chunk in chunked(subscriptions, CHUNK):
-        wanted = {canonical_urls.url_md5(subscription.url): subscription for subscription in chunk}
-        there = set(Feed.primary.filter(url_md5__in=wanted).values_list("url_md5", flat=True))
-        there |= set(Alias.primary.filter(url_md5__in=wanted.keys() - there).values_list("url_md5", flat=True))
-        missing = [
-            Feed(url=one.url, folder=one.folder, title=one.title) for md5, one in wanted.items() if md5 not in there
-        ]
+        wanted = {one.url: one for one in chunk}
+        there = Feed.primary.ids_by_url(wanted)
+        missing = [one for url, one in wanted.items() if url not in there]
         known += len(chunk) - len(missing)
-        added += _store(missing)
+        added += _store([Feed(url=one.url, folder=one.folder, title=one.title) for one in missing])
     return Registered(added=added, known=known)
 
 
 def _store(feeds: list[Feed]) -> int:
     """Store new feeds, and return how many: all, or those that the database takes. One alone is refused aloud."""
-
-    def store(some: list[Feed]) -> None:
-        Feed.primary.bulk_create(some, ignore_conflicts=True)
-
+    store = partial(Feed.primary.bulk_create, ignore_conflicts=True)
     managers.complete(feeds)  # not in a savepoint, which would take the hosts back
     if len(feeds) == 1:
         store(feeds)
