@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.apps import apps
 from django.core.cache.backends.base import DEFAULT_TIMEOUT
 from django.db import Error as AnyDatabaseError
-from django.db import IntegrityError, connections, router, transaction
+from django.db import connections, router
 from django.db.models import QuerySet
 
 from feeds.clock import Now
@@ -27,8 +27,14 @@ class DatabaseLocks(LockStore):
         self.database: str | None = self.options.get("database")
 
     def add(self, key: str, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
-        made, text, life = self._key(key, version), self._text(key, value), timedelta(seconds=self._seconds(timeout))
-        return bool(self._ask(lambda locks: _insert(locks, made, text, life) or _take_over(locks, made, text, life)))
+        made = self._key(key, version)
+        values = {"token": self._text(key, value), "expires_at": Now() + timedelta(seconds=self._seconds(timeout))}
+
+        def take(locks: QuerySet[Lock]) -> bool:
+            _, is_new = locks.get_or_create(values, key=made)
+            return is_new or bool(locks.filter(key=made, expires_at__lte=Now()).update(**values))
+
+        return bool(self._ask(take))
 
     def get(self, key: str, default: Any = None, version: int | None = None) -> Any:
         made = self._key(key, version)
@@ -57,16 +63,3 @@ class DatabaseLocks(LockStore):
         except AnyDatabaseError as error:
             connections[alias].close_if_unusable_or_obsolete()  # so that a second try gets a new one
             raise LockStoreError(f"the database of the locks: {type(error).__name__}: {error}") from error
-
-
-def _insert(locks: QuerySet[Lock], key: str, token: str, life: timedelta) -> bool:
-    try:
-        with transaction.atomic(using=locks.db):
-            locks.create(key=key, token=token, expires_at=Now() + life)
-    except IntegrityError:
-        return False
-    return True
-
-
-def _take_over(locks: QuerySet[Lock], key: str, token: str, life: timedelta) -> bool:
-    return bool(locks.filter(key=key, expires_at__lte=Now()).update(token=token, expires_at=Now() + life))
