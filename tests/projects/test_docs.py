@@ -79,6 +79,8 @@ def problem(words: list[str]) -> str:
             return "".join(path for path in paths if "/" in path and not (ROOT / path).exists())
         case ["pip", "install", "uv"]:
             return ""
+        case ["--extra", "web", "gunicorn", module]:
+            return "" if find_spec(module) else module
     return "unknown"
 
 
