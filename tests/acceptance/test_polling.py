@@ -15,7 +15,7 @@ from feeds.scheduling import dispatch, hosts, rate_limit
 from feeds.storage import Subscription
 from tests.acceptance.conftest import StartWorkers
 from tests.acceptance.deployment import Deployment
-from tests.rigs.servers.timed_server import TimedServer
+from tests.rigs.servers.counting import CountingServer
 
 DELAY = 0.4  # seconds
 FEEDS = 10
@@ -56,18 +56,18 @@ import_due_feeds.send()
 
 
 @pytest.fixture
-def server() -> Iterator[TimedServer]:
-    with TimedServer() as server:
+def server() -> Iterator[CountingServer]:
+    with CountingServer() as server:
         yield server
 
 
 def test_two_processes_with_more_messages_than_threads_space_the_requests_to_one_host(
-    deployment: Deployment, start_workers: StartWorkers, server: TimedServer
+    deployment: Deployment, start_workers: StartWorkers, server: CountingServer
 ) -> None:
     deployment.manage("shell", "-c", SPACED)
     start_workers(2, 2)
     started = time.monotonic()
-    deployment.send(server.serve(FEEDS))
+    deployment.send(server.urls(FEEDS))
     deployment.wait_until_imported(FEEDS, within=60)
     deployment.wait_until_queued(0, 0, 0, within=15)  # no copy is left, none has died
     assert len(server.times) == FEEDS
@@ -76,10 +76,10 @@ def test_two_processes_with_more_messages_than_threads_space_the_requests_to_one
 
 
 def test_after_a_restart_of_workers_and_scheduler_no_feed_is_polled_early(
-    deployment: Deployment, start_workers: StartWorkers, server: TimedServer
+    deployment: Deployment, start_workers: StartWorkers, server: CountingServer
 ) -> None:
     workers = start_workers(1, 2)
-    urls = server.serve(FEEDS)
+    urls = server.urls(FEEDS)
     deployment.send(urls)
     deployment.wait_until_imported(FEEDS, within=30)
     workers.stop()
@@ -138,9 +138,9 @@ def test_a_new_feed_does_not_wait_for_a_claim_that_has_locked_its_host() -> None
 
 
 def test_one_minute_of_the_scheduler_reaches_the_workers_of_a_deployment(
-    deployment: Deployment, start_workers: StartWorkers, server: TimedServer
+    deployment: Deployment, start_workers: StartWorkers, server: CountingServer
 ) -> None:
     start_workers(1, 2)
-    (url,) = server.serve(1)
+    (url,) = server.urls(1)
     deployment.manage("shell", "-c", MINUTE.format(url=url))
     deployment.wait_until_imported(1, within=30)

@@ -8,7 +8,8 @@ import pytest
 from tests.acceptance.conftest import StartWorkers
 from tests.acceptance.deployment import Deployment
 from tests.conftest import running
-from tests.rigs.benchmarks.attacks import THREADS, imports, peak_memory
+from tests.rigs.benchmarks.attacks import THREADS, imports
+from tests.rigs.servers import processes
 from tests.rigs.servers.daemon import eventually
 from tests.rigs.servers.hostile import ATTACKS, HostileServer
 
@@ -40,7 +41,7 @@ def test_a_worker_under_attack_stays_below_256_mb(
     def peak_under(attack: str) -> int:
         deployment.send(hostile_server.urls(attack, THREADS))
         eventually(lambda: len(imports(workers, attack)) >= THREADS, within=60, what=f"{attack} is over")
-        return peak_memory(pid)
+        return processes.memory(pid)
 
     workers = start_workers(1, THREADS)
     (pid,) = workers.pids()

@@ -12,7 +12,8 @@ from feeds.parsing.values import ParsedFeed, Unreadable
 from tests.rigs.feeds import rss as feed
 from tests.rigs.golden import fetched
 from tests.rigs.hostile_documents import STORED, of_number, stored
-from tests.rigs.parsing_children import MEGABYTE, OPEN, Family, children, item, peak_memory, rss
+from tests.rigs.parsing_children import MEGABYTE, OPEN, Family, children, item, rss
+from tests.rigs.servers import processes
 
 
 class Memory:
@@ -33,7 +34,7 @@ class Memory:
 
     def _watch(self) -> None:
         while not self._stop.wait(0.02):
-            self.peak = max([self.peak, *map(peak_memory, children(os.getpid()))])
+            self.peak = max([self.peak, *map(processes.memory, children(os.getpid()))])
 
 
 def bomb() -> bytes:

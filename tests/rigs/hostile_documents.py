@@ -24,6 +24,7 @@ from pathlib import Path
 
 from feeds.parsing import Document, ParsedFeed, Parser, SandboxUnavailable, Unreadable
 from tests.rigs.hostile_grammar import document
+from tests.rigs.servers import processes
 
 HOLD = 0.5  # seconds that the GIL may be held
 GROWTH = 150_000_000  # bytes that the process may grow by, for one document
@@ -90,12 +91,12 @@ def _waited() -> float:
 def measured(parser: Parser, body: bytes, number: int = 0) -> Cost:
     """Parse a document, and return what it cost."""
     cost = Cost(number=number, size=len(body))
-    _forget_peak()
-    before, began, ran = _memory("VmRSS"), time.monotonic(), time.thread_time()
+    processes.forget_peak()
+    before, began, ran = processes.memory(what="VmRSS"), time.monotonic(), time.thread_time()
     with Ticks() as ticks:
         parsed = _parsed(parser, body)
         cost.processor, cost.seconds = time.thread_time() - ran, time.monotonic() - began
-    cost.hold, cost.wall, cost.growth = ticks.hold, ticks.wall, _memory("VmHWM") - before
+    cost.hold, cost.wall, cost.growth = ticks.hold, ticks.wall, processes.memory() - before
     cost.outcome = parsed if isinstance(parsed, str) else parsed.text if isinstance(parsed, Unreadable) else "feed"
     cost.stored = stored(parsed) if isinstance(parsed, ParsedFeed) else 0
     return cost
@@ -119,16 +120,6 @@ def _parsed(parser: Parser, body: bytes) -> ParsedFeed | Unreadable | str:
         return f"unavailable: {error}"
     except Exception as error:
         return f"failed: {type(error).__name__}: {error}"
-
-
-def _forget_peak() -> None:
-    Path("/proc/self/clear_refs").write_text("5")
-
-
-def _memory(name: str) -> int:
-    """Return bytes."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
 
 
 @dataclass

@@ -5,11 +5,11 @@ import resource
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 from feeds.parsing import Parser
 from feeds.parsing.values import ParsedFeed, Unreadable
 from tests.rigs.golden import fetched
+from tests.rigs.servers import processes
 from tests.rigs.servers.daemon import eventually
 from tests.rigs.servers.workers import PROJECT
 
@@ -31,16 +31,7 @@ def reads(parser, body=NOT_WELL_FORMED):
 
 def children(of: int) -> set[int]:
     """Return the process ids of the children that parse for a process."""
-    found = set()
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
-            is_child = int(parent) == of and b"spawn_main" in (folder / "cmdline").read_bytes()
-        except OSError:  # it has ended
-            continue
-        if is_child:
-            found.add(int(folder.name))
-    return found
+    return {pid for pid in processes.children(of) if "spawn_main" in processes.command_line(pid)}
 
 
 def is_at_work(pid: int) -> bool:
@@ -49,15 +40,6 @@ def is_at_work(pid: int) -> bool:
         return resource.prlimit(pid, resource.RLIMIT_CPU)[0] != resource.RLIM_INFINITY
     except ProcessLookupError:
         return False
-
-
-def peak_memory(pid: int) -> int:
-    """Return bytes; 0 = it has ended."""
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:
-        return 0
-    return max((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), default=0)
 
 
 def run(program: str) -> "subprocess.CompletedProcess[str]":

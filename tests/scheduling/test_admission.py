@@ -21,9 +21,9 @@ from feeds.scheduling import dispatch, hosts, rate_limit
 from feeds.storage import Subscription
 from tests.rigs.importing import import_feed
 from tests.rigs.planning import make_plan
+from tests.rigs.servers.counting import CountingServer
 from tests.rigs.servers.daemon import eventually
 from tests.rigs.servers.feed_server import answer
-from tests.rigs.servers.timed_server import TimedServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -39,8 +39,8 @@ def loopback(settings: Any) -> None:
 
 
 @pytest.fixture
-def server() -> Iterator[TimedServer]:
-    with TimedServer() as server:
+def server() -> Iterator[CountingServer]:
+    with CountingServer() as server:
         yield server
 
 
@@ -70,9 +70,9 @@ def come(url: str) -> Any:
 
 
 @pytest.mark.slow
-def test_a_bulk_import_of_one_host_is_spaced_and_never_two_at_once(server: TimedServer) -> None:
+def test_a_bulk_import_of_one_host_is_spaced_and_never_two_at_once(server: CountingServer) -> None:
     spaced()
-    urls = server.serve(10)  # more than there are threads
+    urls = server.urls(10)  # more than there are threads
     storage.register(Subscription(url=url) for url in urls)
     started = time.monotonic()
     send(urls)
@@ -85,8 +85,8 @@ def test_a_bulk_import_of_one_host_is_spaced_and_never_two_at_once(server: Timed
 @pytest.mark.slow
 def test_redirects_of_many_hosts_to_one_are_spaced_there_and_all_followed_in_the_end() -> None:
     spaced()
-    with TimedServer(listens_on="0.0.0.0") as server:
-        targets = server.serve(6)
+    with CountingServer(listens_on="0.0.0.0") as server:
+        targets = server.urls(6)
         for number, target in enumerate(targets):
             server.routes[f"/{number}"] = answer(301, location=target)
         send([f"http://127.0.1.{number + 1}:{server.port}/{number}" for number in range(6)])
@@ -95,9 +95,9 @@ def test_redirects_of_many_hosts_to_one_are_spaced_there_and_all_followed_in_the
     assert max(server.times) - min(server.times) >= (len(targets) - 1) * DELAY * 0.8  # some may reach it late
 
 
-def test_a_message_that_meets_a_busy_host_uses_up_no_retry(server: TimedServer) -> None:
+def test_a_message_that_meets_a_busy_host_uses_up_no_retry(server: CountingServer) -> None:
     spaced(free_at=timezone.now() + timedelta(minutes=1))  # somebody's request takes long
-    (url,) = server.serve(1)
+    (url,) = server.urls(1)
     tasks.import_feed.send(url)
     eventually(lambda: Host.objects.get().waits > 3, within=30, what="as many as import_feed has retries")
     Host.objects.update(free_at=timezone.now())
@@ -107,9 +107,9 @@ def test_a_message_that_meets_a_busy_host_uses_up_no_retry(server: TimedServer) 
 
 
 @pytest.mark.slow
-def test_other_hosts_do_not_wait(server: TimedServer) -> None:
+def test_other_hosts_do_not_wait(server: CountingServer) -> None:
     spaced(delay=2.0)
-    *slow, other = server.serve(4)
+    *slow, other = server.urls(4)
     elsewhere = other.replace(HERE, "localhost")
     for url in [*slow, elsewhere]:
         tasks.import_feed.send(url)
@@ -121,34 +121,34 @@ def test_other_hosts_do_not_wait(server: TimedServer) -> None:
     assert tasks.import_feed.broker.drain(60)
 
 
-def test_a_far_slot_is_left_to_the_schedule_and_not_to_the_broker(server: TimedServer) -> None:
+def test_a_far_slot_is_left_to_the_schedule_and_not_to_the_broker(server: CountingServer) -> None:
     slot = timezone.now() + FAR
     spaced(slot_at=slot)
-    send(server.serve(1))
+    send(server.urls(1))
     feed = Feed.objects.get()
     assert (feed.next_check_at, feed.slot_at, feed.checked_at) == (slot, slot, None)
     assert feed.next_check_reason.startswith("never checked; host slot +")
     assert server.times == []
 
 
-def test_a_feed_that_the_schedule_has_given_up_keeps_its_message(server: TimedServer) -> None:
+def test_a_feed_that_the_schedule_has_given_up_keeps_its_message(server: CountingServer) -> None:
     spaced(slot_at=timezone.now() + FAR)
-    (url,) = server.serve(1)
+    (url,) = server.urls(1)
     storage.register([Subscription(url=url)])
     Feed.objects.update(status=Feed.Status.DISABLED)
     assert import_feed(url).slot is not None
 
 
-def test_the_manager_waits_a_moment_for_the_hosts_slot(server: TimedServer) -> None:
+def test_the_manager_waits_a_moment_for_the_hosts_slot(server: CountingServer) -> None:
     spaced(slot_at=timezone.now() + timedelta(seconds=0.5))
-    (url,) = server.serve(1)
+    (url,) = server.urls(1)
     assert Feed.objects.import_feed(url).last_outcome == Outcome.IMPORTED
 
 
-def test_the_manager_says_when_it_will_be_where_that_is_too_long(server: TimedServer) -> None:
+def test_the_manager_says_when_it_will_be_where_that_is_too_long(server: CountingServer) -> None:
     slot = timezone.now() + timedelta(seconds=60)
     spaced(slot_at=slot)
-    (url,) = server.serve(1)
+    (url,) = server.urls(1)
     feed = Feed.objects.import_feed(url)
     assert (feed.checked_at, feed.next_check_at, feed.slot_at) == (None, slot, slot)
     assert "host slot +" in feed.next_check_reason

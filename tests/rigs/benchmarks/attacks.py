@@ -26,21 +26,7 @@ from tests.rigs.servers.redis_server import RedisServer
 from tests.rigs.servers.workers import Workers
 
 THREADS = 8
-PEAK = re.compile(r"VmHWM:\s+(\d+) kB")
 IMPORT = re.compile(r"feed=\S+/(\S+)/\d+ outcome=(\w+) .* seconds=([\d.]+) error=(?:-|(\w+): )")
-
-
-def peak_memory(pid: int) -> int:
-    """Return the most memory that a process ever held, in bytes."""
-    try:
-        found = PEAK.search(Path(f"/proc/{pid}/status").read_text())
-    except OSError:  # it has ended
-        return 0
-    return int(found[1]) * 1024 if found else 0
-
-
-def forget_peak(pid: int) -> None:
-    Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
 def imports(workers: Workers, attack: str) -> list[tuple[str, float]]:
@@ -87,16 +73,18 @@ def main() -> None:
             Workers(new_folder(folder, "workers"), deployment.environment, processes=1, threads=THREADS)
         )
         (pid,) = workers.pids()
-        print(f"{'':20} {peak_memory(pid) / 1e6:4.0f} MB")
+        print(f"{'':20} {processes.memory(pid) / 1e6:4.0f} MB")
         for attack in options.attacks:
-            forget_peak(pid)
+            processes.forget_peak(pid)
             of_children: list[int] = []
             deployment.send(server.urls(attack, options.feeds))
-            wait_until_idle(deployment, lambda seen=of_children: seen.extend(map(peak_memory, processes.children(pid))))
+            wait_until_idle(
+                deployment, lambda seen=of_children: seen.extend(map(processes.memory, processes.children(pid)))
+            )
             ended = imports(workers, attack)
             fetches = deployment.rows(f"SELECT max(fetch_seconds) FROM feeds_feed WHERE url LIKE '%/{attack}/%'")
             print(
-                f"{attack:20} {peak_memory(pid) / 1e6:4.0f} MB {max(of_children, default=0) / 1e6:4.0f} MB"
+                f"{attack:20} {processes.memory(pid) / 1e6:4.0f} MB {max(of_children, default=0) / 1e6:4.0f} MB"
                 f" {max(seconds for _, seconds in ended):5.1f} s {fetches[0][0] or 0.0:5.1f} s ",
                 ", ".join(f"{number} {kind}" for kind, number in Counter(kind for kind, _ in ended).items()),
                 flush=True,

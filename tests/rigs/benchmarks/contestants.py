@@ -111,7 +111,7 @@ class Run:
         self.processor = self._processor_seconds() - before
 
     def peak_memory(self) -> int:
-        return max(map(processes.peak_memory, self.groups), default=0)
+        return max((processes.memory(pid) for group in self.groups for pid in processes.members(group)), default=0)
 
     def _processor_seconds(self) -> float:
         return sum(map(processes.processor_seconds, self.groups))

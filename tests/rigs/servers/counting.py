@@ -3,6 +3,7 @@
 import hashlib
 import socket
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,15 +11,18 @@ from contextlib import contextmanager
 import pytest
 
 from tests.rigs.servers.daemon import BUSY
-from tests.rigs.servers.feed_server import FeedServer, Received, answer
+from tests.rigs.servers.feed_server import FeedServer, Handler, Received, answer
 from tests.rigs.servers.samples import sample_feed
 
 
 class CountingServer(FeedServer):
-    """Serves a sample feed of three entries under every path, with an ETag, and answers 304 to those that have it."""
+    """Serves a sample feed of three entries under every other path, with an ETag, and 304 to those that have it."""
 
-    def __init__(self) -> None:
+    def __init__(self, listens_on: str = "127.0.0.1") -> None:
         super().__init__()
+        self.listens_on = listens_on
+        self.times: list[float] = []  # of the requests, by the monotonic clock
+        self.most_open = 0  # at once, under whatever path
         self.requests: Counter[str] = Counter()
         self.conditional: Counter[str] = Counter()
         self.peak: Counter[str] = Counter()  # the most requests that were open at once
@@ -30,6 +34,9 @@ class CountingServer(FeedServer):
 
     def url(self, path: str = "feed", host: str = "127.0.0.1") -> str:
         return super().url(f"/{path}", host)
+
+    def urls(self, count: int) -> list[str]:
+        return [self.url(f"feed-{number}") for number in range(count)]
 
     @contextmanager
     def holding(self) -> Iterator[None]:
@@ -58,10 +65,12 @@ class CountingServer(FeedServer):
     def counted(self, path: str, *, conditional: bool) -> Iterator[None]:
         """Count one request from its arrival to the end of its answer."""
         with self._changed:
+            self.times.append(time.monotonic())
             self.requests[path] += 1
             self.conditional[path] += conditional
             self._open[path] += 1
             self.peak[path] = max(self.peak[path], self._open[path])
+            self.most_open = max(self.most_open, self._open.total())
             self._changed.notify_all()
         try:
             if self.pace:
@@ -73,7 +82,9 @@ class CountingServer(FeedServer):
                 self._open[path] -= 1
                 self._changed.notify_all()
 
-    def handler(self, request: Received) -> bytes:
+    def handler(self, request: Received) -> Handler | bytes:
+        if request.target in self.routes:
+            return super().handler(request)
         body = sample_feed(_path(request), kind="atom")
         etag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
         if request.header("If-None-Match") == etag:
@@ -81,6 +92,8 @@ class CountingServer(FeedServer):
         return answer(200, body, content_type="application/atom+xml", etag=etag)
 
     def answered(self, sock: socket.socket, request: Received) -> bool:
+        if request.target in self.routes:  # these are not counted
+            return super().answered(sock, request)
         with self.counted(_path(request), conditional=request.header("If-None-Match") is not None):
             return super().answered(sock, request)
 

@@ -31,9 +31,25 @@ def children(pid: int) -> Iterator[int]:
             continue
 
 
-def peak_memory(group: int) -> int:
-    """Return the bytes of the process of a group that ever had most."""
-    return max((_peak(Path(f"/proc/{pid}/status")) for pid in members(group)), default=0)
+def command_line(pid: int) -> str:
+    """Return the command of a process, "" if it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    except OSError:
+        return ""
+
+
+def memory(pid: int | str = "self", what: str = "VmHWM") -> int:
+    """Return bytes: the most that a process ever had, or what it has now, `VmRSS`; 0 = it has ended."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(what)), 0)
+
+
+def forget_peak(pid: int | str = "self") -> None:
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
 def _group(process: Path) -> int:
@@ -47,11 +63,3 @@ def _fields(process: Path) -> list[str]:
         return (process / "stat").read_text().rpartition(")")[2].split()
     except OSError:  # it has ended
         return []
-
-
-def _peak(status: Path) -> int:
-    try:
-        lines = status.read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), 0)
