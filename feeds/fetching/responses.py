@@ -1,6 +1,7 @@
 """What an answer means: outcomes, freshness, Retry-After, the next hop of a redirect."""
 
 import hashlib
+import http.client
 import re
 from dataclasses import replace
 from datetime import UTC
@@ -55,6 +56,7 @@ _FAILURE_KINDS = {
     503: FailureKind.TOO_MANY,
     505: FailureKind.PROTOCOL,
 }
+_FAILURE_KINDS_OF_CLASSES = {3: FailureKind.REDIRECT, 4: FailureKind.CLIENT_ERROR, 5: FailureKind.SERVER_ERROR}
 
 
 def fetch_outcome(request: FeedRequest, url: str, answer: Answer, now: float) -> FetchOutcome:
@@ -65,7 +67,7 @@ def fetch_outcome(request: FeedRequest, url: str, answer: Answer, now: float) ->
     if status in WHOLE or _is_delta(request, answer):
         return _document(request, url, answer, now)
     later = retry_after(answer.headers, now)
-    return Failed(kind=_kind(status), text=_status_text(status), status=status, retry_after=later)
+    return Failed(kind=_failure_kind(status), text=_status_text(status), status=status, retry_after=later)
 
 
 def _not_modified(request: FeedRequest, url: str, answer: Answer, now: float) -> NotModified | Failed:
@@ -106,22 +108,13 @@ def _is_delta(request: FeedRequest, answer: Answer) -> bool:
     return answer.status == DELTA and bool(request.etag) and manipulations == {"feed"}
 
 
-def _kind(status: int) -> FailureKind:
-    if status in _FAILURE_KINDS:
-        return _FAILURE_KINDS[status]
-    if 400 <= status < 500:
-        return FailureKind.CLIENT_ERROR
-    if 500 <= status < 600:
-        return FailureKind.SERVER_ERROR
-    return FailureKind.REDIRECT if 300 <= status < 400 else FailureKind.PROTOCOL
+def _failure_kind(status: int) -> FailureKind:
+    return _FAILURE_KINDS.get(status) or _FAILURE_KINDS_OF_CLASSES.get(status // 100, FailureKind.PROTOCOL)
 
 
 def _status_text(status: int) -> str:
-    # Not the server's own reason phrase: that may be any text.
-    try:
-        return f"the server answered {status} ({HTTPStatus(status).phrase})"
-    except ValueError:
-        return f"the server answered {status}"
+    phrase = http.client.responses.get(status)  # not the server's own, which may be any text
+    return f"the server answered {status} ({phrase})" if phrase else f"the server answered {status}"
 
 
 def _first(headers: HTTPHeaderDict, name: str) -> str:

@@ -18,7 +18,8 @@ from pymemcache.client.base import Client, PooledClient
 
 from feeds.locking.store import LockStore, LockStoreError, key_problems
 
-SERVER = re.compile(r"(?:memcached://)?([\w.-]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})/?", re.ASCII)
+# A path, or a host and its port.
+SERVER = re.compile(r"(?:unix:)?(/[^,;]+)|(?:memcached://)?([\w.-]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})/?", re.ASCII)
 
 
 class MemcachedLocks(LockStore):
@@ -148,17 +149,13 @@ SOCKETS = SimpleNamespace(**vars(socket) | {"socket": _Socket})  # the module as
 
 
 def _server(location: str) -> str | tuple[str, int]:
-    if not isinstance(location, str) or not location or "," in location or ";" in location:
+    found = SERVER.fullmatch(str(location))
+    if found is None or not 0 < int(found[3] or 1) < 65_536:
         raise ImproperlyConfigured(
             "MemcachedLocks needs exactly one server as LOCATION, such as 127.0.0.1:11211: on several, "
             f"two workers can hold one lock. It has {location!r}."
         )
-    if location.startswith(("/", "unix:")):
-        return location.removeprefix("unix:")
-    found = SERVER.fullmatch(location)
-    if found is None or not 0 < int(found[2]) < 65_536:
-        raise ImproperlyConfigured(f"MemcachedLocks needs host:port as LOCATION, not {location!r}.")
-    return found[1].strip("[]"), int(found[2])
+    return found[1] or (found[2].strip("[]"), int(found[3]))
 
 
 def _encoded(text: str) -> bytes:
