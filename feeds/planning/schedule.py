@@ -33,7 +33,7 @@ BACKOFF = {
 LONGEST_BACKOFF = 7 * DAY
 LONGEST_HINT = DAY  # feeds that claim to be fresh for sixteen years were seen
 CONFIRMATION = DAY  # from a first 410 to the check that confirms it
-LONGEST_PAUSE = 24 * 3600.0  # seconds; one odd Retry-After must not silence a big host for a week
+LONGEST_PAUSE = DAY  # one odd Retry-After must not silence a big host for a week
 # Seconds, where the server does not say how long. 429 means us; a 503 may be the trouble of one feed among thousands.
 PAUSES = {429: 600.0, 503: 60.0}
 AFTER_OUTAGE = 600.0  # seconds until a feed is looked at again that failed because nothing could be reached
@@ -50,7 +50,6 @@ ASKED_AT_THE_LAST_CHECK = "asked for at about the time of the last check, by clo
 UNREAD = "; no process could read the document: "
 # Children that end are replaced at once; what stays wrong must not cost the publisher a document each minute.
 UNREAD_ONCE, UNREAD_AGAIN = timedelta(minutes=1), timedelta(minutes=15)
-LEARNED = "learned interval"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,15 +72,12 @@ Hints = DocumentState | ParsedFeed  # what a document says about polling only le
 def after_success(history: History, news: News, hints: Hints, rules: Rules, circumstances: Circumstances) -> NextCheck:
     """Return the next check after one that went well."""
     now, jitter = circumstances.now, circumstances.jitter
-    interval = learned_interval(history, news, rules, now)
-    asked = news.retry_after or 0.0
-    if history.fixed_interval is not None:
-        fixed = float(history.fixed_interval)
-        reason = f"Retry-After {in_words(asked)} > " if asked > fixed else ""
-        at = now + timedelta(seconds=max(asked, fixed) * (1 + JITTER * jitter))
-        return NextCheck(at=at, reason=f"{reason}fixed interval {in_words(fixed)}", interval=interval)
-    wait, reason = _longest(_constraints(interval, history, news, hints, rules, now) | {"Retry-After": asked})
-    at, skipped = _skip(now + timedelta(seconds=wait * (1 + JITTER * jitter)), hints, jitter)
+    interval, fixed = learned_interval(history, news, rules, now), history.fixed_interval
+    waits = _waits(interval, history, news, hints, rules, now) if fixed is None else {"fixed interval": float(fixed)}
+    wait, reason = _longest(waits | {"Retry-After": news.retry_after or 0.0})
+    at, skipped = now + timedelta(seconds=wait * (1 + JITTER * jitter)), ""
+    if fixed is None:
+        at, skipped = _skip(at, hints, jitter)
     return NextCheck(at=at, reason=reason + skipped, interval=interval)
 
 
@@ -166,11 +162,9 @@ def _bounded(seconds: float, rules: Rules) -> float:
     return min(max(seconds, float(rules.min_interval), 1.0), float(max(rules.max_interval, rules.min_interval, 1)))
 
 
-def _constraints(
-    interval: int, history: History, news: News, hints: Hints, rules: Rules, now: datetime
-) -> dict[str, float]:
+def _waits(interval: int, history: History, news: News, hints: Hints, rules: Rules, now: datetime) -> dict[str, float]:
     """Return the waits that something asks for, in seconds; the learned interval stands first."""
-    waits = {LEARNED: float(interval)}
+    waits = {"learned interval": float(interval)}
     if not news.new_entries:
         waits["silence"] = _silence(_silent(history, now), rules)
     if news.left_out:
@@ -191,11 +185,10 @@ def _silence(silent: float, rules: Rules) -> float:
 
 
 def _longest(waits: dict[str, float]) -> tuple[float, str]:
-    learned = waits[LEARNED]
-    name = max(waits, key=waits.__getitem__)  # of equals the first: the learned one
-    if name == LEARNED:
-        return learned, f"{LEARNED} {in_words(learned)}"
-    return waits[name], f"{name} {in_words(waits[name])} > {LEARNED} {in_words(learned)}"
+    """Return the longest wait with its reason, which names the first, too: that would have been enough otherwise."""
+    usual, longest = next(iter(waits)), max(waits, key=waits.__getitem__)  # of equals the first
+    reasons = [f"{name} {in_words(waits[name])}" for name in dict.fromkeys((longest, usual))]
+    return waits[longest], " > ".join(reasons)
 
 
 # Hours and days that the feed asks to skip
