@@ -54,55 +54,47 @@ _REFERENCE = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]\w{1,31});"
 
 _WANTED = frozenset({"xmlurl", "htmlurl", "text", "title"})
 
-Attributes = dict[str, str]
-
 
 def outlines(body: bytes) -> Iterator[Outline | BadOutline]:
     """Yield the feeds of a document, and what cannot be read of it; raise OPMLError where it is no OPML at all."""
     if len(body) > MAX_BYTES:
         raise OPMLError(f"more than {MAX_BYTES // 1024**2} MB")
-    text = to_utf8(body)
-    return _Reader(text, _start(text)).outlines()
-
-
-def _start(text: bytes) -> int:
-    """Return where the root element begins; raise OPMLError where it is not <opml>."""
-    last, at = text.rfind(b"-->"), 0
-    while first := _FIRST.search(text, at):
-        comment, name = first.groups()
-        if comment:
-            at = _behind_comment(text, first.end(), last)
-        elif name.lower() in PRINTED:
-            at = first.end()
-        elif name.lower() == b"opml":
-            return first.start()
-        else:
-            line = text.count(b"\n", 0, first.start()) + 1
-            raise OPMLError(f"line {line}: the document is <{name.decode()}>, not <opml>")
-    raise OPMLError("there is no element in it")
-
-
-def _behind_comment(text: bytes, at: int, last: int) -> int:
-    """Return where the comment ends that goes on here; behind the last end of one it is none."""
-    return text.index(b"-->", at) + 3 if at <= last else at
+    reader = _Reader(to_utf8(body))
+    reader.find_root()
+    return reader.outlines()
 
 
 class _Reader:
     """A pass over the text, and the folders it is in."""
 
-    def __init__(self, text: bytes, start: int) -> None:
+    def __init__(self, text: bytes) -> None:
         self._text = text
-        self._at = start
+        self._at = 0
         self._last_comment = text.rfind(b"-->")
         self._line = 1
         self._counted = 0  # where the line was counted up to
         self._folders = [""]  # of the open outlines; what is in a feed is in its folder
 
+    def find_root(self) -> None:
+        """Go to the root element; raise OPMLError where it is not <opml>."""
+        while first := _FIRST.search(self._text, self._at):
+            comment, name = first.groups()
+            if comment:
+                self._skip_comment(first.end())
+            elif name.lower() == b"opml":
+                return
+            elif name.lower() in PRINTED:
+                self._at = first.end()
+            else:
+                self._count(first.start())
+                raise OPMLError(f"line {self._line}: the document is <{name.decode()}>, not <opml>")
+        raise OPMLError("there is no element in it")
+
     def outlines(self) -> Iterator[Outline | BadOutline]:
         while tag := _TAG.search(self._text, self._at):
             comment, closing = tag.groups()
             if comment:
-                self._at = _behind_comment(self._text, tag.end(), self._last_comment)
+                self._skip_comment(tag.end())
             elif closing:
                 self._at = tag.end()
                 del self._folders[max(len(self._folders) - 1, 1) :]
@@ -126,14 +118,14 @@ class _Reader:
         if not is_empty:
             self._folders.append(folder if url else _inner(folder, title))
 
-    def _attributes(self, at: int) -> tuple[Attributes, bool]:
+    def _attributes(self, at: int) -> tuple[dict[str, str], bool]:
         """Return the attributes from here on, by their names in lower case, and whether the element ends with its tag.
 
         OPML writes xmlUrl; xmlurl, xmlURL and XMLURL occur.
         """
         following = _OUTLINE.search(self._text, at)
         limit = following.start() if following else len(self._text)
-        values: Attributes = {}
+        values: dict[str, str] = {}
         is_empty = False
         while found := _ATTRIBUTE.match(self._text, at, limit):
             at = found.end()
@@ -145,6 +137,10 @@ class _Reader:
                 values.setdefault(name, _value(written))
         self._at = at
         return values, is_empty or _EMPTY.match(self._text, at, limit) is not None
+
+    def _skip_comment(self, at: int) -> None:
+        """Go to the end of the comment that begins here; behind the last end of one it is none."""
+        self._at = self._text.index(b"-->", at) + 3 if at <= self._last_comment else at
 
     def _count(self, until: int) -> None:
         self._line += self._text.count(b"\n", self._counted, until)
