@@ -17,6 +17,7 @@ from feeds.outcomes import AskedBy, FailureKind
 from feeds.planning import ImportPlan, PlannedEntry
 from tests.rigs.documents import URL, import_document, item, items, rss
 from tests.rigs.importing import PARSER, GivenFetcher, import_feed
+from tests.rigs.names import name_service
 from tests.rigs.servers.feed_server import FeedServer, answer
 
 pytestmark = pytest.mark.django_db
@@ -162,8 +163,7 @@ def test_the_stages_of_a_real_fetch_are_told_and_the_rows_go_with_their_feed(set
     settings.FEEDS_ALLOWED_NETWORKS = ("127.0.0.0/8",)
     with FeedServer() as server:
         server.routes = {"/feed": answer(body=rss(item(1)))}
-        resolved = [(2, 1, 6, "", ("127.0.0.1", server.port))]
-        fetcher = Fetcher(feeds_settings().part(FetchSettings), getaddrinfo=lambda *_, **__: resolved)
+        fetcher = Fetcher(feeds_settings().part(FetchSettings), getaddrinfo=name_service("127.0.0.1"))
         import_feed(f"http://feeds.example:{server.port}/feed", fetch=fetcher.fetch)
     row = Import.objects.get()
     assert row.seconds.keys() == {"dns", "connect", "first byte", "body", "parse", "store"}

@@ -1,16 +1,14 @@
 """Cookies live for one fetch and its hops."""
 
-import socket
-
 import pytest
 from urllib3 import HTTPHeaderDict
 
 from feeds.canonical_urls import split_url
 from feeds.fetching.cookies import MAX_COOKIE_HEADER, MAX_COOKIE_LENGTH, MAX_COOKIES, Cookies
 from feeds.fetching.fetcher import Fetcher
-from feeds.fetching.resolver import AddressInfo
 from feeds.fetching.values import Failed, FeedRequest, Fetched, FetchSettings, Redirect
 from feeds.outcomes import FailureKind
+from tests.rigs.names import name_service
 from tests.rigs.servers.feed_server import FeedServer, Received, answer
 
 BODY = b"<rss version='2.0'/>"
@@ -18,10 +16,7 @@ BODY = b"<rss version='2.0'/>"
 
 @pytest.fixture
 def fetcher() -> Fetcher:
-    def here(host: str, port: int, type: int) -> list[AddressInfo]:
-        return [(socket.AF_INET, type, 6, "", ("127.0.0.1", port))]
-
-    return Fetcher(FetchSettings(allowed_networks=("127.0.0.0/8",)), getaddrinfo=here)
+    return Fetcher(FetchSettings(allowed_networks=("127.0.0.0/8",)), getaddrinfo=name_service("127.0.0.1"))
 
 
 def sent(server: FeedServer) -> list[str | None]:

@@ -9,9 +9,9 @@ import pytest
 
 from feeds.fetching.dialer import MAX_ADDRESSES, Address, interleaved
 from feeds.fetching.fetcher import Fetcher
-from feeds.fetching.resolver import AddressInfo, GetAddressInfo
 from feeds.fetching.values import Allowance, Failed, FeedRequest, Fetched, FetchOutcome, FetchSettings
 from feeds.outcomes import FailureKind
+from tests.rigs.names import name_service
 from tests.rigs.servers.feed_server import FeedServer, answer
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
@@ -52,18 +52,6 @@ def silent(address: str, port: int) -> Iterator[None]:
 def fetcher(*addresses: str, connect_timeout: float = 60.0) -> Fetcher:
     settings = FetchSettings(allowed_networks=("127.0.0.0/8", "::1/128"), connect_timeout=connect_timeout)
     return Fetcher(settings, getaddrinfo=name_service(*addresses))
-
-
-def name_service(*addresses: str) -> GetAddressInfo:
-    """Return a name service that knows these addresses for every name."""
-
-    def getaddrinfo(host: str, port: int, type: int) -> list[AddressInfo]:
-        return [
-            (V6, type, 6, "", (address, port, 0, 0)) if ":" in address else (V4, type, 6, "", (address, port))
-            for address in addresses
-        ]
-
-    return getaddrinfo
 
 
 def fetch(fetcher: Fetcher, server: FeedServer, allowance: Allowance | None = None) -> FetchOutcome:

@@ -17,10 +17,10 @@ from urllib3 import HTTPHeaderDict
 
 from feeds.fetching import FetchSettings, transport
 from feeds.fetching.fetcher import Fetcher
-from feeds.fetching.resolver import AddressInfo
 from feeds.fetching.responses import freshness, retry_after
 from feeds.fetching.values import Failed, FeedRequest, Fetched, NotModified, Redirect
 from feeds.outcomes import FailureKind
+from tests.rigs.names import name_service
 from tests.rigs.servers.daemon import eventually
 from tests.rigs.servers.feed_server import CERTIFICATE, FeedServer, answer
 
@@ -41,10 +41,6 @@ def tls_server() -> Iterator[FeedServer]:
 @pytest.fixture
 def fetcher() -> Fetcher:
     return Fetcher(FetchSettings(allowed_networks=LOOPBACK), clock=lambda: NOW)
-
-
-def everything_is_here(host: str, port: int, type: int) -> list[AddressInfo]:
-    return [(socket.AF_INET, type, socket.IPPROTO_TCP, "", ("127.0.0.1", port))]
 
 
 def fetched(fetcher: Fetcher, url: str) -> Fetched:
@@ -574,7 +570,7 @@ def test_certificates_that_the_system_trusts_are_trusted_for_their_names_only(
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
     tls_server.routes["/feed"] = answer(body=BODY)
-    fetcher = Fetcher(FetchSettings(allowed_networks=LOOPBACK), getaddrinfo=everything_is_here)
+    fetcher = Fetcher(FetchSettings(allowed_networks=LOOPBACK), getaddrinfo=name_service("127.0.0.1"))
     fetched(fetcher, tls_server.url())
     fetched(fetcher, tls_server.url(host="feeds.test"))
     outcome = failed(fetcher, tls_server.url(host="other.test"))

@@ -17,10 +17,11 @@ from dramatiq.threading import raise_thread_exception
 
 from feeds.fetching import FetchSettings
 from feeds.fetching.fetcher import Fetcher
-from feeds.fetching.resolver import AddressInfo, GetAddressInfo
+from feeds.fetching.resolver import AddressInfo
 from feeds.fetching.transport import KNOWN_ENCODINGS
 from feeds.fetching.values import Failed, FeedRequest, Fetched, FetchOutcome, Redirect
 from feeds.outcomes import FailureKind
+from tests.rigs.names import directory, name_service
 from tests.rigs.servers.daemon import eventually
 from tests.rigs.servers.feed_server import FeedServer, Pieces, Received, answer
 
@@ -175,7 +176,7 @@ def test_the_deadline_ends_slow_name_resolution_and_the_next_name_still_resolves
     def resolve(host: str, port: int, type: int) -> list[AddressInfo]:
         if host.startswith("slow"):
             never.wait(60)
-        return addresses("127.0.0.1")(host, port, type)
+        return list(name_service("127.0.0.1")(host, port))
 
     server.routes["/feed"] = answer(body=b"<rss/>")
     fetcher = Fetcher(settings(), getaddrinfo=resolve)
@@ -446,20 +447,6 @@ def test_a_reset_in_the_middle_is_a_failure(server: FeedServer, fetcher: Fetcher
 # Addresses
 
 
-def addresses(*found: str) -> GetAddressInfo:
-    """Return a name service that knows these addresses for every name."""
-
-    def getaddrinfo(host: str, port: int, type: int) -> list[AddressInfo]:
-        return [
-            (socket.AF_INET6, type, 6, "", (address, port, 0, 0))
-            if ":" in address
-            else (socket.AF_INET, type, 6, "", (address, port))
-            for address in found
-        ]
-
-    return getaddrinfo
-
-
 @pytest.mark.parametrize(
     "found",
     [
@@ -473,7 +460,7 @@ def addresses(*found: str) -> GetAddressInfo:
     ],
 )
 def test_a_name_with_any_refused_address_is_refused(found: list[str]) -> None:
-    fetcher = Fetcher(settings(allowed=()), getaddrinfo=addresses(*found))
+    fetcher = Fetcher(settings(allowed=()), getaddrinfo=name_service(*found))
     outcome = failed(fetcher, "http://feeds.test/feed")
     assert outcome.kind == FailureKind.REFUSED_ADDRESS
     assert outcome.text.startswith(f"feeds.test ({found[-1]}) is not a public address")
@@ -506,13 +493,14 @@ NAMES = {"one.test": PUBLIC, "two.test": "93.184.216.35", "intranet.test": "127.
 def world(server: FeedServer) -> Fetcher:
     """Return a fetcher to which all private networks are allowed."""
 
-    def getaddrinfo(host: str, port: int, type: int) -> list[AddressInfo]:
-        return [(socket.AF_INET, type, 6, "", (NAMES[host], port))]
-
     def connect(sock: socket.socket, address: tuple[Any, ...]) -> None:
         sock.connect(("127.0.0.1", server.port))
 
-    return Fetcher(settings(allowed=("127.0.0.0/8", "10.0.0.0/8", "::1")), getaddrinfo=getaddrinfo, connect=connect)
+    return Fetcher(
+        settings(allowed=("127.0.0.0/8", "10.0.0.0/8", "::1")),
+        getaddrinfo=directory(NAMES.__getitem__),
+        connect=connect,
+    )
 
 
 def follow(server: FeedServer, *hosts: str, **request: Any) -> FetchOutcome:
@@ -574,7 +562,7 @@ def test_a_name_that_changes_its_address_after_the_check_gains_nothing(server: F
 
     def rebinding(host: str, port: int, type: int) -> list[AddressInfo]:
         asked.append(host)
-        return list(addresses(*next(answers))(host, port, type))
+        return list(name_service(*next(answers))(host, port))
 
     server.routes["/feed"] = lambda _: iter([answer(body=b"<rss/>")])  # and the connection is closed
     fetcher = Fetcher(settings(), getaddrinfo=rebinding)

@@ -11,9 +11,9 @@ from feeds.exceptions import ConfigurationError, InvalidURL
 from feeds.fetching import proxies
 from feeds.fetching.fetcher import Fetcher
 from feeds.fetching.proxies import Proxies, proxy_at
-from feeds.fetching.resolver import AddressInfo
 from feeds.fetching.values import Failed, FeedRequest, Fetched, FetchOutcome, FetchSettings
 from feeds.outcomes import FailureKind
+from tests.rigs.names import directory, name_service
 from tests.rigs.servers.feed_server import CERTIFICATE, FeedServer, answer
 from tests.rigs.servers.proxies import ProxyServer
 
@@ -37,13 +37,12 @@ def start_proxy(server: FeedServer) -> Iterator[StartProxy]:
         yield lambda scheme, **options: stack.enter_context(ProxyServer(scheme, server.port, **options))
 
 
-def names(host: str, port: int, type: int) -> list[AddressInfo]:
-    """Know proxies by their name, and lead all else to the Internet."""
-    return [(socket.AF_INET, type, 6, "", ("127.0.0.1" if host == "localhost" else PUBLIC, port))]
+# Knows proxies by their name, and leads all else to the Internet.
+NAMES = directory(lambda host: "127.0.0.1" if host == "localhost" else PUBLIC)
 
 
 def fetch(settings: FetchSettings, url: str, **request: Any) -> FetchOutcome:
-    return Fetcher(settings, getaddrinfo=names).fetch(FeedRequest(url=url, **request))
+    return Fetcher(settings, getaddrinfo=NAMES).fetch(FeedRequest(url=url, **request))
 
 
 def url_of(server: FeedServer) -> str:
@@ -173,11 +172,9 @@ def test_a_redirect_from_behind_a_proxy_leads_to_nothing_private_without_it(
 def test_a_name_that_leads_to_a_private_address_is_not_asked_for_of_a_proxy_that_is_given_addresses(
     server: FeedServer, start_proxy: StartProxy
 ) -> None:
-    def rebinding(host: str, port: int, type: int) -> list[AddressInfo]:
-        return [(socket.AF_INET, type, 6, "", ("127.0.0.1", port))]
-
     proxy = start_proxy("socks5")
-    fetcher = Fetcher(FetchSettings(proxy=proxy.url, allowed_networks=("127.0.0.0/8",)), getaddrinfo=rebinding)
+    settings = FetchSettings(proxy=proxy.url, allowed_networks=("127.0.0.0/8",))
+    fetcher = Fetcher(settings, getaddrinfo=name_service("127.0.0.1"))
     outcome = fetcher.fetch(FeedRequest(url=url_of(server)))
     assert isinstance(outcome, Failed)
     assert (outcome.kind, proxy.asked) == (FailureKind.REFUSED_ADDRESS, [])

@@ -17,6 +17,7 @@ from feeds.planning import ImportReport
 from feeds.scheduling import hosts, pacing
 from feeds.scheduling.pacing import AddressQueues
 from feeds.scheduling.rate_limit import SPACING
+from tests.rigs.names import directory
 from tests.rigs.servers.feed_server import FeedServer, Received, answer
 from tests.rigs.servers.samples import sample_feed
 
@@ -44,8 +45,8 @@ class Internet(FeedServer):
         self.routes[f"{host}/feed"] = answer(status, location=self.url(host=to))
         return self.url(host=host)
 
-    def getaddrinfo(self, host: str, port: int, **_: Any) -> list[Any]:
-        return [(2, 1, 6, "", (self.addresses.setdefault(host, f"127.0.1.{len(self.addresses) + 1}"), port))]
+    def address_of(self, host: str) -> str:
+        return self.addresses.setdefault(host, f"127.0.1.{len(self.addresses) + 1}")
 
     def asked(self, host: str) -> int:
         return sum((each.header("Host") or "").startswith(f"{host}:") for each in self.received)
@@ -62,7 +63,7 @@ def internet(settings: Any) -> Iterator[Internet]:
 def importer(internet: Internet, settings: Any) -> Iterator[Importer]:
     settings.FEEDS_HOST_DELAY = DELAY
     chosen = feeds_settings()
-    made = Importer(chosen, fetcher=Fetcher(chosen.part(FetchSettings), getaddrinfo=internet.getaddrinfo))
+    made = Importer(chosen, fetcher=Fetcher(chosen.part(FetchSettings), getaddrinfo=directory(internet.address_of)))
     yield made
     made.close()
 
@@ -183,7 +184,7 @@ def test_an_address_spaces_different_hosts_only(internet: Internet, importer: Im
 def test_without_a_delay_no_address_is_asked(internet: Internet, settings: Any) -> None:
     settings.FEEDS_HOST_DELAY = 0
     chosen = feeds_settings()
-    importer = Importer(chosen, fetcher=Fetcher(chosen.part(FetchSettings), getaddrinfo=internet.getaddrinfo))
+    importer = Importer(chosen, fetcher=Fetcher(chosen.part(FetchSettings), getaddrinfo=directory(internet.address_of)))
     internet.addresses = dict.fromkeys(("a.example", "b.example"), "127.0.0.1")
     assert [run(importer, internet.url(host=f"{name}.example")).outcome for name in "ab"] == [Outcome.IMPORTED] * 2
 

@@ -17,6 +17,7 @@ from feeds.models import Alias, Entry, Feed, FetchOptions, Host, Tombstone
 from feeds.outcomes import FailureKind, Outcome
 from feeds.storage import Subscription
 from tests.rigs.importing import import_feed
+from tests.rigs.names import name_service
 from tests.rigs.servers.feed_server import FeedServer, Received, answer
 from tests.rigs.servers.samples import sample_feed
 
@@ -364,9 +365,7 @@ def test_the_page_and_its_feed_wait_for_their_host(server: FeedServer, settings:
     settings.FEEDS_HOST_DELAY = 60.0
     named = f"http://feeds.example:{server.port}"
     server.routes = {"/": page("/feed"), "/feed": feed(), "/other": feed("other")}
-    fetcher = Fetcher(
-        feeds_settings().part(FetchSettings), getaddrinfo=lambda host, port, **_: [(2, 1, 6, "", ("127.0.0.1", port))]
-    )
+    fetcher = Fetcher(feeds_settings().part(FetchSettings), getaddrinfo=name_service("127.0.0.1"))
     import_feed(f"{named}/other", fetch=fetcher.fetch)
     _open_the_door()
     report = import_feed(f"{named}/", fetch=fetcher.fetch)

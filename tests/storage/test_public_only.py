@@ -4,7 +4,6 @@ import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -16,6 +15,7 @@ from feeds.importer import Importer, ImportRequest
 from feeds.models import Feed
 from feeds.outcomes import FailureKind, Outcome
 from feeds.planning import ImportReport
+from tests.rigs.names import directory
 from tests.rigs.servers.feed_server import FeedServer, answer
 from tests.rigs.servers.samples import sample_feed
 
@@ -32,16 +32,13 @@ class World:
         self.server = server
         self.addresses = {"page.example": "93.184.216.34", "wiki.example": "10.0.0.1", "feed.example": "10.0.0.2"}
 
-    def getaddrinfo(self, host: str, port: int, **_: Any) -> list[Any]:
-        return [(socket.AF_INET, 1, 6, "", (self.addresses[host], port))]
-
     def connect(self, sock: socket.socket, address: object) -> None:
         sock.connect(("127.0.0.1", self.server.port))
 
     def run(self, url: str) -> ImportReport:
         settings = replace(feeds_settings(), allowed_networks=("10.0.0.0/8",), host_delay=0.0)
         parts = settings.part(FetchSettings)
-        fetcher = Fetcher(parts, getaddrinfo=self.getaddrinfo, connect=self.connect)
+        fetcher = Fetcher(parts, getaddrinfo=directory(self.addresses.__getitem__), connect=self.connect)
         return Importer(settings, fetcher=fetcher).run(ImportRequest(url=url))
 
     def page(self, feed: str) -> None:
