@@ -1,4 +1,4 @@
-"""Actions on the feeds of the list. Each says how many feeds it was done with."""
+"""Actions on the feeds that were chosen in the list. Each says how many feeds it has changed."""
 
 import logging
 from collections.abc import Iterable

@@ -33,7 +33,7 @@ def may_change_feeds(admin: object, request: HttpRequest, obj: Model | None = No
 
 
 class Editable:
-    """Rows that a person changes: a form decides by what it shows, so they are read where they will be written."""
+    """Reads from the primary database: a person decides by what a form shows, and a replica may lag behind."""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request)  # type: ignore[misc]  # of ModelAdmin or of an inline

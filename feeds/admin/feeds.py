@@ -30,7 +30,7 @@ LONGEST_WAIT = 8.0  # seconds for which a browser waits for an import
 
 
 class FeedList(CappedList):
-    """Sorted by the next check, it has the feeds that are checked: those the index has."""
+    """Sorted by the next check it lists active feeds only: no others are in the index."""
 
     indexed = ("next_check",)
 
@@ -67,7 +67,7 @@ class WhyFilter(admin.SimpleListFilter):
 
 
 class AliasInline(Editable, admin.TabularInline):
-    """Other URLs that lead to the feed. One that was removed can be given to a feed of its own."""
+    """Other URLs that lead to the feed. Without its row here a URL can be another feed's."""
 
     model = Alias
     max_num = 0  # new ones come by themselves

@@ -34,15 +34,16 @@ class Finding:
 
 def examine() -> Iterator[Finding]:
     """Examine each part; servers are asked. One that cannot be asked is a finding, too."""
-    unfit = False  # is the database?
+    has_tables = True
     for part, question in QUESTIONS.items():
-        if unfit and part in NEED_TABLES:
+        if part in NEED_TABLES and not has_tables:
             continue
         try:
             problems = tuple(question())
         except Exception as error:  # each client has its own
             problems = ((describe(error), "Is the server up, and its address in the settings right?"),)
-        unfit = unfit or (part in ("database", "migrations") and bool(problems))
+        if problems and part in ("database", "migrations"):
+            has_tables = False
         yield Finding(part=part, problems=problems)
 
 

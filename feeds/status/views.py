@@ -84,14 +84,15 @@ def _state(findings: list[diagnosis.Finding], counts: figures.Feeds) -> str:
 
 
 def _sentence(findings: list[diagnosis.Finding], counts: figures.Feeds, last: datetime | None, now: datetime) -> str:
-    more = "more than " if counts.late == figures.MOST_COUNTED else ""
-    late = f"{more}{counted(counts.late, 'feed')} due for more than {LATE.seconds // 60} minutes"
     if stopping := [finding for finding in findings if finding.part in STOPPING]:
-        idle = f"nothing has been imported for {timesince(last, now, depth=1)}" if last else "nothing is imported"
-        since = idle if last is None or now - last > timedelta(minutes=2) else "imports will stop"
-        return f"{since[0].upper()}{since[1:]}: {_causes(stopping)}"
+        if last is None:
+            return f"Nothing is imported: {_causes(stopping)}"
+        if now - last > timedelta(minutes=2):
+            return f"Nothing has been imported for {timesince(last, now, depth=1)}: {_causes(stopping)}"
+        return f"Imports will stop: {_causes(stopping)}"
     if counts.late:
-        return f"Late: {late}"
+        more = "more than " if counts.late == figures.MOST_COUNTED else ""
+        return f"Late: {more}{counted(counts.late, 'feed')} due for more than {LATE.seconds // 60} minutes"
     if findings:
         return f"Imports go on, but {_causes(findings)}"
     return f"Healthy: {counted(counts.total, 'feed')} on time"
