@@ -3,8 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from dramatiq.middleware import AgeLimit, CurrentMessage, Middleware, Retries, T
 from feeds import checks
 from feeds.locking.checks import order_problems
 from feeds.locking.middleware import LockConfigurationError, LockMiddleware
+from tests.rigs.brokers import global_broker
 from tests.rigs.servers.memcached import Memcached
 from tests.rigs.servers.redis_server import RedisServer
 from tests.rigs.servers.workers import PROJECT
@@ -47,16 +47,6 @@ def lock_cache(settings: Any) -> Any:
         settings.CACHES = {**settings.CACHES, "locks": configuration}
 
     return configure
-
-
-@contextmanager
-def global_broker(broker: dramatiq.Broker) -> Iterator[None]:
-    before = dramatiq.get_broker()
-    dramatiq.set_broker(broker)
-    try:
-        yield
-    finally:
-        dramatiq.set_broker(before)
 
 
 def networked_broker() -> dramatiq.Broker:

@@ -26,8 +26,7 @@ WAIT = 20_000  # ms
 
 
 @pytest.fixture(autouse=True)
-def everything_is_logged(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logging.getLogger("feeds"), "propagate", True)
+def everything_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     for name in ("feeds", "dramatiq"):
         caplog.set_level(logging.DEBUG, name)

@@ -17,7 +17,7 @@ from dramatiq.brokers.redis import RedisBroker
 
 from feeds import heartbeat
 from feeds.models import Process
-from tests.rigs.brokers import middleware_of
+from tests.rigs.brokers import global_broker, middleware_of
 from tests.rigs.servers.daemon import free_port
 from tests.rigs.servers.memcached import Memcached, locks_in
 
@@ -31,6 +31,11 @@ def alive(settings: Any) -> None:
     now = timezone.now()
     Process.objects.create(name="a:1", threads=8, began_at=now, seen_at=now)
     heartbeat.note_schedule(now)
+
+
+def redis(address: str) -> RedisBroker:
+    """Return a broker with the middleware of this process's own."""
+    return RedisBroker(url=f"redis://{address}", middleware=middleware_of(dramatiq.get_broker()))
 
 
 def wrong() -> dict[str, str]:
@@ -92,13 +97,8 @@ def test_an_unmigrated_database_is_named_and_its_tables_are_not_asked() -> None:
 
 @pytest.mark.usefixtures("alive")
 def test_a_broker_that_is_down_is_named() -> None:
-    before = dramatiq.get_broker()
-    down = RedisBroker(url=f"redis://user:secret@127.0.0.1:{free_port()}/0", middleware=middleware_of(before))
-    dramatiq.set_broker(down)
-    try:
+    with global_broker(redis(f"user:secret@127.0.0.1:{free_port()}")):
         found = wrong()
-    finally:
-        dramatiq.set_broker(before)
     assert "ConnectionError" in found["broker"]
     assert "secret" not in found["broker"]
 
@@ -127,10 +127,6 @@ def test_a_setting_out_of_range_is_named(settings: Any) -> None:
 @pytest.mark.usefixtures("alive")
 def test_a_missing_contact_is_named(settings: Any) -> None:
     settings.FEEDS_CONTACT_URL = ""
-    before = dramatiq.get_broker()
-    dramatiq.set_broker(RedisBroker(url="redis://127.0.0.1:1", middleware=middleware_of(before)))
-    try:
+    with global_broker(redis("127.0.0.1:1")):
         found = wrong()
-    finally:
-        dramatiq.set_broker(before)
     assert "FEEDS_CONTACT_URL" in found["publishers"]

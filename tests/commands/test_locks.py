@@ -14,7 +14,7 @@ from feeds import canonical_urls, storage
 from feeds.locking import lock
 from feeds.locking.lock import lock_key
 from feeds.storage import Subscription
-from tests.rigs.servers.memcached import Memcached
+from tests.rigs.servers.memcached import Memcached, locks_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -25,8 +25,7 @@ URL = "http://example.com/feed.xml"
 def store(request: pytest.FixtureRequest, settings: Any) -> Any:
     if request.param == "memcached":
         server: Memcached = request.getfixturevalue("memcached")
-        ours = {"BACKEND": "feeds.locking.MemcachedLocks", "LOCATION": server.location}
-        settings.CACHES = {**settings.CACHES, "locks": ours}
+        settings.CACHES = settings.CACHES | locks_in(server.location)
     with closing(caches["locks"]) as store:
         yield store
 

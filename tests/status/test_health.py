@@ -1,7 +1,6 @@
 """The health pages, over HTTP as a load balancer asks for them; servers that fail are real sockets."""
 
 import ast
-import logging
 import os
 import socket
 import subprocess
@@ -10,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
-import dramatiq
 import psycopg
 import pytest
 from django.db import connection
@@ -23,6 +21,7 @@ from pymemcache import PooledClient
 
 from feeds import exceptions
 from feeds.models import Lock
+from tests.rigs.brokers import global_broker
 from tests.rigs.servers.daemon import free_port
 from tests.rigs.servers.memcached import Memcached, locks_in
 from tests.rigs.servers.postgresql import PostgreSQL
@@ -30,23 +29,6 @@ from tests.rigs.servers.rabbitmq import RabbitMQ
 from tests.rigs.servers.redis_server import RedisServer
 
 pytestmark = pytest.mark.django_db(transaction=True)  # as in production: no transaction is open around the questions
-
-
-@pytest.fixture
-def restored_broker() -> Iterator[None]:
-    """Put back, after the test, the broker that was set before."""
-    broker = dramatiq.get_broker()
-    yield
-    dramatiq.set_broker(broker)
-
-
-@pytest.fixture
-def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
-    """What the app logs; its logger hands nothing up to where pytest listens."""
-    logger = logging.getLogger("feeds")
-    logger.addHandler(caplog.handler)
-    yield caplog
-    logger.removeHandler(caplog.handler)
 
 
 @pytest.fixture
@@ -112,7 +94,7 @@ def test_an_embedded_process_is_ready_and_leaves_no_lock_behind(client: Client) 
 # The database
 
 
-def test_a_migration_that_is_not_applied_fails_the_database(client: Client, log: pytest.LogCaptureFixture) -> None:
+def test_a_migration_that_is_not_applied_fails_the_database(client: Client, caplog: pytest.LogCaptureFixture) -> None:
     migrations = MigrationRecorder(connection)
     last = migrations.migration_qs.filter(app="feeds").latest("id")
     migrations.record_unapplied(last.app, last.name)
@@ -120,7 +102,7 @@ def test_a_migration_that_is_not_applied_fails_the_database(client: Client, log:
         assert readyz(client) == failing("database")
     finally:
         migrations.record_applied(last.app, last.name)
-    assert f"readyz database=failed: migrations not applied: 1, from feeds.{last.name} on" in log.text
+    assert f"readyz database=failed: migrations not applied: 1, from feeds.{last.name} on" in caplog.text
 
 
 def test_a_database_that_takes_connections_and_never_answers_fails(silent_port: int) -> None:
@@ -141,10 +123,10 @@ def test_a_database_whose_answer_waits_for_a_lock_fails(postgresql: PostgreSQL) 
 # The lock store
 
 
-def test_a_lock_store_that_is_down_fails(client: Client, settings: Any, log: pytest.LogCaptureFixture) -> None:
+def test_a_lock_store_that_is_down_fails(client: Client, settings: Any, caplog: pytest.LogCaptureFixture) -> None:
     settings.CACHES = locks_in(f"127.0.0.1:{free_port()}")
     assert readyz(client) == failing("lock_store")
-    assert "readyz lock_store=failed: LockStoreError: memcached at 127.0.0.1" in log.text
+    assert "readyz lock_store=failed: LockStoreError: memcached at 127.0.0.1" in caplog.text
 
 
 def test_a_lock_store_that_never_answers_fails(client: Client, settings: Any, silent_port: int) -> None:
@@ -176,29 +158,29 @@ def brokers_at(port: int) -> list[Broker]:
 
 
 def test_a_broker_that_is_down_fails_and_its_password_is_not_logged(
-    client: Client, restored_broker: None, log: pytest.LogCaptureFixture
+    client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     for broker in brokers_at(free_port()):
-        dramatiq.set_broker(broker)
-        assert readyz(client) == failing("broker")
-    assert log.text.count("readyz broker=failed: ") == 3
-    assert "secret" not in log.text
+        with global_broker(broker):
+            assert readyz(client) == failing("broker")
+    assert caplog.text.count("readyz broker=failed: ") == 3
+    assert "secret" not in caplog.text
 
 
-def test_a_broker_that_never_answers_fails(client: Client, restored_broker: None, silent_port: int) -> None:
+def test_a_broker_that_never_answers_fails(client: Client, silent_port: int) -> None:
     for broker in brokers_at(silent_port)[:2]:
-        dramatiq.set_broker(broker)
-        assert readyz(client) == failing("broker")
+        with global_broker(broker):
+            assert readyz(client) == failing("broker")
 
 
-def test_redis_is_ready(client: Client, restored_broker: None, redis_server: RedisServer) -> None:
-    dramatiq.set_broker(RedisBroker(url=redis_server.url))
-    assert readyz(client) == (200, ALL_OK)
+def test_redis_is_ready(client: Client, redis_server: RedisServer) -> None:
+    with global_broker(RedisBroker(url=redis_server.url)):
+        assert readyz(client) == (200, ALL_OK)
 
 
-def test_rabbitmq_is_ready(client: Client, restored_broker: None, rabbitmq: RabbitMQ) -> None:
-    dramatiq.set_broker(RabbitmqBroker(url=rabbitmq.url))
-    assert readyz(client) == (200, ALL_OK)
+def test_rabbitmq_is_ready(client: Client, rabbitmq: RabbitMQ) -> None:
+    with global_broker(RabbitmqBroker(url=rabbitmq.url)):
+        assert readyz(client) == (200, ALL_OK)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from feeds.brokers.server import Depth
 from feeds.locking import lock
 from feeds.models import Feed, Host, Import, Lock, Minute, Process
 from feeds.outcomes import FailureKind
-from tests.rigs.brokers import middleware_of
+from tests.rigs.brokers import global_broker, middleware_of
 from tests.rigs.people import staff
 from tests.rigs.servers.daemon import free_port
 from tests.rigs.servers.memcached import locks_in
@@ -119,15 +119,11 @@ def test_a_lock_store_that_is_down_is_told(admin_client: Client, settings: Any) 
 
 @pytest.mark.usefixtures("alive")
 def test_a_broker_that_is_down_is_told_without_its_login(admin_client: Client) -> None:
-    before = dramatiq.get_broker()
     url = f"redis://user:secret@127.0.0.1:{free_port()}/0"
-    down = RedisBroker(url=url, middleware=middleware_of(before))
+    down = RedisBroker(url=url, middleware=middleware_of(dramatiq.get_broker()))
     down.declare_queue("default")
-    dramatiq.set_broker(down)
-    try:
+    with global_broker(down):
         text = page(admin_client)
-    finally:
-        dramatiq.set_broker(before)
     assert heading(text).startswith("✗ ")
     assert "The broker does not answer" in text
     assert "secret" not in text

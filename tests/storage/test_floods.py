@@ -1,6 +1,5 @@
 """A feed with ever new entries fills no database, and loses none of those that it still lists."""
 
-import logging
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -99,8 +98,7 @@ def test_a_feeds_own_limit_comes_first(own: int, stored: int) -> None:
     assert poll(range(3, 60)).new == stored
 
 
-def test_what_is_left_out_is_logged(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logging.getLogger("feeds"), "propagate", True)
+def test_what_is_left_out_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     poll(range(3))
     poll(range(3, 20))
     assert "left_out=7" in caplog.text
