@@ -119,7 +119,7 @@ def _may_be_feed(values: Attributes) -> bool:
 def _looks_like_one(values: Attributes) -> bool:
     """Tell by the reference of an anchor, before it is resolved, whether its path or its query may be one of a feed."""
     path, _, query = values.get("href", "").strip().partition("#")[0].partition("?")
-    return bool(_is_feed_path(path) or _FEED_QUERY.search(f"?{query}") or _BURNT.match(path))
+    return bool(_is_feed_path(path) or _FEED_QUERY.search(f"?{query}") or _BURNT.fullmatch(path))
 
 
 def _declared(base: str, values: Attributes) -> Link | None:
@@ -148,11 +148,9 @@ def _doubt(link: Link) -> tuple[bool, bool]:
 
 
 def _anchor(base: str, page: str, values: Attributes) -> Link | None:
-    """Return what an anchor leads to if it looks like a feed of this site, or of one that serves feeds only."""
+    """Return what an anchor that looks like a feed leads to on this site, or on one that serves feeds only."""
     url = _absolute(base, values)
-    path, _, query = url.partition("://")[2].partition("/")[2].partition("?")
-    looks_like_one = _is_feed_path(path) or _FEED_QUERY.search(f"?{query}") or _BURNT.fullmatch(url)
-    if not looks_like_one or _NO_FEED.search(url):
+    if not url or _NO_FEED.search(url):
         return None
     host = canonical_urls.host_key(url)
     if host.removeprefix("www.") != canonical_urls.host_key(page).removeprefix("www.") and not _FEED_HOST.match(host):

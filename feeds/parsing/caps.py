@@ -10,7 +10,6 @@ from dataclasses import fields, replace
 from hashlib import blake2b
 from typing import Any, TypeVar
 
-from feeds.canonical_urls import MAX_URL_LENGTH
 from feeds.parsing.values import Category, Enclosure, ParsedEntry, ParsedFeed, Person
 
 MAX_ENTRIES = 10_000  # of one document
@@ -23,7 +22,6 @@ MAX_ENCLOSURES = 1_000
 MAX_HUBS = 10
 
 _LISTS = {"authors": MAX_PEOPLE, "categories": MAX_CATEGORIES, "enclosures": MAX_ENCLOSURES, "hubs": MAX_HUBS}
-_URLS = frozenset({"url", "comments_url", "source_url", "image_url", "site_url", "icon_url"})
 _OTHERS = frozenset({"digest", "digests", "entries", "capped"})
 _SIZED = {
     kind: tuple(each.name for each in fields(kind) if each.name not in _OTHERS)
@@ -43,7 +41,7 @@ def entries_that_fit(entries: Iterable[ParsedEntry]) -> tuple[ParsedEntry, ...]:
     """Return the entries within their limits, up to the limit of the document; none behind that is asked for."""
     kept: list[ParsedEntry] = []
     size = 0
-    for entry, its_size in map(_light, map(_limited, entries)):
+    for entry, its_size in map(_light, map(fitted, entries)):
         size += its_size
         if size > MAX_DOCUMENT_BYTES or len(kept) == MAX_ENTRIES:
             break
@@ -52,32 +50,15 @@ def entries_that_fit(entries: Iterable[ParsedEntry]) -> tuple[ParsedEntry, ...]:
 
 
 def fitted(values: Values) -> Values:
-    """Return an entry, or what a feed says of itself, within its limits; a marked one where that is less."""
-    limited = _limited(values)
-    return _light(limited)[0] if isinstance(limited, ParsedEntry) else limited
-
-
-def _limited(values: Values) -> Values:
-    changed: dict[str, Any] = {name: "" for name in _URLS if len(getattr(values, name, "")) > MAX_URL_LENGTH}
-    for name, most in _LISTS.items():
-        found = getattr(values, name, ())
-        if found and len(kept := _within(found, most)) < len(found):
-            changed[name] = kept
+    """Return an entry, or a feed, with lists within their limits; a marked one where that is less."""
+    lists = ((name, getattr(values, name, ()), most) for name, most in _LISTS.items())
+    changed: dict[str, Any] = {name: found[:most] for name, found, most in lists if len(found) > most}
     if isinstance(values, ParsedEntry):
         if len(values.guid) > MAX_GUID:
             changed["guid"] = _short(values.guid)
         if changed:
             changed["capped"] = True
     return replace(values, **changed) if changed else values
-
-
-def _within(found: tuple[Any, ...], most: int) -> tuple[Any, ...]:
-    return tuple(
-        one
-        for one in found[:most]
-        if not isinstance(one, Enclosure | Person | str)
-        or len(one if isinstance(one, str) else one.url) <= MAX_URL_LENGTH
-    )
 
 
 def _short(guid: str) -> str:

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from typing import Any
 
-from feeds.canonical_urls import MAX_URL_LENGTH
 from feeds.outcomes import FailureKind
 from feeds.parsing.caps import (
     MAX_CATEGORIES,
@@ -19,7 +18,6 @@ from feeds.parsing.caps import (
     MAX_HUBS,
     MAX_PEOPLE,
     entries_that_fit,
-    fitted,
 )
 from feeds.parsing.dates import MAX_DATE, parse_date
 from feeds.parsing.encodings import without_forbidden
@@ -71,7 +69,7 @@ def _feed(document: Item, base: str, seen: frozenset[bytes], salt: bytes) -> Par
     digests = tuple(_digest(item, salt + base.encode()) for item in items[:MAX_ENTRIES])
     authors = _people(document, base)
     entries, read = _entries(items, digests, seen, base, common(authors))
-    said = ParsedFeed(
+    return ParsedFeed(
         format=f"json1{version[1] or 0}" if version else "json",
         title=_line(document.get("title")),
         site_url=_url(document.get("home_page_url"), base),
@@ -86,7 +84,6 @@ def _feed(document: Item, base: str, seen: frozenset[bytes], salt: bytes) -> Par
         entries=entries,
         digests=digests[:read],
     )
-    return fitted(said)
 
 
 def _digest(item: Item, salt: bytes) -> bytes:
@@ -218,10 +215,7 @@ def _text(value: Any) -> str:
 
 
 def _url(value: Any, base: str, *, mail: bool = False) -> str:
-    """Return the absolute URL, "" where it is none or longer than anybody supports."""
-    text = _text(value)
-    url = safe_url(text, base, mail=mail) if len(text) <= MAX_URL_LENGTH else ""
-    return url if len(url) <= MAX_URL_LENGTH else ""
+    return safe_url(_text(value), base, mail=mail)
 
 
 def _line(value: Any) -> str:

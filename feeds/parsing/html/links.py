@@ -1,6 +1,6 @@
 """The URLs of one value: absolute, safe, and together not much longer than they were."""
 
-from feeds.canonical_urls import MAX_URL_LENGTH, browser_url
+from feeds.canonical_urls import browser_url
 from feeds.parsing.html.frames import frame_url
 from feeds.parsing.html.pictures import data_picture, safe_srcset
 from feeds.parsing.html.urls import is_plain, safe_url
@@ -14,7 +14,7 @@ class Links:
 
     def __init__(self, base: str = "", page: str = "") -> None:
         """`base` is what URLs are relative to, `page` where the entry can be read, which links into the text mean."""
-        self.base = base if len(base) <= MAX_URL_LENGTH and safe_url(base) else ""
+        self.base = base if safe_url(base) else ""
         self._page = page.partition("#")[0]
         self._room = MAX_URL_GROWTH
         self.capped = False

@@ -13,13 +13,13 @@ _STRIPPED = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 def safe_url(value: str, base: str = "", *, mail: bool = False) -> str:
-    """Return the URL, absolute, if it is http or https (or mailto, if `mail`); else an empty text."""
+    """Return the URL, absolute and not too long, if it is http or https (or mailto, if `mail`); else an empty text."""
     if is_plain(value):
         return value
     if len(value) > MAX_URL_LENGTH:
         return ""
     text = _STRIPPED.sub("", value).strip().replace(" ", "%20")
-    if not text or _ABSOLUTE.fullmatch(text):
+    if not text or is_plain(text):
         return text
     url = browser_url(text, base)
     return url if url.startswith(("http://", "https://")) or (mail and url.startswith("mailto:")) else ""

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from itertools import chain, repeat
 
-from feeds.parsing.caps import entries_that_fit, fitted
+from feeds.parsing.caps import entries_that_fit
 from feeds.parsing.dates import MAX_DATE
 from feeds.parsing.people import common
 from feeds.parsing.rss_atom import media
-from feeds.parsing.rss_atom.values import Said, Values, short_base
+from feeds.parsing.rss_atom.values import Said, Values
 from feeds.parsing.values import Document, ParsedEntry, ParsedFeed, Person
 
 _PERIODS = {"hourly": 3_600, "daily": 86_400, "weekly": 604_800, "monthly": 2_592_000, "yearly": 31_536_000}
@@ -19,15 +19,15 @@ def read_feed(feed: Said, entries: list[Said], format: str, document: Document) 
     url = document.url
     is_atom = format.startswith("atom")
     site_url = Values(feed, url, is_atom=is_atom).page
-    base = url if is_atom else short_base(site_url) or url
+    base = url if is_atom else site_url or url
     values = Values(feed, base, is_atom=is_atom)
     authors = values.people()
     default = common(authors) if is_atom else ()  # in RSS the editor of a feed is not the author of what stands there
     kept = entries_that_fit(
-        _entry(Values(entry, short_base(dict.get(entry, "feeds_base")) or base, is_atom=is_atom), default, digest)
+        _entry(Values(entry, dict.get(entry, "feeds_base") or base, is_atom=is_atom), default, digest)
         for entry, digest in zip(entries, chain(document.digests, repeat(b"")), strict=False)
     )
-    said = ParsedFeed(
+    return ParsedFeed(
         format=format,
         title=values.title(),
         site_url=site_url,
@@ -45,7 +45,6 @@ def read_feed(feed: Said, entries: list[Said], format: str, document: Document) 
         complete=len(kept) == len(entries),
         entries=kept,
     )
-    return fitted(said)
 
 
 def _minutes(text: str) -> int | None:

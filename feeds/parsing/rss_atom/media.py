@@ -5,7 +5,6 @@ from dataclasses import fields, replace
 from itertools import islice
 from typing import Any
 
-from feeds.canonical_urls import MAX_URL_LENGTH
 from feeds.parsing.dates import parse_duration
 from feeds.parsing.rss_atom.roles import Detail
 from feeds.parsing.rss_atom.values import Said, Values, relation
@@ -98,7 +97,7 @@ def _files(values: Values, key: str) -> Iterator[dict[str, str]]:
 
 def _url(values: Values, attributes: Said, name: str) -> dict[str, str]:
     url = values.absolute(dict.get(attributes, name))
-    return {name: url} if 0 < len(url) <= MAX_URL_LENGTH else {}
+    return {name: url} if url else {}
 
 
 def _named(values: Values, attributes: Said, names: tuple[str, ...]) -> dict[str, str]:

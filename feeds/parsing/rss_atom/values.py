@@ -6,7 +6,6 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from feeds.canonical_urls import MAX_URL_LENGTH
 from feeds.parsing.caps import MAX_ENCLOSURES
 from feeds.parsing.dates import parse_date
 from feeds.parsing.encodings import without_forbidden
@@ -86,7 +85,7 @@ class Values:
             return ""
         value = dict.get(detail, "value") or ""
         if self._is_markup(detail):
-            base = short_base(dict.get(detail, "base")) or self._text_base
+            base = dict.get(detail, "base") or self._text_base
             return self._keep(clean_html(value, base, self.page))
         return self._keep(text_as_html(without_cdata(value)))
 
@@ -145,7 +144,7 @@ class Values:
     @property
     def _text_base(self) -> str:
         """In RSS the page is the base of an entry's texts (feedhq #95); in Atom it is the document."""
-        return (not self._is_atom and short_base(self.page)) or self._base
+        return (not self._is_atom and self.page) or self._base
 
     def hubs(self) -> Iterator[str]:
         for link in self.all("links"):
@@ -213,10 +212,6 @@ class Values:
 def _is_lined(text: str) -> bool:
     """Tell whether a text that nothing marks as HTML has paragraphs of its own."""
     return "<" not in text and _EMPTY_LINE.search(text) is not None and not _MARKUP.search(text)
-
-
-def short_base(base: str | None) -> str:
-    return base if base and len(base) <= MAX_URL_LENGTH else ""
 
 
 def relation(link: Said) -> str:
