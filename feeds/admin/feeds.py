@@ -106,6 +106,8 @@ def _folded(*names: str) -> Any:
 
 
 @admin.register(Feed)
+@method_decorator(sensitive_post_parameters(), name="changeform_view")  # no report of an error tells what was entered
+@method_decorator(outside_transactions, name="changelist_view")  # a worker must find what an action sends
 class FeedAdmin(Editable, FeedActions, LongList):
     form = FeedForm
     inlines = (AliasInline, FetchOptionsInline)
@@ -225,10 +227,6 @@ class FeedAdmin(Editable, FeedActions, LongList):
 
     # What is written
 
-    @method_decorator(sensitive_post_parameters())  # no report of an error tells what was entered
-    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        return super().changeform_view(request, *args, **kwargs)
-
     def save_model(self, request: HttpRequest, obj: Feed, form: FeedForm, change: bool) -> None:
         """Store what the form holds, and nothing else: a worker may be writing the same row."""
         if not change:
@@ -245,10 +243,6 @@ class FeedAdmin(Editable, FeedActions, LongList):
         entries = Entry.objects.filter(feed__in=[feed.pk for feed in objs]).count()
         keepers = list(protectors(Feed.primary.filter(pk__in=[feed.pk for feed in objs])))
         return listed, {"feeds": len(listed), "entries": entries}, set(), keepers
-
-    @outside_transactions  # a worker must find what an action sends
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        return super().changelist_view(request, extra_context)
 
 
 def _said(ending: Ending | None) -> tuple[str, int]:
