@@ -51,6 +51,7 @@ SLOW = frozenset(
     status/test_health.py
     storage/test_takeover.py
     test_admin.py
+    test_admin_options.py
     test_admin_secrets.py
     test_admin_work.py
     test_embedded.py

@@ -1,17 +1,15 @@
-"""What the admin keeps to itself: logins in URLs, and the secrets with which a feed is fetched."""
+"""What the admin keeps to itself: logins in URLs, and whatever else may be secret."""
 
 import re
-from typing import Any
 
 import pytest
 from django.contrib import admin
 from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
-from django.views.debug import SafeExceptionReporterFilter
 
 from feeds import canonical_urls
-from feeds.models import Alias, Entry, Feed, FetchOptions
+from feeds.models import Alias, Entry, Feed
 from tests.rigs.people import staff
 
 pytestmark = pytest.mark.django_db
@@ -115,121 +113,3 @@ def secret_paths(model: type[Model]) -> list[str]:
         elif model is not Entry and SECRET.search(field.name):  # an entry's are what the document says
             paths.append(field.name)
     return paths
-
-
-# Secrets of a feed
-
-
-SECRETS = {"password": "hunter2", "headers": "X-Key: s3cr3t", "proxy": PROXY}
-
-
-@pytest.fixture
-def feed() -> Feed:
-    feed = new_feed()
-    FetchOptions.objects.create(
-        feed=feed, username="ann", password="hunter2", headers=[["X-Key", "s3cr3t"]], proxy=PROXY
-    )
-    return feed
-
-
-def save(client: Client, feed: Feed, url: str = URL, **options: str) -> Any:
-    """Send the form of a feed that has options; a test names what it is about."""
-    fields = {"username": "ann", "verify_tls": "on", **dict.fromkeys(SECRETS, ""), **options}
-    data = {
-        "url": url,
-        "folder": "",
-        "aliases-TOTAL_FORMS": "0",
-        "aliases-INITIAL_FORMS": "0",
-        "options-TOTAL_FORMS": "1",
-        "options-INITIAL_FORMS": "1",
-        "options-0-feed": str(feed.pk),
-        **{f"options-0-{name}": value for name, value in fields.items() if value is not None},
-    }
-    return client.post(reverse("admin:feeds_feed_change", args=[feed.pk]), data)
-
-
-def errors_of(response: Any) -> dict[str, list[str]]:
-    """Return the errors of the options' form by field."""
-    formsets = [inline.formset for inline in response.context["inline_admin_formsets"]]
-    (errors,) = [formset.errors[0] for formset in formsets if formset.prefix == "options"]
-    return errors
-
-
-def test_what_is_entered_stands_in_no_report_of_an_error(admin_client: Client, feed: Feed) -> None:
-    request = save(admin_client, feed, password="n3w").wsgi_request
-    shown = SafeExceptionReporterFilter().get_post_parameters(request)
-    assert shown["options-0-password"] == shown["url"] == SafeExceptionReporterFilter.cleansed_substitute
-
-
-CHANGES: list[dict[str, Any]] = [
-    {"url": "https://evil.example/feed"},
-    {"url": "http://example.org/feed"},
-    {"url": "https://example.org:8443/feed"},
-    {"verify_tls": None},
-    {"proxy": "http://evil.example:3128"},
-    {"clear_proxy": "on"},
-]
-
-
-@pytest.mark.parametrize("change", CHANGES)
-def test_secrets_are_entered_anew_when_they_would_go_elsewhere(
-    admin_client: Client, feed: Feed, change: dict[str, Any]
-) -> None:
-    response = save(admin_client, feed, **change)
-    assert response.status_code == 200
-    errors = errors_of(response)
-    kept = SECRETS.keys() - {name.removeprefix("clear_") for name in change}
-    assert errors.keys() == kept
-    assert all("Enter it again, or clear it" in text for texts in errors.values() for text in texts)
-    feed.refresh_from_db()
-    assert (feed.url, FetchOptions.objects.get().proxy) == (URL, PROXY)
-
-
-@pytest.mark.parametrize("change", CHANGES)
-def test_secrets_entered_anew_are_stored(admin_client: Client, feed: Feed, change: dict[str, Any]) -> None:
-    entered = {name: value for name, value in SECRETS.items() if f"clear_{name}" not in change}
-    assert save(admin_client, feed, **{**entered, **change}).status_code == 302
-    feed.refresh_from_db()
-    assert feed.url == change.get("url", URL)
-    assert FetchOptions.objects.get().password == "hunter2"
-
-
-def test_cleared_secrets_are_not_asked_for(admin_client: Client, feed: Feed) -> None:
-    boxes = {f"clear_{name}": "on" for name in SECRETS}
-    assert save(admin_client, feed, url="https://other.example/", **boxes).status_code == 302
-    options = FetchOptions.objects.get()
-    assert (options.password, options.headers, options.proxy) == ("", [], "")
-
-
-def test_another_path_of_the_same_origin_keeps_the_secrets(admin_client: Client, feed: Feed) -> None:
-    assert save(admin_client, feed, url="https://example.org/other").status_code == 302
-    assert FetchOptions.objects.get().password == "hunter2"
-
-
-@pytest.mark.parametrize(
-    "left_out", [{"options-TOTAL_FORMS": "0", "options-INITIAL_FORMS": "0"}, {"options-TOTAL_FORMS": "0"}]
-)
-def test_the_options_cannot_be_left_out_of_the_form(admin_client: Client, feed: Feed, left_out: dict[str, str]) -> None:
-    data = {"url": "https://evil.example/", "aliases-TOTAL_FORMS": "0", "aliases-INITIAL_FORMS": "0"}
-    data |= {"options-TOTAL_FORMS": "1", "options-INITIAL_FORMS": "1", **left_out}
-    assert admin_client.post(reverse("admin:feeds_feed_change", args=[feed.pk]), data).status_code == 200
-    feed.refresh_from_db()
-    assert feed.url == URL
-
-
-@pytest.mark.parametrize("name", ["Host", "content-length", "RANGE", "If-None-Match", "Proxy-Authorization"])
-def test_a_header_that_is_not_sent_is_refused(admin_client: Client, feed: Feed, name: str) -> None:
-    response = save(admin_client, feed, headers=f"X-Key: 1\n{name}: 2")
-    assert f"{name}: not sent, since the importer sets or leaves out such headers itself." in response.content.decode()
-    assert FetchOptions.objects.get().headers == [["X-Key", "s3cr3t"]]
-
-
-@pytest.mark.parametrize(
-    "proxy",
-    ["proxy.example:3128", "socks4://proxy.example", "ftp://proxy.example", "http://proxy.example/path", "http://"],
-)
-def test_a_proxy_is_a_url_with_no_path(admin_client: Client, feed: Feed, proxy: str) -> None:
-    response = save(admin_client, feed, **{**SECRETS, "proxy": proxy})
-    assert response.status_code == 200
-    errors = errors_of(response)
-    assert list(errors) == ["proxy"]
