@@ -19,7 +19,7 @@ from feeds.fetching import DELTA, Failed, Fetched, Fetcher, FetchOutcome, FetchS
 from feeds.outcomes import AskedBy, FailureKind, Outcome
 from feeds.parsing import Document, ParsedFeed, Parser, SandboxUnavailable, Unreadable
 from feeds.planning import Circumstances, FeedState, ImportReport, NextCheck, Rules, Trace
-from feeds.scheduling import Admission, Admitted, OutageDetector, Postponed
+from feeds.scheduling import Admission, Admitted, Bulkhead, OutageDetector, Postponed
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ class Importer:
         self._jitter = jitter
         self._fetcher = fetcher or Fetcher(settings.part(FetchSettings), clock=lambda: clock().timestamp())
         self._admission = admission or Admission(
-            permits=settings.slow_fetches,
+            Bulkhead(settings.slow_fetches),
             host_delay=settings.host_delay,
             fetch_deadline=settings.fetch_deadline,
             jitter=jitter,

@@ -5,12 +5,14 @@ from feeds.scheduling.dispatch import postpone, send_due, unread
 from feeds.scheduling.hosts import forget, pause
 from feeds.scheduling.outage import OutageDetector
 from feeds.scheduling.rate_limit import FARTHEST, LONGEST_DELAY, is_for_the_schedule
+from feeds.scheduling.slow_servers import Bulkhead
 
 __all__ = [
     "FARTHEST",
     "LONGEST_DELAY",
     "Admission",
     "Admitted",
+    "Bulkhead",
     "OutageDetector",
     "Postponed",
     "forget",

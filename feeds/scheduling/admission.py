@@ -23,23 +23,21 @@ class Postponed:
 
 
 class Admission:
-    """What one process admits: it holds the permits for slow servers. Safe to share between threads.
+    """What one process admits. Safe to share between threads.
 
-    In seconds: `host_delay` between two requests to a host, `fetch_deadline` of a feed without one of its own, and the
-    bulkhead's two. `jitter` returns a float in [0, 1).
+    In seconds: `host_delay` between two requests to a host, and `fetch_deadline` of a feed without one of its own.
+    `jitter` returns a float in [0, 1).
     """
 
     def __init__(
         self,
+        bulkhead: slow_servers.Bulkhead,
         *,
-        permits: int,
         host_delay: float,
         fetch_deadline: float,
         jitter: Callable[[], float] = random.random,
-        allowance: float = slow_servers.ALLOWANCE,
-        first_allowance: float = slow_servers.FIRST_ALLOWANCE,
     ) -> None:
-        self._bulkhead = slow_servers.Bulkhead(permits, allowance=allowance, first_allowance=first_allowance)
+        self._bulkhead = bulkhead
         self._addresses = AddressQueues(host_delay)
         self._host_delay = host_delay
         self._fetch_deadline = fetch_deadline

@@ -20,6 +20,7 @@ from feeds.outcomes import Outcome
 from feeds.planning import FeedState, HostState
 from feeds.scheduling import slow_servers
 from feeds.scheduling.admission import Admission, Admitted, Postponed
+from feeds.scheduling.slow_servers import Bulkhead
 from tests.rigs.importing import import_feed
 from tests.rigs.parsing_children import ENDLESS, MEGABYTE
 from tests.rigs.servers.feed_server import FeedServer, answer
@@ -42,9 +43,8 @@ def server(settings: Any) -> Iterator[FeedServer]:
 
 
 def admission(permits: int) -> Admission:
-    return Admission(
-        permits=permits, host_delay=1.0, fetch_deadline=60.0, allowance=ALLOWANCE, first_allowance=ALLOWANCE
-    )
+    bulkhead = Bulkhead(permits, allowance=ALLOWANCE, first_allowance=ALLOWANCE)
+    return Admission(bulkhead, host_delay=1.0, fetch_deadline=60.0)
 
 
 def importer_with(permits: int) -> Importer:
