@@ -78,7 +78,7 @@ def _owner(indexes: Sequence[int], named: Sequence[NamedEntry], row: StoredEntry
         return closest if _similarity(named[closest], row) else None
     one = named[indexes[0]]
     is_other = _is_reused_guid(one, row) or _is_other_session(one, row) or (is_alone and _is_replaced(one, row))
-    return None if is_other else indexes[0]
+    return None if is_other and not row.is_tombstone else indexes[0]  # of a tombstone nothing is known
 
 
 def _closest(indexes: Sequence[int], named: Sequence[NamedEntry], row: StoredEntry) -> int:
@@ -97,7 +97,7 @@ def _similarity(one: NamedEntry, row: StoredEntry) -> int:
 def _is_reused_guid(one: NamedEntry, row: StoredEntry) -> bool:
     """Say whether the only entry of a name is not the one that was stored under it: nothing else is the same."""
     entry = one.entry
-    if row.is_tombstone or len(one.names) == 1 or entry.published_at is None or row.published_at is None:
+    if len(one.names) == 1 or entry.published_at is None or row.published_at is None:
         return False
     link_differs = steady_url(entry.url) != steady_url(row.url) if entry.guid else True
     return link_differs and entry.title != row.title and entry.published_at != row.published_at
@@ -106,7 +106,7 @@ def _is_reused_guid(one: NamedEntry, row: StoredEntry) -> bool:
 def _is_other_session(one: NamedEntry, row: StoredEntry) -> bool:
     """Say whether what looks like a session in a link is an entry: it is another one, and so is what they say."""
     entry = one.entry
-    if row.is_tombstone or not _has_link(one) or whole_url(entry.url) == whole_url(row.url):
+    if not _has_link(one) or whole_url(entry.url) == whole_url(row.url):
         return False
     same_date = entry.published_at is not None and entry.published_at == row.published_at
     return one.content_digest != row.content_digest and not (same_date and entry.title == row.title)
@@ -117,9 +117,8 @@ def _is_replaced(one: NamedEntry, row: StoredEntry) -> bool:
 
     Nothing tells it from the one before then but what it says: the weather, the saying of the day.
     """
-    if row.is_tombstone or one.entry.guid or one.entry.published_at or row.published_at:
-        return False
-    return one.content_digest != row.content_digest
+    has_either = one.entry.guid or one.entry.published_at or row.published_at
+    return not has_either and one.content_digest != row.content_digest
 
 
 def _has_link(one: NamedEntry) -> bool:
