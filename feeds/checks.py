@@ -158,6 +158,26 @@ def check_broker(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]:
         )
 
 
+@register("feeds", deploy=True)
+def check_frozen_sessions(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]:
+    """Ask PostgreSQL whether rows stay locked by a worker that has frozen with them; only with --deploy."""
+    connection = connections[primary_database()]
+    if connection.vendor != "postgresql":
+        return
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW idle_in_transaction_session_timeout")
+            is_endless = cursor.fetchone() == ("0",)
+    except Exception:  # it is away, which `manage.py doctor` says
+        return
+    if is_endless:
+        yield Warning(
+            "a worker that freezes in a transaction stops all others: PostgreSQL keeps its rows locked for ever",
+            hint="ALTER ROLE … SET idle_in_transaction_session_timeout = '1min', for the role that workers connect as.",
+            id="feeds.W014",
+        )
+
+
 @register("feeds")
 def check_database(app_configs: Apps, **kwargs: Any) -> Iterator[CheckMessage]:
     alias = primary_database()

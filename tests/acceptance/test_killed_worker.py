@@ -1,10 +1,11 @@
-"""What a worker was doing when kill -9 met it is done in the end, without anybody's help."""
+"""What a worker was doing when kill -9 met it, or when it froze, is done in the end, without anybody's help."""
 
 import pytest
 
 from tests.acceptance.conftest import StartWorkers, on_both_brokers
 from tests.acceptance.deployment import Deployment
 from tests.rigs.servers.counting import CountingServer
+from tests.rigs.servers.postgresql import PostgreSQL
 from tests.rigs.servers.samples import ENTRIES
 
 
@@ -50,3 +51,12 @@ def test_a_pool_that_ended_with_its_killed_worker_imports_the_feed_when_it_is_st
     deployment.wait_until_imported(1, within=60)
     assert counting_server.requests["feed"] == 2
     assert deployment.entries() == ENTRIES
+
+
+def test_rows_that_a_frozen_worker_would_keep_locked_for_ever_are_warned_of(
+    deployment: Deployment, postgresql: PostgreSQL
+) -> None:
+    assert "feeds.W014" in deployment.manage("check", "--deploy")
+    name = deployment.database_url.rpartition("/")[2]
+    postgresql.execute(f"ALTER DATABASE {name} SET idle_in_transaction_session_timeout = '1min'")
+    assert "feeds.W014" not in deployment.manage("check", "--deploy")
