@@ -51,8 +51,8 @@ class SplitURL:
 
 
 _URL = re.compile(r"([a-z][a-z0-9+.-]*)://([^/?#]*)([^?#]*)(\?[^#]*)?(?:#.*)?", re.IGNORECASE)
-_FEED_SCHEME = re.compile(r"feed:(?://)?(?=.)", re.IGNORECASE)
-_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+# feed://host/ and feed:https://host/ are what subscribe buttons use; both mean http(s).
+_FEED_SCHEME = re.compile(r"\Afeed:(?://)?(?=.)([a-z][a-z0-9+.-]*://)?", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
@@ -63,7 +63,7 @@ def split_url(text: str) -> SplitURL:
         raise InvalidURL(f"the URL is longer than {MAX_URL_LENGTH:,} characters")
     if _CONTROL.search(text):
         raise InvalidURL("the URL has a control character or a line break in it; take that out")
-    match = _URL.fullmatch(_without_feed_scheme(text))
+    match = _URL.fullmatch(_FEED_SCHEME.sub(lambda feed: feed[1] or "http://", text))
     if not match:
         raise InvalidURL("this is no URL; write it in full, beginning with http:// or https://")
     scheme, authority, path, query = match[1].lower(), match[2], match[3], match[4] or ""
@@ -124,15 +124,6 @@ def redacted(url: str) -> str:
     except InvalidURL:
         # Nobody knows where in such a text a password ends; what follows the last at sign cannot be part of it.
         return "…@" + url.rpartition("@")[2]
-
-
-def _without_feed_scheme(text: str) -> str:
-    # feed://host/ and feed:https://host/ are what subscribe buttons use; both mean http(s).
-    match = _FEED_SCHEME.match(text)
-    if not match:
-        return text
-    rest = text[match.end() :]
-    return rest if _SCHEME.match(rest) else f"http://{rest}"
 
 
 # What browsers send as it stands; all else is percent-encoded. A lone percent sign is encoded, too: left alone it

@@ -16,7 +16,6 @@ from django.utils.deconstruct import deconstructible
 
 Moment = TypeVar("Moment", datetime, datetime | None)
 
-
 SKEW = timedelta(minutes=2)  # by which the clocks of two hosts may differ
 
 

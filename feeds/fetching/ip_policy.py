@@ -7,7 +7,6 @@ from feeds.exceptions import ConfigurationError
 
 IPAddress = IPv4Address | IPv6Address
 
-
 # From IANA's special-purpose registries, all that is not a host on the public Internet. Our own table, because
 # `is_global` changed between patch releases of Python and is true for multicast, 192.88.99.0/24, 3fff::/20 and others.
 _REFUSED_IPV4 = tuple(

@@ -34,7 +34,6 @@ KNOWN_ENCODINGS = frozenset(BaseHTTPResponse.CONTENT_DECODERS) - {"br"}
 # Not deflate: senders disagree on whether that means zlib's header or none. It is decoded where it comes.
 ACCEPT_ENCODING = ", ".join(name for name in ("gzip", "zstd") if name in KNOWN_ENCODINGS)
 
-
 # OpenSSL's reasons to refuse outdated servers, and what those lack; no option of a feed changes that.
 _NO_CIPHER = "cipher that is safe: ECDHE or DHE with AES or ChaCha20"
 MISSING = {
