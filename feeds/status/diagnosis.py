@@ -89,10 +89,10 @@ def _asked(question: Callable[[], str], remedy: str) -> Callable[[], Iterator[Pr
     return ask
 
 
-def _database() -> Iterator[Problem]:
-    yield from _said(checks.check_database)()
+def _database() -> Iterable[Problem]:
     with connections[primary_database()].cursor() as cursor:
         cursor.execute("SELECT 1")
+    return ()
 
 
 def _lock_store() -> Iterator[Problem]:
@@ -137,7 +137,7 @@ def _clock() -> Iterator[Problem]:
 
 NEED_TABLES = frozenset({"migrations", "workers", "schedule", "clock", "documents"})
 QUESTIONS: dict[str, Callable[[], Iterable[Problem]]] = {
-    "settings": _said(checks.check_settings),
+    "settings": _said(checks.check_settings, checks.check_database),
     "middleware": _said(checks.check_middleware),
     "database": _database,
     "migrations": _asked(health.ask_database, "Run `manage.py migrate`."),

@@ -124,6 +124,16 @@ def test_a_setting_out_of_range_is_named(settings: Any) -> None:
     assert "FEEDS_HOST_DELAY must not be less than 0" in wrong()["settings"]
 
 
+def test_a_database_that_is_set_up_badly_is_named_and_asked_all_the_same(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(settings.DATABASES["default"], "ENGINE", "django.db.backends.sqlite3")
+    monkeypatch.setitem(settings.DATABASES["default"], "OPTIONS", {})
+    found = wrong()
+    assert "transaction_mode IMMEDIATE" in found["settings"]
+    assert found.keys() == {"settings", "workers", "schedule"}
+
+
 @pytest.mark.usefixtures("alive")
 def test_a_missing_contact_is_named(settings: Any) -> None:
     settings.FEEDS_CONTACT_URL = ""
