@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import dramatiq
-from django.core.checks import CheckMessage
+from django.core.checks import ERROR, CheckMessage
 from django.db import connections
 
 from feeds import checks, clock, parsing
@@ -20,8 +20,13 @@ from feeds.status import health
 
 MOST_CLOCK_ERROR = timedelta(seconds=2)  # between this machine's clock and the database's
 
-Problem = tuple[str, str]  # what is wrong, what to do
 T = TypeVar("T")
+
+
+class Problem(NamedTuple):
+    text: str
+    remedy: str
+    is_warning: bool = False  # the part works
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +35,10 @@ class Finding:
 
     part: str
     problems: tuple[Problem, ...] = ()  # none: it is well
+
+    @property
+    def fails(self) -> bool:
+        return any(not problem.is_warning for problem in self.problems)
 
 
 def examine() -> Iterator[Finding]:
@@ -41,7 +50,7 @@ def examine() -> Iterator[Finding]:
         try:
             problems = tuple(question())
         except Exception as error:  # each client has its own
-            problems = ((describe(error), "Is the server up, and its address in the settings right?"),)
+            problems = (Problem(describe(error), "Is the server up, and its address in the settings right?"),)
         if problems and part in ("database", "migrations"):
             has_tables = False
         yield Finding(part=part, problems=problems)
@@ -74,7 +83,8 @@ def _said(*questions: Callable[..., Iterable[CheckMessage]]) -> Callable[[], Ite
 
     def ask() -> Iterator[Problem]:
         for question in questions:
-            yield from ((str(message.msg), f"{message.hint or ''} ({message.id})") for message in question(None))
+            for message in question(None):
+                yield Problem(str(message.msg), f"{message.hint or ''} ({message.id})", message.level < ERROR)
 
     return ask
 
@@ -84,7 +94,7 @@ def _asked(question: Callable[[], str], remedy: str) -> Callable[[], Iterator[Pr
 
     def ask() -> Iterator[Problem]:
         if problem := question():
-            yield problem, remedy
+            yield Problem(problem, remedy)
 
     return ask
 
@@ -96,34 +106,38 @@ def _database() -> Iterable[Problem]:
 
 
 def _lock_store() -> Iterator[Problem]:
-    wrong = list(_said(checks.check_lock_cache, checks.check_lock_server)())
-    yield from wrong
-    if not wrong and (problem := health.ask_lock_store()):
-        yield problem, "Nothing is imported twice as long as the database answers, but feeds may be fetched twice."
+    if wrong := list(_said(checks.check_lock_cache)()):
+        yield from wrong
+        return
+    if problem := health.ask_lock_store():
+        remedy = "Nothing is imported twice as long as the database answers, but feeds may be fetched twice."
+        yield Problem(problem, remedy)
+    yield from _said(checks.check_lock_server)()
 
 
 def _workers() -> Iterator[Problem]:
     broker = dramatiq.get_broker()
     if not any(isinstance(each, Heartbeat) for each in broker.middleware):
-        yield "workers cannot be seen", "Add feeds.heartbeat.Heartbeat to MIDDLEWARE of DRAMATIQ_BROKER."
+        remedy = "Add feeds.heartbeat.Heartbeat to MIDDLEWARE of DRAMATIQ_BROKER."
+        yield Problem("workers cannot be seen", remedy, is_warning=True)
     elif not workers(clock.now()):
         if not isinstance(broker, EmbeddedBroker):
-            yield "no worker is running, so nothing is imported", "Start `manage.py rundramatiq`."
+            yield Problem("no worker is running, so nothing is imported", "Start `manage.py rundramatiq`.")
         elif list(_schedule()):  # else they are imported where they are sent: by cron, and `import_feeds --due`
-            yield "no worker is running, so nothing is imported", "Start `manage.py crontab`."
+            yield Problem("no worker is running, so nothing is imported", "Start `manage.py crontab`.")
 
 
 def _schedule() -> Iterator[Problem]:
     at, now = aware(schedule_at()), clock.now()
     if at is None or now - at > LATE_AFTER:
         when = f"last {at:%Y-%m-%d %H:%M} UTC" if at else "never"
-        yield f"the feeds that are due are not sent ({when})", "Start `manage.py crontab`, and a worker."
+        yield Problem(f"the feeds that are due are not sent ({when})", "Start `manage.py crontab`, and a worker.")
 
 
 def _parser() -> Iterator[Problem]:
     yield from _said(checks.check_parser)()
     if problem := parsing.start_problem():
-        yield problem, "Documents that are large or not plain wait until one can."
+        yield Problem(problem, "Documents that are large or not plain wait until one can.")
 
 
 def _clock() -> Iterator[Problem]:
@@ -132,7 +146,7 @@ def _clock() -> Iterator[Problem]:
     theirs = aware(theirs)
     if theirs is not None and abs(theirs - before) > MOST_CLOCK_ERROR + (clock.now() - before):
         seconds = (theirs - before).total_seconds()
-        yield f"the database's clock is {seconds:+.0f} s off this machine's", "Let NTP set both."
+        yield Problem(f"the database's clock is {seconds:+.0f} s off this machine's", "Let NTP set both.")
 
 
 NEED_TABLES = frozenset({"migrations", "workers", "schedule", "clock", "documents"})

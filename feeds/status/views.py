@@ -78,13 +78,17 @@ def context(now: datetime) -> dict[str, Any]:
 
 
 def _state(findings: list[diagnosis.Finding], counts: figures.Feeds) -> str:
-    if any(finding.part in STOPPING for finding in findings):
+    if _stopping(findings):
         return "bad"
     return "warn" if findings or counts.late else "good"
 
 
+def _stopping(findings: list[diagnosis.Finding]) -> list[diagnosis.Finding]:
+    return [finding for finding in findings if finding.part in STOPPING and finding.fails]
+
+
 def _sentence(findings: list[diagnosis.Finding], counts: figures.Feeds, last: datetime | None, now: datetime) -> str:
-    if stopping := [finding for finding in findings if finding.part in STOPPING]:
+    if stopping := _stopping(findings):
         if last is None:
             return f"Nothing is imported: {_causes(stopping)}"
         if now - last > timedelta(minutes=2):
@@ -99,7 +103,7 @@ def _sentence(findings: list[diagnosis.Finding], counts: figures.Feeds, last: da
 
 
 def _causes(findings: list[diagnosis.Finding]) -> str:
-    return "; ".join(finding.problems[0][0].rstrip(".") for finding in findings)
+    return "; ".join(finding.problems[0].text.rstrip(".") for finding in findings)
 
 
 def _chart(title: str, values: list[tuple[datetime, float]]) -> dict[str, Any]:

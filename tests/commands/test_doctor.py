@@ -76,14 +76,11 @@ def test_an_embedded_schedule_needs_no_worker_besides_itself(settings: Any) -> N
 
 
 @pytest.mark.usefixtures("alive")
-def test_workers_that_cannot_be_seen_are_named() -> None:
+def test_workers_that_cannot_be_seen_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     broker = dramatiq.get_broker()
-    middleware = broker.middleware
-    broker.middleware = [each for each in middleware if not isinstance(each, heartbeat.Heartbeat)]
-    try:
-        assert "feeds.heartbeat.Heartbeat" in wrong()["workers"]
-    finally:
-        broker.middleware = middleware
+    others = [each for each in broker.middleware if not isinstance(each, heartbeat.Heartbeat)]
+    monkeypatch.setattr(broker, "middleware", others)
+    assert "feeds.heartbeat.Heartbeat" in wrong()["workers"]
 
 
 @pytest.mark.usefixtures("alive")

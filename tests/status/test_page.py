@@ -22,7 +22,7 @@ from feeds.outcomes import FailureKind
 from tests.rigs.brokers import global_broker, middleware_of
 from tests.rigs.people import staff
 from tests.rigs.servers.daemon import free_port
-from tests.rigs.servers.memcached import locks_in
+from tests.rigs.servers.memcached import Memcached, locks_in
 from tests.rigs.servers.rabbitmq import RabbitMQ
 from tests.rigs.servers.redis_server import RedisServer
 from tests.test_admin import new_feed, queries_of
@@ -115,6 +115,24 @@ def test_without_workers_it_says_for_how_long_and_what_to_start(admin_client: Cl
 def test_a_lock_store_that_is_down_is_told(admin_client: Client, settings: Any) -> None:
     settings.CACHES = settings.CACHES | locks_in(f"127.0.0.1:{free_port()}")
     assert "ConnectionRefusedError" in heading(page(admin_client))
+
+
+@pytest.mark.usefixtures("alive")
+def test_a_memcached_that_may_drop_locks_stops_no_imports(
+    admin_client: Client, settings: Any, memcached: Memcached
+) -> None:
+    settings.CACHES = settings.CACHES | locks_in(memcached.location)
+    assert heading(page(admin_client)).startswith("! Imports go on, but memcached at ")
+
+
+@pytest.mark.usefixtures("alive")
+def test_workers_that_cannot_be_seen_may_import_all_the_same(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker = dramatiq.get_broker()
+    others = [each for each in broker.middleware if not isinstance(each, heartbeat.Heartbeat)]
+    monkeypatch.setattr(broker, "middleware", others)
+    assert heading(page(admin_client)) == "! Imports go on, but workers cannot be seen"
 
 
 @pytest.mark.usefixtures("alive")

@@ -29,6 +29,6 @@ class Command(BaseCommand):
     def _show(self, finding: status.Finding) -> None:
         if not finding.problems:
             self.stdout.write(f"OK     {finding.part}")
-        for problem, remedy in finding.problems:
-            self.stdout.write(printable(f"WRONG  {finding.part}: {problem}"))
-            self.stdout.write(printable(f"       → {remedy}"))
+        for problem in finding.problems:
+            self.stdout.write(printable(f"WRONG  {finding.part}: {problem.text}"))
+            self.stdout.write(printable(f"       → {problem.remedy}"))
