@@ -128,7 +128,10 @@ if database["ENGINE"].endswith("sqlite3"):
 else:
     database["CONN_MAX_AGE"] = None
     database["CONN_HEALTH_CHECKS"] = True
-    database["OPTIONS"] = {"connect_timeout": 5} | database.get("OPTIONS", {})  # seconds
+    # Seconds, and the last in ms. A server that is lost, as in a failover, was waited for up to two hours, and no time
+    # limit reaches a thread that waits for the database.
+    lost = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
+    database["OPTIONS"] = {"connect_timeout": 5} | lost | database.get("OPTIONS", {})
     database["DISABLE_SERVER_SIDE_CURSORS"] = env.bool("DISABLE_SERVER_SIDE_CURSORS", False)
 DATABASES = {"default": database}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -10,6 +10,7 @@ import pytest
 
 from tests.conftest import running
 from tests.rigs.servers.memcached import Memcached
+from tests.rigs.servers.postgresql import PostgreSQL
 from tests.rigs.servers.redis_server import RedisServer
 
 PROJECT = Path(__file__).parents[1]
@@ -60,6 +61,21 @@ def test_a_deployment_with_the_documented_variables_has_nothing_to_be_warned_of(
 def test_every_variable_of_a_deployment_is_documented() -> None:
     page = (PROJECT / "feeds" / "docs" / "settings.md").read_text()
     assert [name for name in PRODUCTION if f"`{name}`" not in page] == []
+
+
+def test_a_database_server_that_is_lost_is_noticed_within_a_minute(postgresql: PostgreSQL) -> None:
+    program = """
+import os, socket
+from django.db import connection
+connection.ensure_connection()
+with socket.socket(fileno=os.dup(connection.connection.fileno())) as ours:
+    for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT, socket.TCP_USER_TIMEOUT):
+        print(ours.getsockopt(socket.IPPROTO_TCP, option))
+"""
+    run = manage("shell", "--verbosity", "0", "--command", program, DATABASE_URL=postgresql.url("postgres"))
+    idle, interval, count, unanswered = map(int, run.stdout.split())
+    assert idle + interval * count <= 60
+    assert 0 < unanswered <= 60_000
 
 
 def test_a_plain_request_is_sent_to_https_but_for_the_health_pages() -> None:
