@@ -12,6 +12,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 BAR_WIDTH = 40  # characters
 BAR_SECONDS = 0.1  # between two pictures of the bar
 LINE_SECONDS = 5.0  # between two plain lines
+LONGEST = 1_000  # characters of a foreign text
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:
@@ -19,9 +20,9 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
-def printable(text: str, *, longest: int = 1000) -> str:
+def printable(text: str) -> str:
     """Return foreign text so that it can do nothing to a terminal."""
-    shown = text if len(text) <= longest else text[:longest] + "…"
+    shown = text if len(text) <= LONGEST else text[:LONGEST] + "…"
     return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in shown)
 
 

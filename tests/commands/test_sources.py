@@ -26,8 +26,8 @@ def bad(items: list[sources.Item]) -> list[BadLine]:
     return [item for item in items if isinstance(item, BadLine)]
 
 
-def file(folder: Path, content: bytes, name: str = "feeds.txt") -> str:
-    path = folder / name
+def file(folder: Path, content: bytes) -> str:
+    path = folder / "feeds.txt"
     path.write_bytes(content)
     return str(path)
 

@@ -39,8 +39,7 @@ WAIT = 30_000  # ms
 class Hooks(Middleware):
     """Raises what it is told to, once, in one hook; records every hook that is called."""
 
-    def __init__(self, name: str = "", **raises: BaseException | type[BaseException]) -> None:
-        self.name = name
+    def __init__(self, **raises: BaseException | type[BaseException]) -> None:
         self.raises = raises
         self.called: list[str] = []
 

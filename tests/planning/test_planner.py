@@ -14,9 +14,9 @@ GONE = Failed(kind=FailureKind.GONE, text="gone", status=410)
 FETCHED = Fetched(url=URL, body=b"", body_digest=b"")
 
 
-def plan(outcome: FetchOutcome, *entries: ParsedEntry, stored=None, known=KNOWN) -> ImportPlan:
+def plan(outcome: FetchOutcome, *entries: ParsedEntry, stored=None) -> ImportPlan:
     parsed = ParsedFeed(entries=entries) if isinstance(outcome, Fetched) else None
-    return plan_of(parsed, known, outcome, stored)
+    return plan_of(parsed, KNOWN, outcome, stored)
 
 
 def plan_of(parsed: ParsedFeed | None, known: FeedState, outcome: FetchOutcome = FETCHED, stored=None) -> ImportPlan:

@@ -37,12 +37,9 @@ def import_feed(
     *,
     requested_at: datetime | None = None,
     slot: datetime | None = None,
-    create: bool = True,
     fetch: Fetch | None = None,
     importer: Importer | None = None,
 ) -> ImportReport:
     """Import a feed once; `fetch` takes the place of the network."""
     importer = importer or (get_importer() if fetch is None else _importer(fetch))
-    return importer.run(
-        ImportRequest(url=canonical_urls.feed_url(url), requested_at=requested_at, slot=slot, create=create)
-    )
+    return importer.run(ImportRequest(url=canonical_urls.feed_url(url), requested_at=requested_at, slot=slot))

@@ -50,10 +50,9 @@ def make_plan(
     document: ParsedFeed | Unreadable | None = None,
     entries: tuple[PlannedEntry, ...] = (),
     *,
-    rules: Rules = RULES,
     now: datetime = NOW,
     **circumstances: Any,
 ) -> ImportPlan:
     """Return the plan of a check that began and ended at `now`."""
     given = {"started_at": now, "now": now, "jitter": 0.0} | circumstances
-    return plan(feed, response, document, entries, rules, Circumstances(**given))
+    return plan(feed, response, document, entries, RULES, Circumstances(**given))

@@ -41,8 +41,8 @@ class Internet(FeedServer):
         host = (request.header("Host") or "").partition(":")[0]
         return self.routes.get(host + request.target, answer(body=sample_feed(host, kind="atom")))
 
-    def redirect(self, host: str, to: str, status: int = 301) -> str:
-        self.routes[f"{host}/feed"] = answer(status, location=self.url(host=to))
+    def redirect(self, host: str, to: str) -> str:
+        self.routes[f"{host}/feed"] = answer(301, location=self.url(host=to))
         return self.url(host=host)
 
     def address_of(self, host: str) -> str:

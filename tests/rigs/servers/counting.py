@@ -53,13 +53,13 @@ class CountingServer(FeedServer):
             if not self._changed.wait_for(check, timeout=within * BUSY):
                 pytest.fail(f"not within {within * BUSY:g} s: {what}; requests were {dict(self.requests)}")
 
-    def wait_for_requests(self, count: int, *, within: float = 15.0) -> None:
+    def wait_for_requests(self, count: int) -> None:
         """Wait until `count` requests have come in, answered or not."""
-        self.wait_for(lambda: self.requests.total() >= count, within=within, what=f"{count} requests")
+        self.wait_for(lambda: self.requests.total() >= count, within=15, what=f"{count} requests")
 
-    def wait_for_open_requests(self, count: int, *, within: float = 15.0) -> None:
+    def wait_for_open_requests(self, count: int) -> None:
         """Wait until `count` requests are open at once."""
-        self.wait_for(lambda: self._open.total() >= count, within=within, what=f"{count} open requests")
+        self.wait_for(lambda: self._open.total() >= count, within=15, what=f"{count} open requests")
 
     @contextmanager
     def counted(self, path: str, *, conditional: bool) -> Iterator[None]:

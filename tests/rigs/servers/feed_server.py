@@ -71,10 +71,10 @@ class FeedServer:
     def url(self, path: str = "/feed", host: str = "127.0.0.1") -> str:
         return f"{'https' if self.tls else 'http'}://{host}:{self.port}{path}"
 
-    def drip(self, *pieces: bytes, every: float = 0.05) -> Pieces:
+    def drip(self, *pieces: bytes) -> Pieces:
         """Yield the pieces, and then the last one again and again until the server stops."""
         yield from pieces
-        while not self.stopping.wait(every):
+        while not self.stopping.wait(0.05):
             yield pieces[-1]
 
     def endless(self, first: bytes, rest: bytes) -> Pieces:

@@ -11,6 +11,8 @@ from typing import Self
 
 CHUNK = 65_536
 
+LATE = 1.3  # seconds
+
 
 class Fault(Enum):
     """What the proxy does with what comes in from now on."""
@@ -31,14 +33,13 @@ class Fault(Enum):
 class Proxy:
     """Forwards a loopback port to another one, both ways at once."""
 
-    def __init__(self, target: int, *, late: float = 1.3) -> None:
+    def __init__(self, target: int) -> None:
         self.fault = Fault.NONE
         self.asked = threading.Event()  # set by every connection and request since the last `set`
         self.held = threading.Event()  # set once a request is held
         self._repeating: set[socket.socket] = set()  # connections that still get a reply for the second time
         self._hold: tuple[bytes, ...] = ()
         self._go_on = threading.Event()
-        self._late = late  # seconds
         self._target = target
         self._open: set[socket.socket] = set()
         self._ended = threading.Event()
@@ -136,7 +137,7 @@ class Proxy:
                 client.shutdown(socket.SHUT_WR)
             else:
                 if fault is Fault.LATE:
-                    self._ended.wait(self._late)
+                    self._ended.wait(LATE)
                 if fault is Fault.TWICE:
                     self._repeating.add(client)
                 client.sendall(b"\x00\xffGARBAGE 17\r\n" if fault is Fault.GARBLED else reply)
