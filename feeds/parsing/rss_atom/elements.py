@@ -3,6 +3,7 @@
 What is noted for the adapter has names that begin with "feeds_".
 """
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import feedparser.mixin
@@ -23,6 +24,15 @@ _KEEP_IN_TEXTINPUT = frozenset({"title", "link", "description", "name"})
 _FAULTS = (AttributeError, LookupError, TypeError, ValueError)
 _NEVER = 1 << 30  # deeper than any element
 _PODCAST = ("https://podcastindex.org/namespace/1.0", "https://github.com/podcastindex-org/podcast-namespace/")
+
+
+def _pop(element: str) -> Callable[..., None]:
+    """Return what ends an element, and does no more than to keep its text."""
+
+    def end(parser: "Elements") -> None:
+        parser.pop(element)
+
+    return end
 
 
 class Elements(feedparser.mixin._FeedParserMixin):  # type: ignore[misc]  # feedparser has no types
@@ -224,12 +234,7 @@ class Elements(feedparser.mixin._FeedParserMixin):  # type: ignore[misc]  # feed
         self.guidislink = 0  # feedparser resolves the guid then, and takes it for a link
         self.push("id", 1)
 
-    _start_id = _start_guid
-
-    def _end_guid(self) -> None:
-        self.pop("id")
-
-    _end_id = _end_guid
+    _start_id, _end_guid = _start_guid, _pop("id")
 
     def _end_image(self) -> None:
         """Note the picture of an item, a URL in it or in its <url>, which feedparser leaves out."""
@@ -242,11 +247,6 @@ class Elements(feedparser.mixin._FeedParserMixin):  # type: ignore[misc]  # feed
         """Mark the links of RSS, which are texts."""
         if self.pop("link") and not self.inimage:
             self._get_context()["links"][-1]["feeds_text"] = True
-
-    def _start_author(self, attrs_d: dict[str, str]) -> None:
-        """Begin another author; feedparser would give it the name of the one before, if it has none."""
-        super()._start_author(attrs_d)
-        self._get_context().pop("author", None)
 
     def _save_author(self, key: str, value: str, prefix: str = "author") -> None:
         """Note a part of a person; feedparser takes the owner of a podcast for the author before it (#261)."""
@@ -264,18 +264,10 @@ class Elements(feedparser.mixin._FeedParserMixin):  # type: ignore[misc]  # feed
 
     # Dates, categories, hours, days
 
-    def _end_published(self) -> None:
-        """Leave the text to be read by the adapter, which knows more formats."""
-        self.pop("published")
-
-    def _end_updated(self) -> None:
-        self.pop("updated")
-
-    def _end_created(self) -> None:
-        self.pop("created")
-
-    _end_issued = _end_pubdate = _end_published
-    _end_modified = _end_lastbuilddate = _end_updated
+    # Their texts are read by the adapter, which knows more formats.
+    _end_published = _end_issued = _end_pubdate = _pop("published")
+    _end_updated = _end_modified = _end_lastbuilddate = _pop("updated")
+    _end_created = _pop("created")
 
     def _add_tag(self, term: str | None, scheme: str | None, label: str | None) -> None:
         """Add a category of an entry, once, unless there are many; feedparser compares each with all before it.

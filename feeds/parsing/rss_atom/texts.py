@@ -106,14 +106,7 @@ class Texts(Elements):
     _start_dc_title, _end_dc_title = _text("dc_title", "text/plain", "feeds_titles")
     _start_media_title, _end_media_title = _text("media_title", "text/plain", "feeds_titles")
 
-    def _start_content(self, attrs_d: dict[str, str]) -> None:
-        self.push_content("content", attrs_d, "text/plain", 1)
-
-    def _end_content(self) -> None:
-        self.pop_content("content")
-
-    _end_body = _end_xhtml_body = _end_content_encoded = _end_fullitem = _end_content
-    _start_yandex_full_text, _end_yandex_full_text = Elements._start_content_encoded, _end_content
+    _start_yandex_full_text, _end_yandex_full_text = Elements._start_content_encoded, Elements._end_content
 
     # Media and podcasts
 
