@@ -21,9 +21,11 @@ from feeds.parsing.caps import (
 )
 from feeds.parsing.dates import MAX_DATE, parse_date
 from feeds.parsing.encodings import without_forbidden
+from feeds.parsing.html.plain_text import Cleaned, plain_text, text_as_html
 from feeds.parsing.html.tokens import unescaped
+from feeds.parsing.html.urls import safe_url
 from feeds.parsing.people import common
-from feeds.parsing.sanitizer import Cleaned, clean_html, plain_text, safe_url, text_as_html
+from feeds.parsing.sanitizer import clean_html
 from feeds.parsing.values import Category, Enclosure, ParsedEntry, ParsedFeed, Person, Unreadable
 
 MAX_OBJECTS = 500_000  # and lists, of one document: 250 bytes each

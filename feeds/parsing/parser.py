@@ -18,9 +18,9 @@ from feeds.parsing import reading
 from feeds.parsing.autodiscovery import feed_links, header_links
 from feeds.parsing.caps import MAX_ENTRIES, fitted
 from feeds.parsing.encodings import GZIP, joined_surrogates, to_utf8, ungzipped, without_forbidden_bytes
+from feeds.parsing.html.urls import safe_url
 from feeds.parsing.prolog import without_prolog
 from feeds.parsing.sandbox import ALERT, PATIENCE, STOPPED, GoesOn, Sandbox
-from feeds.parsing.sanitizer import safe_url
 from feeds.parsing.splitter import Split, split
 from feeds.parsing.values import Document, ParsedFeed, SandboxUnavailable, Unreadable
 

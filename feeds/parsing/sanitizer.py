@@ -16,41 +16,23 @@ from feeds.parsing.html.edits import NOT_EMPTY, edited, is_to_be_edited
 from feeds.parsing.html.elements import ATTRIBUTES, MATHML, MATHML_ATTRIBUTES, ROWS, TABLE_PARTS, TAGS, VOID
 from feeds.parsing.html.frames import SANDBOX
 from feeds.parsing.html.links import URLS, Links
-from feeds.parsing.html.plain_text import (
-    HTML_LIMIT,
-    TEXT_LIMIT,
-    Cleaned,
-    plain_text,
-    text_as_html,
-    text_of_html,
-)
+from feeds.parsing.html.plain_text import HTML_LIMIT, Cleaned
 from feeds.parsing.html.rewriting import MAX_DEPTH, rewritten
 from feeds.parsing.html.tokens import TAGS_AND_COMMENTS, without_cdata
-from feeds.parsing.html.urls import safe_url
-
-__all__ = [
-    "HTML_LIMIT",
-    "TEXT_LIMIT",
-    "Cleaned",
-    "clean_html",
-    "plain_text",
-    "safe_url",
-    "text_as_html",
-    "text_of_html",
-]
 
 _SCHEMES = {"http", "https", "mailto", "data"}  # which of them where, the filter decides
 # Texts that no sanitized value may hold as markup. Of these elements nh3 would leave the text.
-_WITHOUT_TEXT = {"iframe", "math", "noembed", "noframes", "noscript", "plaintext", "script", "style", "svg"} | {
-    *("template", "textarea", "title", "xmp"),
-}
+_WITHOUT_TEXT = frozenset(
+    """
+    iframe math noembed noframes noscript plaintext script style svg template textarea title xmp
+    """.split()  # noqa: SIM905
+)
 
 # What is parsed as it is: a small value of these elements, or a large one in which each has its own end.
 _SMALL, _SMALL_TAGS = 20_000, 300  # characters, tags
 _MOST_REFERENCES = 20_000
 _MOST_OF_A_TAG = 5_000  # characters
-_PLAIN = TAGS | {"body", "button", "font", "form", "head", "html", "iframe"}
-_PLAIN |= {"input", "label", "link", "meta", "nobr", "o:p"}
+_PLAIN = TAGS | set("body button font form head html iframe input label link meta nobr o:p".split())  # noqa: SIM905
 _IN_TABLES = TABLE_PARTS | {"table"}
 _NAMES = re.compile(r"<([a-zA-Z][^\s/>]*+)")
 # URLs whose host may be long and not ASCII: nh3 maps such hosts in quadratic time. They are known by what else can

@@ -1,7 +1,9 @@
 import pytest
 
 from feeds.parsing.html.frames import SANDBOX
-from feeds.parsing.sanitizer import HTML_LIMIT, TEXT_LIMIT, clean_html, plain_text, safe_url, text_as_html, text_of_html
+from feeds.parsing.html.plain_text import HTML_LIMIT, TEXT_LIMIT, plain_text, text_as_html, text_of_html
+from feeds.parsing.html.urls import safe_url
+from feeds.parsing.sanitizer import clean_html
 
 BASE = "https://example.com/blog/post"
 

@@ -22,7 +22,8 @@ from urllib.parse import urlsplit
 from playwright.sync_api import Browser, Page, Request, Route, sync_playwright
 
 from feeds.parsing.html.frames import HOSTS
-from feeds.parsing.sanitizer import clean_html, text_as_html, text_of_html
+from feeds.parsing.html.plain_text import text_as_html, text_of_html
+from feeds.parsing.sanitizer import clean_html
 
 PAYLOADS = Path(__file__).parents[1] / "data" / "payloads"
 SITE = "https://rig.example/"

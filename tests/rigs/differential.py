@@ -118,26 +118,27 @@ def expected_entry(said: Said) -> Said:
 
 
 def _url(value: Any) -> str:
-    from feeds.parsing.sanitizer import safe_url
+    from feeds.parsing.html.urls import safe_url
 
     return safe_url(value, URL) if isinstance(value, str) else ""
 
 
 def _plain(value: Any) -> str:
-    from feeds.parsing.sanitizer import text_of_html
+    from feeds.parsing.html.plain_text import text_of_html
 
     return text_of_html(value).text if isinstance(value, str) else ""
 
 
 def _text(said: Said, key: str) -> str:
-    from feeds.parsing.sanitizer import plain_text
+    from feeds.parsing.html.plain_text import plain_text
 
     value, kind = said.get(key) or "", (said.get(f"{key}_detail") or {}).get("type")
     return plain_text(value).text if kind == "text/plain" else _plain(value)
 
 
 def _html(detail: Said | None) -> str:
-    from feeds.parsing.sanitizer import clean_html, text_as_html
+    from feeds.parsing.html.plain_text import text_as_html
+    from feeds.parsing.sanitizer import clean_html
 
     if not detail or not detail.get("value"):
         return ""

@@ -20,7 +20,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from feeds.parsing.sanitizer import clean_html, text_of_html
+from feeds.parsing.html.plain_text import text_of_html
+from feeds.parsing.sanitizer import clean_html
 from tests.rigs.differential import make_database
 
 ORIGIN = "http://127.0.0.1:8097"  # as its tests say

@@ -9,10 +9,12 @@ from typing import Any
 from feeds.parsing.caps import MAX_ENCLOSURES
 from feeds.parsing.dates import parse_date
 from feeds.parsing.encodings import without_forbidden
+from feeds.parsing.html.plain_text import Cleaned, plain_text, text_as_html, text_of_html
 from feeds.parsing.html.tokens import without_cdata
+from feeds.parsing.html.urls import safe_url
 from feeds.parsing.people import parted
 from feeds.parsing.rss_atom.roles import Detail, Roles, by_rank, divided
-from feeds.parsing.sanitizer import Cleaned, clean_html, plain_text, safe_url, text_as_html, text_of_html
+from feeds.parsing.sanitizer import clean_html
 from feeds.parsing.values import Category, Person
 
 _HTML = ("text/html", "application/xhtml+xml")
