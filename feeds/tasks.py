@@ -78,7 +78,13 @@ def import_feed(url: str) -> None:
     )
     if report.slot is not None:
         copy = message.copy(args=(reference(known),), kwargs={}, options={SLOT: report.slot.timestamp(), KNOWN: True})
-        import_feed.broker.enqueue(copy, delay=_delay(report.slot, SHORTEST_DELAY))
+        try:
+            import_feed.broker.enqueue(copy, delay=_delay(report.slot, SHORTEST_DELAY))
+        except (
+            Exception
+        ):  # then Retries could not send it again, either: the message would end, and its request with it
+            if not scheduling.postpone(report.feed_id, report.slot, "the broker took no message back"):
+                raise
 
 
 def send(url: str, slot: datetime | None = None, *, asked_by: str = AskedBy.PERSON) -> None:

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 from django.utils import timezone
+from dramatiq.brokers.redis import RedisBroker
 
 from feeds import storage, tasks
 from feeds.fetching.values import FeedRequest, FetchOutcome, NotModified
@@ -76,6 +77,20 @@ def test_a_request_is_done_again_only_once() -> None:
 
     assert import_feed(URL, fetch=fetch).outcome is Outcome.SUPERSEDED
     assert len(fetches) == 2
+
+
+def test_a_request_that_a_busy_host_sends_back_is_left_to_the_schedule_where_the_broker_is_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    storage.register([Subscription(url=URL)])
+    slot = timezone.now() + timedelta(seconds=60)
+    Host.objects.update(delay=1.0, slot_at=slot)
+    Feed.objects.update(next_check_at=slot + timedelta(days=1))
+    queue = tasks.import_feed.broker
+    tasks.send(URL)
+    monkeypatch.setattr(tasks.import_feed, "broker", RedisBroker(url="redis://127.0.0.1:9/0"))
+    assert queue.drain(10)
+    assert Feed.objects.get().next_check_at == slot
 
 
 # The feed was deleted meanwhile
