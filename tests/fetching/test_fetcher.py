@@ -23,6 +23,7 @@ from feeds.outcomes import FailureKind
 from tests.rigs.names import name_service
 from tests.rigs.servers.daemon import eventually
 from tests.rigs.servers.feed_server import CERTIFICATE, FeedServer, answer
+from tests.rigs.threads import at_once
 
 if "zstd" in transport.KNOWN_ENCODINGS:
     from urllib3.response import zstd
@@ -520,19 +521,11 @@ def test_no_connection_is_left_open(fetcher: Fetcher, tls: bool) -> None:
 def test_a_fetcher_serves_many_threads(server: FeedServer, fetcher: Fetcher) -> None:
     for number in range(8):
         server.routes[f"/{number}"] = answer(body=b"%d" % number * 10_000)
-    wrong: list[int] = []
 
-    def work(number: int) -> None:
-        for _ in range(20):
-            if fetched(fetcher, server.url(f"/{number}", host="localhost")).body != b"%d" % number * 10_000:
-                wrong.append(number)
+    def work(number: int) -> set[bytes]:
+        return {fetched(fetcher, server.url(f"/{number}", host="localhost")).body for _ in range(20)}
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert wrong == []
+    assert at_once(work, range(8)) == [{b"%d" % number * 10_000} for number in range(8)]
     assert len(server.received) == 160
 
 

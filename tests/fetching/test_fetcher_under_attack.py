@@ -24,6 +24,7 @@ from feeds.outcomes import FailureKind
 from tests.rigs.names import directory, name_service
 from tests.rigs.servers.daemon import eventually
 from tests.rigs.servers.feed_server import FeedServer, Pieces, Received, answer
+from tests.rigs.threads import at_once
 
 if "zstd" in KNOWN_ENCODINGS:
     from urllib3.response import zstd
@@ -203,18 +204,8 @@ def test_a_deadline_of_another_feed_ends_nothing(server: FeedServer, fetcher: Fe
         yield answer(body=b"<rss/>")
 
     server.routes = {"/drip": lambda _: body_until_close(server), "/slow": slow, "/quick": answer(body=b"<rss/>")}
-    outcomes: dict[str, object] = {}
-
-    def work(path: str, deadline: float) -> None:
-        outcomes[path] = fetcher.fetch(FeedRequest(url=server.url(path), deadline=deadline))
-
-    threads = [threading.Thread(target=work, args=case) for case in (("/slow", 20.0), ("/drip", 0.2))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert isinstance(outcomes["/slow"], Fetched)
-    assert isinstance(outcomes["/drip"], Failed)
+    requests = [FeedRequest(url=server.url(path), deadline=limit) for path, limit in (("/slow", 20.0), ("/drip", 0.2))]
+    assert [type(outcome) for outcome in at_once(fetcher.fetch, requests)] == [Fetched, Failed]
     assert isinstance(fetcher.fetch(FeedRequest(url=server.url("/quick"))), Fetched)
 
 

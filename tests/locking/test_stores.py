@@ -3,18 +3,18 @@
 import hashlib
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
 
 import pytest
-from django.db import connections
 
 from feeds.embedded.locks import DatabaseLocks
 from feeds.locking import lock
 from feeds.locking.memcached import MemcachedLocks
 from feeds.locking.store import LockStore, LockStoreError
 from tests.rigs.servers.memcached import Memcached
+from tests.rigs.threads import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -107,19 +107,18 @@ def test_of_eight_threads_one_gets_each_lock(store):
     keys, threads = 40, 8
     barrier = threading.Barrier(threads)
 
-    def race() -> list[str]:
+    def race(_: int) -> list[str]:
         won = []
         for number in range(keys):
             barrier.wait(timeout=30)
             lease = lock.claim(f"key-{number}", "message", 60)
             if lock.acquire(store, lease) == lock.Acquired():
                 won.append(lease.key)
-        connections.close_all()
         return won
 
-    with ThreadPoolExecutor(threads) as pool:
-        won = [key for future in [pool.submit(race) for _ in range(threads)] for key in future.result()]
-    assert sorted(won) == sorted(f"key-{number}" for number in range(keys))
+    assert sorted(chain.from_iterable(at_once(race, range(threads)))) == sorted(
+        f"key-{number}" for number in range(keys)
+    )
 
 
 def test_in_memcached_a_lock_has_its_expiry(memcached: Memcached, on_memcached: MemcachedLocks):

@@ -1,6 +1,5 @@
 """Requests to one host are spaced, from wherever the messages come, and no thread waits."""
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -8,7 +7,6 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.db.models import ProtectedError
 from django.utils import timezone
 
@@ -24,6 +22,7 @@ from tests.rigs.planning import make_plan
 from tests.rigs.servers.counting import CountingServer
 from tests.rigs.servers.daemon import eventually
 from tests.rigs.servers.feed_server import answer
+from tests.rigs.threads import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -257,19 +256,7 @@ def test_a_pause_holds_a_feed_that_is_alone() -> None:
 
 def test_of_many_threads_at_a_free_host_one_may_go_and_all_others_get_slots_of_their_own() -> None:
     Host.objects.ensure(["example.org"])
-    answers: list[Any] = []
-    barrier = threading.Barrier(8)
-
-    def come() -> None:
-        barrier.wait()
-        answers.append(enter())
-        connection.close()
-
-    threads = [threading.Thread(target=come) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    answers = at_once(lambda _: enter(), range(8))
     assert sum(callable(one) for one in answers) == 1
     slots = sorted(one for one in answers if isinstance(one, datetime))
     assert {later - earlier for earlier, later in pairwise(slots)} == {timedelta(seconds=rate_limit.SPACING)}

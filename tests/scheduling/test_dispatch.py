@@ -1,6 +1,5 @@
 """Due feeds are claimed, sent and lost by nobody."""
 
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from feeds.scheduling import dispatch, rate_limit
 from feeds.storage import Subscription
 from tests.rigs.documents import import_document
 from tests.rigs.servers.counting import CountingServer
+from tests.rigs.threads import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -236,19 +236,8 @@ def test_private_hosts_are_not_spaced() -> None:
 def test_two_schedulers_at_once_send_every_feed_once() -> None:
     add_hosts(40)
     queues = [Queue(), Queue()]
-    barrier = threading.Barrier(2)
     now = timezone.now()
-
-    def run(queue: Queue) -> None:
-        barrier.wait()
-        poll(queue, now)
-        connection.close()
-
-    threads = [threading.Thread(target=run, args=(queue,)) for queue in queues]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(lambda queue: poll(queue, now), queues)
     assert sum((queue.hosts for queue in queues), Counter()) == Counter(
         f"host-{number}.example" for number in range(40)
     )

@@ -25,6 +25,7 @@ from tests.rigs.importing import import_feed
 from tests.rigs.parsing_children import ENDLESS, MEGABYTE
 from tests.rigs.servers.feed_server import FeedServer, answer
 from tests.rigs.servers.samples import sample_feed
+from tests.rigs.threads import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -192,17 +193,12 @@ def test_an_import_that_fails_gives_its_permit_back() -> None:
 def test_many_threads_share_the_permits() -> None:
     made = admission(3)
     everybody = threading.Barrier(10)
-    granted: list[bool] = []
 
-    def work(one: Admitted) -> None:
+    def work(one: Admitted) -> bool:
         with one:
             everybody.wait(20)
-            granted.append(one.allowance.ask())
+            granted = one.allowance.ask()
             everybody.wait(20)
+        return granted
 
-    threads = [threading.Thread(target=work, args=(admitted(made),)) for _ in range(10)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert granted.count(True) == 3
+    assert at_once(work, [admitted(made) for _ in range(10)]).count(True) == 3

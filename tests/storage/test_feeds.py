@@ -1,6 +1,5 @@
 """Plans into rows: one transaction, fenced, and not a row more than needed."""
 
-import threading
 from datetime import UTC, datetime
 
 import pytest
@@ -16,6 +15,7 @@ from feeds.parsing.values import ParsedEntry, ParsedFeed
 from feeds.planning.values import FeedState, ImportPlan, ImportReport
 from feeds.storage import Subscription
 from tests.rigs.planning import NOW, URL, make_plan
+from tests.rigs.threads import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -81,20 +81,8 @@ def test_the_fence_lets_the_first_write_and_supersedes_the_second():
 
 def test_two_threads_with_one_revision_commit_once():
     known = storage.load(URL)
-    plans = [plan(known, ONE), plan(known, TWO)]
-    barrier, outcomes = threading.Barrier(2), []
-
-    def write(one: ImportPlan) -> None:
-        barrier.wait()
-        outcomes.append(storage.apply(one).outcome)
-        connection.close()
-
-    threads = [threading.Thread(target=write, args=(one,)) for one in plans]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(outcomes) == [Outcome.IMPORTED, Outcome.SUPERSEDED]
+    reports = at_once(storage.apply, [plan(known, ONE), plan(known, TWO)])
+    assert sorted(report.outcome for report in reports) == [Outcome.IMPORTED, Outcome.SUPERSEDED]
     assert Entry.objects.count() == 1
 
 
