@@ -105,7 +105,7 @@ def _body(response: HTTPResponse, max_bytes: int, deadline: Deadline) -> bytes:
     encoding = _encoding(response)
     if response.length_remaining == 0:
         return b""
-    if response.length_remaining is not None and response.length_remaining > max_bytes:
+    if (response.length_remaining or 0) > max_bytes:
         raise _too_large(max_bytes)
     wire = BufferedReader(_Wire(response, deadline), READ_BYTES)
     decoded = HTTPResponse(wire, {"content-encoding": encoding}, preload_content=False)
