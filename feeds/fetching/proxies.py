@@ -49,10 +49,8 @@ class Proxies:
 
     def chosen(self, own: str = "") -> Choose:
         """Return the choice of a feed with a proxy of its own; raise InvalidURL where that cannot be used."""
-        if own == DIRECT:
-            return lambda host: None
         if own:
-            proxy = proxy_at(own)
+            proxy = None if own == DIRECT else proxy_at(own)
             return lambda host: proxy
         return lambda host: None if self._is_left_out(host) else self._proxy
 
