@@ -110,7 +110,7 @@ def _videos(url: str) -> Iterator[Link]:
 def _may_be_feed(values: Attributes) -> bool:
     """Tell by the relation and the type of a link, before its URL is resolved."""
     rel = values.get("rel", "").lower().split()
-    kind = _kind(values.get("type", "").strip().lower())
+    kind = _kind(values)
     if kind is None or ("alternate" not in rel and "feed" not in rel):
         return False
     return bool(kind or "feed" in rel or _is_feed_path(values.get("href", "").strip()))
@@ -125,7 +125,7 @@ def _looks_like_one(values: Attributes) -> bool:
 def _declared(base: str, values: Attributes) -> Link | None:
     if not _may_be_feed(values):
         return None
-    kind = _kind(values.get("type", "").strip().lower())
+    kind = _kind(values)
     url = _absolute(base, values)
     # Of a type that others have, too, not all are feeds.
     if not url or (kind not in _SURE and _NO_FEED.search(url)):
@@ -133,8 +133,9 @@ def _declared(base: str, values: Attributes) -> Link | None:
     return Link(url=url, type=kind or "", title=_title(values))
 
 
-def _kind(declared: str) -> str | None:
+def _kind(values: Attributes) -> str | None:
     """Return the type under its proper name, "" where none is given, None for what is no feed."""
+    declared = values.get("type", "").lower()
     kind = declared.partition(";")[0].strip()
     if kind in FEED_TYPES or kind == JSON:
         return None if _ENTRY.search(declared) else kind

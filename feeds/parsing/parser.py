@@ -4,7 +4,6 @@ What is small, plain and well-formed is read right here, all else by a child tha
 """
 
 import logging
-import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -33,8 +32,6 @@ PLAIN_NAMESPACES = 64  # declarations
 PLAIN_AMPERSANDS = 20_000  # nh3 is quadratic in them: 250,000 take 1 s
 LARGE_AT_ONCE = 2  # documents that are larger; on its way to a child one of 10 MiB takes 40 MB
 MAX_UNPACKED = 10 * 1024 * 1024  # bytes of a document that is a gzip file
-
-_PAGE = re.compile(rb"<html\b", re.IGNORECASE)
 
 Read = Callable[[Document, frozenset[bytes]], ParsedFeed | Unreadable]
 
@@ -151,9 +148,7 @@ def _parse_xml(document: Document, seen: frozenset[bytes], read: Read) -> Parsed
     body = without_prolog(document.body)
     if isinstance(body, Unreadable):
         return body
-    if not body.startswith(b"<") or _PAGE.match(body):
-        return reading.NOT_A_FEED
-    return _parse_rooted(replace(document, body=body), seen, read)
+    return _parse_rooted(replace(document, body=body), seen, read) if body else reading.NOT_A_FEED
 
 
 def _parse_rooted(document: Document, seen: frozenset[bytes], read: Read) -> ParsedFeed | Unreadable:

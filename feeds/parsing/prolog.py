@@ -15,9 +15,9 @@ MAX_ENTITIES = 1_000  # declarations; HTML has 253
 MAX_ENTITY_LENGTH = 1_000  # characters
 
 _HEAD = 5_000  # bytes in which a declaration or a root is looked for behind what is no XML
-_START = re.compile(rb"<\?xml|<(?:\w+:)?(?:rss|rdf|feed)\b", re.IGNORECASE)
 _ROOT = re.compile(rb"<\w")
 _FEED = re.compile(rb"<(?:\w+:)?(?:rss|rdf|feed)\b", re.IGNORECASE)
+_START = re.compile(rb"<\?xml|" + _FEED.pattern, re.IGNORECASE)
 _PAGE = re.compile(rb"<(?:html|head|body)\b", re.IGNORECASE)
 # A reference in a value; its name may have letters of any script. expat would follow each to the next (CVE-2024-8176).
 _REFERENCE = re.compile(r"[&%](?:[A-Za-z_:]|[^\x00-\x7f])")
@@ -26,7 +26,7 @@ _REFERENCE = re.compile(r"[&%](?:[A-Za-z_:]|[^\x00-\x7f])")
 def without_prolog(body: bytes) -> bytes | Unreadable:
     """Return the document from its root on, behind a DOCTYPE of ours if it needs one; Unreadable = it is hostile.
 
-    Nothing is left of what has no root.
+    Nothing is left of what has no root, or is a page.
     """
     found = _START.search(body, 0, _HEAD)
     prolog = _Prolog()
@@ -34,7 +34,7 @@ def without_prolog(body: bytes) -> bytes | Unreadable:
         root = prolog.end(body, found.start() if found and found[0].lower() == b"<?xml" else 0)
     except _Hostile as error:
         return Unreadable(kind=FailureKind.HOSTILE, text=str(error))
-    return prolog.doctype() + body[root:] if root is not None else b""
+    return b"" if root is None or _PAGE.match(body, root) else prolog.doctype() + body[root:]
 
 
 class _Root(Exception):

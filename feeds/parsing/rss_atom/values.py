@@ -123,7 +123,7 @@ class Values:
         """Return the URL, absolute; one whose "&" was escaped twice is as it was meant."""
         if not url or not isinstance(url, str):
             return ""
-        return safe_url(_ESCAPED.sub("&", url) if "&" in url else url, self._base)
+        return safe_url(_ESCAPED.sub("&", url), self._base)
 
     def url(self, key: str) -> str:
         return self.absolute(self.raw(key))
@@ -192,7 +192,7 @@ class Values:
         )
 
     def moment(self, key: str) -> datetime | None:
-        return parse_date(text) if (text := self.raw(key)) else None
+        return parse_date(self.raw(key))
 
     def source(self) -> "Values | None":
         source = dict.get(self._said, "source")
