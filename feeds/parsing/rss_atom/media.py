@@ -1,7 +1,7 @@
 """The media of an entry, and what a podcast says of an episode, from what feedparser says."""
 
 from collections.abc import Iterator
-from dataclasses import fields, replace
+from dataclasses import asdict, replace
 from itertools import islice
 from typing import Any
 
@@ -50,22 +50,18 @@ def _said_of(values: Values, medium: Said | None, origin: str) -> str:
 
 
 def _joined(first: Enclosure, second: Enclosure) -> Enclosure:
-    """Return what both say of one URL."""
-    said = {each.name: getattr(first, each.name) for each in fields(first)}
-    return replace(second, **{name: value for name, value in said.items() if value})
+    """Return what both say of a medium; what the first says counts."""
+    return replace(second, **{name: value for name, value in asdict(first).items() if value})
 
 
 def _with_common(values: Values, found: list[Enclosure], links: int) -> tuple[Enclosure, ...]:
     """Return the media with what is said of the episode, that is of its enclosures, and of all: the first has that."""
     duration = parse_duration(values.raw("itunes_duration"))
     for index, one in enumerate(found[:links] if duration else ()):
-        if not one.duration and not one.type.startswith(_NOT_PLAYED):
-            found[index] = replace(one, duration=duration)
+        if not one.type.startswith(_NOT_PLAYED):
+            found[index] = _joined(one, Enclosure(url="", duration=duration))
     title, description = _said_of(values, None, "media_title"), _said_of(values, None, "media_description")
-    if title or description:
-        first = found[0]
-        found[0] = replace(first, title=first.title or title, description=first.description or description)
-    return tuple(found)
+    return (_joined(found[0], Enclosure(url="", title=title, description=description)), *found[1:])
 
 
 def _length(text: str) -> int | None:
