@@ -62,6 +62,7 @@ class Fetcher:
         return replace(outcome, redirects=tuple(fetch.hops), retry_after=wait)
 
     def _follow(self, fetch: "_Fetch") -> FetchOutcome:
+        """Follow redirects to an answer that is none. The same call, cookies and all, would only lead on as before."""
         url, calls = fetch.plan.start, list[Call]()
         while (call := fetch.plan.call(url, fetch.cookies.header(url))) not in calls:
             calls.append(call)
