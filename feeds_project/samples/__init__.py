@@ -11,14 +11,8 @@ from pathlib import Path
 from threading import Lock, Thread
 
 FOLDER = Path(__file__).parent
-NAMES = (
-    "news.rss",
-    "library.rdf",
-    "journal.atom",
-    "tides.json",
-    "page.html",
-    "gone-missing.rss",
-)  # the last is not there
+MISSING = "gone-missing.rss"
+NAMES = ("news.rss", "library.rdf", "journal.atom", "tides.json", "page.html", MISSING)
 DELAY = 0.3  # seconds for an answer: long enough for several requests at once to meet
 
 
@@ -59,7 +53,7 @@ class SampleHandler(SimpleHTTPRequestHandler):
     }
 
     def do_GET(self) -> None:
-        asked = self.server.asked.get(self.path.lstrip("/"), Asked())
+        self._asked = asked = self.server.asked.get(self.path.lstrip("/"), Asked())
         with self.server.mutex:
             asked.requests += 1
             asked.conditional += "If-Modified-Since" in self.headers
@@ -71,8 +65,7 @@ class SampleHandler(SimpleHTTPRequestHandler):
             asked.at_once -= 1
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        if code == HTTPStatus.NOT_MODIFIED:
-            self.server.asked[self.path.lstrip("/")].not_modified += 1
+        self._asked.not_modified += code == HTTPStatus.NOT_MODIFIED
 
     def log_message(self, format: str, *arguments: object) -> None:
         """Say nothing: the demo shows the counts."""
