@@ -14,6 +14,7 @@ from dramatiq_crontab import cron
 
 from feeds import canonical_urls, clock, heartbeat, history, locking, scheduling, storage
 from feeds.conf import feeds_settings
+from feeds.databases import UNAVAILABLE
 from feeds.importer import ImportRequest, get_importer
 from feeds.outcomes import AskedBy
 
@@ -42,6 +43,14 @@ def _digest(text: str) -> UUID | None:
     return UUID(found[1]) if found else None
 
 
+def _may_help(retries: int, error: BaseException) -> bool:
+    """Tell whether to try again for what is ours; what servers do wrong, the schedule tries again.
+
+    A database that is away is waited for, a quarter of an hour and more: it may not even know the feed yet.
+    """
+    return retries < (10 if isinstance(error, UNAVAILABLE) else 3)
+
+
 @dramatiq.actor(
     queue_name=feeds_settings().queue,
     priority=BEHIND_OTHERS,
@@ -49,8 +58,9 @@ def _digest(text: str) -> UUID | None:
     lock_expire=feeds_settings().lock_expire,
     lock_busy_message="Feed %s is already being imported by another worker",
     time_limit=feeds_settings().time_limit * 1000,
-    max_retries=3,  # for what is ours: database, lock store. What servers do wrong, the schedule tries again.
+    retry_when=_may_help,
     min_backoff=5_000,
+    max_backoff=300_000,
 )
 def import_feed(url: str) -> None:
     """Import the feed at `url`, unless a check that began after this message was sent has answered it.

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.utils import timezone
 from dramatiq.brokers.redis import RedisBroker
+from dramatiq.common import compute_backoff
 
 from feeds import storage, tasks
 from feeds.fetching.values import FeedRequest, FetchOutcome, NotModified
@@ -91,6 +92,17 @@ def test_a_request_that_a_busy_host_sends_back_is_left_to_the_schedule_where_the
     monkeypatch.setattr(tasks.import_feed, "broker", RedisBroker(url="redis://127.0.0.1:9/0"))
     assert queue.drain(10)
     assert Feed.objects.get().next_check_at == slot
+
+
+def test_a_message_waits_for_a_database_that_is_away_until_it_has_started_again() -> None:
+    options = tasks.import_feed.options
+    waits = [
+        compute_backoff(retries, factor=options["min_backoff"], max_backoff=options["max_backoff"])[1] / 1000
+        for retries in range(20)
+        if options["retry_when"](retries, OperationalError("the connection is lost"))
+    ]
+    assert 15 * 60 <= sum(waits) <= 60 * 60
+    assert sum(options["retry_when"](retries, KeyError("a fault of ours")) for retries in range(20)) == 3
 
 
 # The feed was deleted meanwhile
