@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from feeds.outcomes import FailureKind
 
 UNREACHED = frozenset({FailureKind.DNS, FailureKind.CONNECT, FailureKind.TIMEOUT})
+UNASKED = frozenset({FailureKind.INVALID_URL, FailureKind.REFUSED_ADDRESS})  # which says nothing of the network
 HOSTS = 10  # so many different hosts in a row without a single answer
 MEMORY = timedelta(minutes=10)
 
@@ -22,6 +23,8 @@ class OutageDetector:
 
     def note(self, host: str, kind: FailureKind | None, now: datetime) -> bool:
         """Note how a fetch went; return whether it failed because nothing at all can be reached."""
+        if kind in UNASKED:
+            return False
         with self._mutex:
             if kind not in UNREACHED:
                 self._unreached.clear()  # a server has answered

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from feeds.outcomes import FailureKind
 from feeds.scheduling.outage import HOSTS, OutageDetector
 
@@ -32,3 +34,11 @@ def test_failures_of_long_ago_do_not_count() -> None:
     detector = OutageDetector()
     fail(detector, HOSTS)
     assert fail(detector, 1, first=HOSTS, now=NOW + timedelta(hours=1)) == [False]
+
+
+@pytest.mark.parametrize("kind", [FailureKind.INVALID_URL, FailureKind.REFUSED_ADDRESS])
+def test_what_no_server_was_asked_for_neither_ends_an_outage_nor_belongs_to_it(kind: FailureKind) -> None:
+    detector = OutageDetector()
+    fail(detector, HOSTS + 2)
+    assert not detector.note("10.0.0.1", kind, NOW)
+    assert fail(detector, 1) == [True]
