@@ -17,7 +17,7 @@ from feeds.conf import feeds_settings
 from feeds.importer import Importer
 from feeds.models import Feed, Host
 from feeds.outcomes import Outcome
-from feeds.planning import FeedState, HostState
+from feeds.planning import FeedState, HostState, ImportReport
 from feeds.scheduling import slow_servers
 from feeds.scheduling.admission import Admission, Admitted, Postponed
 from feeds.scheduling.slow_servers import Bulkhead
@@ -61,15 +61,21 @@ def busy(server: FeedServer) -> Iterator[Importer]:
     importer.close()
 
 
+def cut(report: ImportReport) -> Feed:
+    """Return the feed whose import was cut, and is remembered as slow."""
+    assert report.outcome is Outcome.DELAYED
+    assert report.slot is not None
+    feed = Feed.objects.get()
+    assert feed.fetch_seconds is not None
+    assert feed.fetch_seconds >= ALLOWANCE
+    return feed
+
+
 def test_a_feed_never_fetched_that_hangs_is_cut_and_remembered_without_counting_as_a_failure(
     server: FeedServer, busy: Importer
 ) -> None:
     report = import_feed(server.url("/slow"), importer=busy)
-    row = Feed.objects.get()
-    assert report.outcome is Outcome.DELAYED
-    assert report.slot is not None
-    assert row.fetch_seconds is not None
-    assert row.fetch_seconds >= ALLOWANCE
+    row = cut(report)
     assert (row.error_count, row.checked_at) == (0, None)
 
 
@@ -143,11 +149,7 @@ def test_a_document_that_takes_long_to_read_is_cut_without_a_permit_and_counts_a
     monkeypatch.setattr(slow_servers, "PARSE_ALLOWANCE", ALLOWANCE)
     server.routes["/endless"] = answer(body=gzip.compress(ENDLESS[: 9 * MEGABYTE], 1), content_encoding="gzip")
     report = import_feed(server.url("/endless"), importer=busy)
-    row = Feed.objects.get()
-    assert report.outcome is Outcome.DELAYED
-    assert report.slot is not None
-    assert row.fetch_seconds is not None
-    assert row.fetch_seconds >= ALLOWANCE
+    row = cut(report)
     assert (row.error_count, row.checked_at, row.body_digest) == (0, None, b"")
     assert import_feed(server.url("/endless"), importer=busy).outcome is Outcome.DELAYED
     assert len(server.received) == 1
