@@ -8,6 +8,7 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
+from django.db import connection
 
 from feeds.embedded.locks import DatabaseLocks
 from feeds.locking import lock
@@ -119,6 +120,25 @@ def test_of_eight_threads_one_gets_each_lock(store):
     assert sorted(chain.from_iterable(at_once(race, range(threads)))) == sorted(
         f"key-{number}" for number in range(keys)
     )
+
+
+TAKEN = {
+    "sqlite": ["CREATE TRIGGER taken BEFORE INSERT ON feeds_lock BEGIN SELECT RAISE(ABORT, 'taken'); END"],
+    "postgresql": [
+        "CREATE OR REPLACE FUNCTION taken() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE unique_violation; END'",
+        "CREATE TRIGGER taken BEFORE INSERT ON feeds_lock FOR EACH ROW EXECUTE FUNCTION taken()",
+    ],
+}
+
+
+def test_a_lock_that_another_took_meanwhile_and_gave_back_is_refused_without_an_error():
+    with connection.cursor() as cursor:
+        for statement in TAKEN[connection.vendor]:
+            cursor.execute(statement)
+        try:
+            assert DatabaseLocks("", {}).add("key", "value", 60) is False
+        finally:
+            cursor.execute("DROP TRIGGER taken" + (" ON feeds_lock" if connection.vendor == "postgresql" else ""))
 
 
 def test_in_memcached_a_lock_has_its_expiry(memcached: Memcached, on_memcached: MemcachedLocks):
