@@ -26,10 +26,8 @@ REFERENCE = re.compile("md5:([0-9a-f]{32})")
 BEHIND_OTHERS = 10  # of two messages that a worker has fetched it works on that of the lower priority: others have 0
 SHORTEST_DELAY = 0.5  # seconds; sooner, a copy could meet the lock that its original is about to give back
 
-
-for problem in locking.missing_middleware(
-    dramatiq.get_broker(), locking.LockMiddleware
-):  # Dramatiq would only say which options are unknown
+# Without these Dramatiq would only say which options of the actors are unknown.
+for problem in locking.missing_middleware(dramatiq.get_broker(), locking.LockMiddleware):
     raise ImproperlyConfigured(problem)
 
 
@@ -90,9 +88,8 @@ def import_feed(url: str) -> None:
         copy = message.copy(args=(reference(known),), kwargs={}, options={SLOT: report.slot.timestamp(), KNOWN: True})
         try:
             import_feed.broker.enqueue(copy, delay=_delay(report.slot, SHORTEST_DELAY))
-        except (
-            Exception
-        ):  # then Retries could not send it again, either: the message would end, and its request with it
+        except Exception:
+            # Retries could not send it again, either: the message would end, and its request with it.
             if not scheduling.postpone(report.feed_id, report.slot, "the broker took no message back"):
                 raise
 
