@@ -16,6 +16,9 @@ class Dictionary(FeedParserDict):  # type: ignore[misc]  # feedparser has no typ
     def get(self, key: str, default: Any = None) -> Any:
         return super().get(key, default) if key in _OTHER_NAMES else dict.get(self, key, default)
 
+    def __contains__(self, key: object) -> bool:
+        return super().__contains__(key) if key in _OTHER_NAMES else dict.__contains__(self, key)
+
 
 class Text(str):
     """A text that is translated only if it holds what feedparser translates, C1 controls.

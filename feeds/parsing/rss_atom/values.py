@@ -192,7 +192,7 @@ class Values:
         )
 
     def moment(self, key: str) -> datetime | None:
-        return parse_date(self.raw(key))
+        return parse_date(text) if (text := self.raw(key)) else None
 
     def source(self) -> "Values | None":
         source = dict.get(self._said, "source")
