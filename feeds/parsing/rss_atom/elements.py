@@ -185,6 +185,9 @@ class Elements(feedparser.mixin._FeedParserMixin):  # type: ignore[misc]  # feed
     def _is_based(self) -> bool:
         return self.depth >= self._based
 
+    def _kept_base(self) -> str:
+        return self._counted(self.baseuri) if self._is_based() else ""
+
     def resolve_uri(self, uri: str) -> str:
         """Resolve by xml:base; in RSS other URLs go by the channel's link, which the adapter knows."""
         if not self._is_based() or self._resolved_in_entry > MAX_ENTRY_BYTES:  # one too many to be stored
@@ -201,8 +204,7 @@ class Elements(feedparser.mixin._FeedParserMixin):  # type: ignore[misc]  # feed
 
     def push_content(self, tag: str, attrs_d: dict[str, str], default_content_type: str, expecting_text: int) -> None:
         super().push_content(tag, attrs_d, default_content_type, expecting_text)
-        base = self._counted(self.baseuri) if self._is_based() else ""
-        self.contentparams = Dictionary(self.contentparams, base=base)
+        self.contentparams = Dictionary(self.contentparams, base=self._kept_base())
 
     def pop_content(self, tag: str) -> str | None:
         """End a text, if one is open; feedparser counts below zero, and takes the next text for none."""
@@ -222,7 +224,7 @@ class Elements(feedparser.mixin._FeedParserMixin):  # type: ignore[misc]  # feed
         self.entries[-1] = Dictionary(self.entries[-1])
         self._named.clear()
         self._resolved_in_entry = 0
-        self.entries[-1]["feeds_base"] = self._counted(self.baseuri) if self._is_based() else ""
+        self.entries[-1]["feeds_base"] = self._kept_base()
         if self.lang and self.langstack[-2:] != [self.lang, self.lang]:  # its own, not inherited
             self.entries[-1]["language"] = self.lang
 

@@ -121,9 +121,7 @@ class Values:
 
     def absolute(self, url: Any) -> str:
         """Return the URL, absolute; one whose "&" was escaped twice is as it was meant."""
-        if not url or not isinstance(url, str):
-            return ""
-        return safe_url(_ESCAPED.sub("&", url), self._base)
+        return safe_url(_ESCAPED.sub("&", url), self._base) if isinstance(url, str) else ""
 
     def url(self, key: str) -> str:
         return self.absolute(self.raw(key))
