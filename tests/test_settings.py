@@ -78,6 +78,17 @@ with socket.socket(fileno=os.dup(connection.connection.fileno())) as ours:
     assert 0 < unanswered <= 60_000
 
 
+@pytest.mark.parametrize(("asked", "seconds"), [("", 60.0), ("?socket_timeout=7", 7.0), ("?protocol=2", 60.0)])
+def test_a_redis_that_is_silent_for_a_while_is_waited_for(asked: str, seconds: float) -> None:
+    """What it answers later it has answered to nobody: the messages lay there until the worker ended."""
+    program = """
+import dramatiq
+print(dramatiq.get_broker().client.connection_pool.connection_kwargs["socket_timeout"])
+"""
+    run = manage("shell", "--verbosity", "0", "--command", program, BROKER_URL=f"redis://localhost:9/0{asked}")
+    assert run.stdout.split() == [str(seconds)], run.stderr
+
+
 def test_a_plain_request_is_sent_to_https_but_for_the_health_pages() -> None:
     program = """
 from django.test import Client
