@@ -40,6 +40,12 @@ class FeedSiteTests(TestCase):
         with FeedSite({"/feed": rss("One")}) as site:
             assert site.import_feed("/feed").last_outcome == "imported"
 
+    def test_a_site_that_several_tests_share_is_served_in_each_of_their_blocks(self) -> None:
+        site = FeedSite({"/feed": rss("One")})
+        for _ in range(2):
+            with site:
+                assert site.import_feed("/feed").error_kind == ""
+
     def test_outside_of_the_block_loopback_is_refused_again(self) -> None:
         with FeedSite({}):
             assert feeds_settings().allowed_networks == ("127.0.0.1/32",)

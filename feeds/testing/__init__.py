@@ -41,7 +41,6 @@ class FeedSite(ThreadingHTTPServer):
     """
 
     def __init__(self, documents: Mapping[str, str | bytes | int]) -> None:
-        super().__init__((LOOPBACK, 0), _Handler)
         self.documents = dict(documents)
         self.requested: list[str] = []
         self._settings = override_settings(
@@ -49,6 +48,7 @@ class FeedSite(ThreadingHTTPServer):
         )
 
     def __enter__(self) -> Self:
+        super().__init__((LOOPBACK, 0), _Handler)  # anew for each block
         self._settings.enable()
         Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         return self
