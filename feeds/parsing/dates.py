@@ -65,10 +65,10 @@ _MONTHS = {
             "mar maa bre μαρ μαω мар бер מרץ מרס مار اذا",
             "apr avr abr kwi dub nis huh απρ апр кві אפר ابر افر نيس",
             "may mai mei maj mag kve tou μαι μαϊ маи мая тра מאי ماي ايا",
-            "jun juin giu iun cze cervn lipnj lipan haz kes ιουν ιον июн юни чер יונ يون جوا حزي",
-            "jul juil lug iul lip cerve srpnj srpan tem hei ιουλ ιολ июл юли лип יול يول جوي تمو",
+            "jun juin giu iun cze cervn cerven lipnj lipan haz kes ιουν ιον июн юни чер יונ يون جوا حزي",
+            "jul juil lug iul lip cervene cervenc srpnj srpan tem hei ιουλ ιολ июл юли лип יול يول جوي تمو",
             "aug aou ago agu sie srpna srpen elo αυγ авг сер אוג اغس اوت غشت",
-            "sep set sze wrz zar eyl syy σεπ сен вер ספט سبت شتن ايل",
+            "sep set sze wrz zar eyl syy σεπ сен сеп вер ספט سبت شتن ايل",
             "oct okt ott out paz rij eki lok οκτ окт жов אוק اكت",
             "nov noi lis kas marr νοε ноя ное лис נוב نوف نون",
             "dec dez dic des gru pro ara jou δεκ дек гру דצמ ديس دجن",
@@ -164,10 +164,10 @@ def _year(text: str) -> int:
 def _month(text: str) -> int:
     if text.isdecimal():
         return int(text)
-    name = text[:5].lower()
+    name = text[:7].lower()
     if not name.isascii():
         name = "".join(one for one in unicodedata.normalize("NFKD", name) if not unicodedata.combining(one))
-    return _MONTHS.get(name[:5]) or _MONTHS.get(name[:4]) or _MONTHS[name[:3]]
+    return _MONTHS.get(name) or _MONTHS.get(name[:5]) or _MONTHS.get(name[:4]) or _MONTHS[name[:3]]
 
 
 def _time(time: re.Match[str]) -> timedelta:

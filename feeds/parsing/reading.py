@@ -10,7 +10,7 @@ from feeds.parsing.rss_atom import feedparser_result, read_feed
 from feeds.parsing.values import Document, ParsedFeed, Unreadable
 
 # Salts the digests of entries: raise it when one that was seen before would be read, split or refused otherwise now.
-READING = b"11"
+READING = b"12"
 
 _ENDING = re.compile(rb"</(?:\w+:)?(?:rss|feed|rdf|channel)\s*>", re.IGNORECASE)
 _FAULTS = (ArithmeticError, LookupError, TypeError, ValueError, AttributeError)  # of feedparser
