@@ -58,15 +58,8 @@ _LABELS = {
     **{"isoir149": "cp949", "cseuckr": "cp949", "csksc56011987": "cp949", "gb2312": "gb18030"},
     **{"cnbig5": "big5hkscs", "xxbig5": "big5hkscs", "koi": "koi8-r", "koi8": "koi8-r", "koi8ru": "koi8-u"},
     **{"visual": "iso8859-8", "logical": "iso8859-8", "csisolatin9": "iso8859-15", "suneugreek": "iso8859-7"},
-    **{
-        "dos874": "cp874",
-        "windows874": "cp874",
-        "xmacroman": "mac-roman",
-        "mac": "mac-roman",
-        "csmacintosh": "mac-roman",
-        "xmaccyrillic": "mac-cyrillic",
-        "xmacukrainian": "mac-cyrillic",
-    },
+    **{"dos874": "cp874", "windows874": "cp874", "xmacroman": "mac-roman", "mac": "mac-roman"},
+    **{"csmacintosh": "mac-roman", "xmaccyrillic": "mac-cyrillic", "xmacukrainian": "mac-cyrillic"},
 }
 _NUMBERED = re.compile(r"(?:x|cs)?(?:(iso8859)|(cp)|windows)(\d{1,4})[ei]?")  # i: in the order of its logic
 _MANY_BYTES = frozenset({"big5hkscs", "cp932", "cp949", "euc_jp", "gb18030", "iso2022_jp"})  # of a character

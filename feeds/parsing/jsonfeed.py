@@ -11,14 +11,7 @@ from hashlib import blake2b
 from typing import Any
 
 from feeds.outcomes import FailureKind
-from feeds.parsing.caps import (
-    MAX_CATEGORIES,
-    MAX_ENCLOSURES,
-    MAX_ENTRIES,
-    MAX_HUBS,
-    MAX_PEOPLE,
-    entries_that_fit,
-)
+from feeds.parsing.caps import MAX_CATEGORIES, MAX_ENCLOSURES, MAX_ENTRIES, MAX_HUBS, MAX_PEOPLE, entries_that_fit
 from feeds.parsing.dates import MAX_DATE, parse_date
 from feeds.parsing.encodings import without_forbidden
 from feeds.parsing.html.plain_text import Cleaned, plain_text, text_as_html
