@@ -53,7 +53,8 @@ _MARKUP_TYPES = frozenset({"xhtml", "application/xhtml+xml"})
 _CONTAINERS = frozenset({"http://search.yahoo.com/mrss/ content", "http://search.yahoo.com/mrss content"})
 _ATTRIBUTES = rb"[^<>\"']*+(?:(?:\"[^<\"]*+\"|'[^<']*+')[^<>\"']*+)*+"  # they may hold ">", but no "<"
 _TAG = re.compile(rb"<" + _ATTRIBUTES + rb">")
-_LONG_TAG = re.compile(rb"<(?=[^<!?/][^<]{100000})" + _ATTRIBUTES)  # or a short one and a long text behind it
+# Or a short one and a long text behind it; with a quotation mark too many, all up to the next one.
+_LONG_TAG = re.compile(rb"<(?=[^<!?/][^<]{100000})" + _ATTRIBUTES + rb"(?:>|[^<]*+)")
 # feedparser reads these as UTF-8 or windows-1252 that was decoded wrongly, and repairs them: two guids may become one.
 _MISREAD = re.compile("[\x80-\x9f]|[\xc2-\xf4][\xa0-\xbf]")
 _PIECE = 1024 * 1024  # bytes

@@ -169,9 +169,10 @@ def test_a_text_may_have_any_number_of_equals_signs(tag: bytes) -> None:
         RSS % (b"<x " + b" ".join(b'a%d=""' % n for n in range(100_000)) + b"/>"),
         RSS % (b"<x " + b'a="" ' * (splitter.MAX_EQUALS_SIGNS + 1) + b"/>"),  # before expat keeps them all
         RSS % (b"<x b='>' " + b'a="" ' * (splitter.MAX_EQUALS_SIGNS + 1) + b"/>"),
+        RSS % (b"<x b=c' " + b"a=1 " * (splitter.MAX_EQUALS_SIGNS + 1) + b"/>"),  # before feedparser does
         b"<rss>" + b"".join(b'<a xmlns:a="urn:%d"/>' % n for n in range(2_000)) + b"</rss>",
     ],
-    ids=["attributes", "very many attributes", "very many behind a >", "namespaces"],
+    ids=["attributes", "very many attributes", "very many behind a >", "very many behind a quote", "namespaces"],
 )
 def test_hostile_documents_are_refused(body: bytes) -> None:
     refused = split(body)
