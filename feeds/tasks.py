@@ -14,7 +14,7 @@ from dramatiq_crontab import cron
 
 from feeds import canonical_urls, clock, heartbeat, history, locking, scheduling, storage
 from feeds.conf import feeds_settings
-from feeds.databases import UNAVAILABLE
+from feeds.databases import is_away
 from feeds.importer import ImportRequest, get_importer
 from feeds.outcomes import AskedBy
 
@@ -46,7 +46,7 @@ def _may_help(retries: int, error: BaseException) -> bool:
 
     A database that is away is waited for, a quarter of an hour and more: it may not even know the feed yet.
     """
-    return retries < (10 if isinstance(error, UNAVAILABLE) else 3)
+    return retries < (10 if is_away(error) else 3)
 
 
 @dramatiq.actor(

@@ -155,8 +155,9 @@ def broker() -> tuple[str, dict[str, Any]]:
         # A dead worker's messages come back once its heartbeat is this old (ms) and another worker's command draws
         # the lot (chances in a million). With Dramatiq's own chance of 1,000 that took 125 to 1,410 s, measured.
         # A Redis that answers after the client has given up has handed messages to nobody: they lie there until the
-        # worker ends. A client of its own accord gives up after 5 s, which a snapshot or a swap may take.
-        timeout = f"{'&' if '?' in BROKER_URL else '?'}socket_timeout=60"
+        # worker ends. A client of its own accord gives up after 5 s, which a snapshot or a swap may take. A page that
+        # sends waits as long, and gunicorn ends it after 30 s.
+        timeout = f"{'&' if '?' in BROKER_URL else '?'}socket_timeout=20"
         return "dramatiq.brokers.redis.RedisBroker", {
             "url": BROKER_URL + timeout,
             "heartbeat_timeout": 60_000,

@@ -1,10 +1,12 @@
 """Requests to import a feed, each answered, whatever happens to the feed meanwhile."""
 
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
 
+import psycopg
 import pytest
 from django.db import OperationalError, connection
 from django.utils import timezone
@@ -94,15 +96,32 @@ def test_a_request_that_a_busy_host_sends_back_is_left_to_the_schedule_where_the
     assert Feed.objects.get().next_check_at == slot
 
 
-def test_a_message_waits_for_a_database_that_is_away_until_it_has_started_again() -> None:
+def retries_after(cause: Exception | None, error: Exception) -> list[int]:
+    error.__cause__ = cause  # the error of the database's driver, as Django has it
+    return [retries for retries in range(20) if tasks.import_feed.options["retry_when"](retries, error)]
+
+
+@pytest.mark.parametrize("cause", [psycopg.OperationalError(), psycopg.errors.AdminShutdown()], ids=repr)
+def test_a_message_waits_for_a_database_that_is_away_until_it_has_started_again(cause: Exception) -> None:
     options = tasks.import_feed.options
     waits = [
         compute_backoff(retries, factor=options["min_backoff"], max_backoff=options["max_backoff"])[1] / 1000
-        for retries in range(20)
-        if options["retry_when"](retries, OperationalError("the connection is lost"))
+        for retries in retries_after(cause, OperationalError("the connection is lost"))
     ]
     assert 15 * 60 <= sum(waits) <= 60 * 60
-    assert sum(options["retry_when"](retries, KeyError("a fault of ours")) for retries in range(20)) == 3
+
+
+@pytest.mark.parametrize(
+    ("cause", "error"),
+    [
+        (psycopg.errors.QueryCanceled(), OperationalError("the statement took too long")),
+        (sqlite3.OperationalError(), OperationalError("database or disk is full")),
+        (None, KeyError("a fault of ours")),
+    ],
+    ids=repr,
+)
+def test_what_fails_after_the_feed_was_fetched_does_not_fetch_it_ten_times(cause, error) -> None:
+    assert retries_after(cause, error) == [0, 1, 2]
 
 
 # The feed was deleted meanwhile

@@ -2,7 +2,7 @@
 
 from feeds.databases.deletion import BATCH, Advance, delete_rows, protectors, refuse_protected
 from feeds.databases.primary import outside_transactions, primary_database, refuse_transaction
-from feeds.databases.savepoints import UNAVAILABLE, Refusal, one_by_one, receivers_refuse, together
+from feeds.databases.savepoints import UNAVAILABLE, Refusal, is_away, one_by_one, receivers_refuse, together
 
 __all__ = [
     "BATCH",
@@ -10,6 +10,7 @@ __all__ = [
     "Advance",
     "Refusal",
     "delete_rows",
+    "is_away",
     "one_by_one",
     "outside_transactions",
     "primary_database",

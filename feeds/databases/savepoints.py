@@ -15,6 +15,15 @@ Refusal = tuple[Item, Exception]
 UNAVAILABLE = (OperationalError, InterfaceError)  # the next try may do
 
 
+def is_away(error: BaseException) -> bool:
+    """Tell whether the database could not be asked: no connection, or a server that begins or ends (SQLSTATE 08, 57P).
+
+    Another error that may pass, such as a time-out of a statement, comes after the feed was fetched.
+    """
+    state = getattr(error.__cause__, "sqlstate", "")  # None: psycopg has heard of no server; SQLite has none
+    return isinstance(error, UNAVAILABLE) and (state is None or state.startswith(("08", "57P")))
+
+
 @contextmanager
 def receivers_refuse() -> Iterator[None]:
     """Raise IntegrityError for whatever a receiver of the project's raises: it refuses, as the database may."""
