@@ -90,8 +90,8 @@ def test_a_request_that_a_busy_host_sends_back_is_left_to_the_schedule_where_the
     Host.objects.update(delay=1.0, slot_at=slot)
     Feed.objects.update(next_check_at=slot + timedelta(days=1))
     queue = tasks.import_feed.broker
-    tasks.send(URL)
     monkeypatch.setattr(tasks.import_feed, "broker", RedisBroker(url="redis://127.0.0.1:9/0"))
+    queue.enqueue(tasks.import_feed.message(URL))
     assert queue.drain(10)
     assert Feed.objects.get().next_check_at == slot
 
