@@ -78,6 +78,8 @@ class FeedQuerySet(models.QuerySet["Feed"]):
 
         No import brings anything back meanwhile. If the process dies, delete them once more. Raise ProtectedError.
         """
+        if self.query.is_sliced:  # as Django refuses it
+            raise TypeError("Cannot use 'limit' or 'offset' with delete().")
         alias: str = self._db or primary_database()  # type: ignore[attr-defined]
         ids, deleted = list(self.using(alias).values_list("pk", flat=True)), Counter[str]()
         for at in range(0, len(ids), databases.BATCH):

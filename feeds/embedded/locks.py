@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.apps import apps
 from django.core.cache.backends.base import DEFAULT_TIMEOUT
 from django.db import Error as AnyDatabaseError
-from django.db import IntegrityError, connections, router
+from django.db import IntegrityError, connections, router, transaction
 from django.db.models import QuerySet
 
 from feeds.clock import Now
@@ -32,10 +32,11 @@ class DatabaseLocks(LockStore):
 
         def take(locks: QuerySet[Lock]) -> bool:
             try:
-                _, is_new = locks.get_or_create(values, key=made)
-            except IntegrityError:  # another took it at the same time, and has given it back since
-                return False
-            return is_new or bool(locks.filter(key=made, expires_at__lte=Now()).update(**values))
+                with transaction.atomic(using=locks.db):
+                    locks.create(key=made, **values)
+            except IntegrityError:
+                return bool(locks.filter(key=made, expires_at__lte=Now()).update(**values))
+            return True
 
         return bool(self._ask(take))
 

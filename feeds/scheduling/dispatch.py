@@ -99,7 +99,7 @@ def claim(now: datetime, count: int, host_delay: float, without: Collection[int]
         leased = {"next_check_at": now + rate_limit.LEASE, "claimed_at": now}
         sent, unsent = together(
             [feed.id for feed in due if feed.id not in later],
-            lambda ids: _all(ids, Feed.primary.filter(pk__in=ids).update(**leased)),
+            lambda ids: _require_all_written(ids, Feed.primary.filter(pk__in=ids).update(**leased)),
         )
         refused = [*((feed.pk, error) for feed, error in unmoved), *unsent]
         _back_off(refused, rows, now)
@@ -167,10 +167,10 @@ def _postpone(
         wait = slots[feed.pk] - now
         feed.next_check_reason = planning.with_slot(rows[feed.pk].next_check_reason, wait.total_seconds())
     fields = ["next_check_at", "slot_at", "claimed_at", "next_check_reason"]
-    return together(feeds, lambda some: _all(some, Feed.primary.bulk_update(some, fields)))
+    return together(feeds, lambda some: _require_all_written(some, Feed.primary.bulk_update(some, fields)))
 
 
-def _all(feeds: Collection[object], written: int) -> None:
+def _require_all_written(feeds: Collection[object], written: int) -> None:
     """Raise where a trigger has left feeds as they were without a word: they would be sent for ever."""
     if written < len(feeds):
         raise IntegrityError("a trigger leaves the row as it was")
